@@ -1,0 +1,225 @@
+// Package graph writes the textbook's network as a Gorgonia expression graph.
+//
+// Network says which network; Parameters are its weights and biases; Build
+// makes the graph of one step: input, layers, cost, and the gradients of the
+// cost, derived symbolically by Gorgonia. No derivative is written by hand
+// here; package delta has those.
+//
+// Layers are numbered as in the textbook: 1 is the input, L the output, n^l
+// the nodes of layer l. Layer l (2 ≤ l ≤ L) has a weight matrix W^l of
+// n^l × n^(l−1), row-major, and a bias b^l of n^l. Everywhere that layers are
+// kept in a slice, index 0 is layer 2: the first with parameters.
+package graph
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Activation is the function g of a layer: a^l = g(z^l).
+type Activation int
+
+// The activations.
+const (
+	Sigmoid Activation = iota // σ(z) = 1/(1+e^−z), the textbook's
+	Tanh
+	activationEnd
+)
+
+var activationNames = [activationEnd]string{"sigmoid", "tanh"}
+
+func (a Activation) String() string {
+	if a < 0 || a >= activationEnd {
+		return fmt.Sprintf("Activation(%d)", int(a))
+	}
+	return activationNames[a]
+}
+
+// ActivationNames lists the names that ParseActivation knows.
+func ActivationNames() []string { return activationNames[:] }
+
+// ParseActivation returns the activation of that name.
+func ParseActivation(name string) (Activation, error) {
+	if i := slices.Index(activationNames[:], name); i >= 0 {
+		return Activation(i), nil
+	}
+	return 0, fmt.Errorf("unknown activation %q: want %s", name, strings.Join(activationNames[:], " or "))
+}
+
+// Precision is the element type of all values of a network.
+type Precision int
+
+// The element types.
+const (
+	Float32 Precision = iota
+	Float64
+	precisionEnd
+)
+
+var precisionNames = [precisionEnd]string{"float32", "float64"}
+
+func (p Precision) String() string {
+	if p < 0 || p >= precisionEnd {
+		return fmt.Sprintf("Precision(%d)", int(p))
+	}
+	return precisionNames[p]
+}
+
+// ParsePrecision returns the precision of that name.
+func ParsePrecision(name string) (Precision, error) {
+	if i := slices.Index(precisionNames[:], name); i >= 0 {
+		return Precision(i), nil
+	}
+	return 0, fmt.Errorf("unknown precision %q: want %s", name, strings.Join(precisionNames[:], " or "))
+}
+
+// Network is an architecture: fully connected layers with one activation.
+type Network struct {
+	Layers     []int // n^1 … n^L: 784, 50, 10
+	Activation Activation
+	Bias       bool // whether z^l has the term b^l
+	Precision  Precision
+}
+
+// Check reports what makes the network impossible.
+func (n Network) Check() error {
+	if len(n.Layers) < 2 {
+		return fmt.Errorf("network of %d layers: want an input and an output at least", len(n.Layers))
+	}
+	for i, size := range n.Layers {
+		if size < 1 {
+			return fmt.Errorf("layer %d has %d nodes: want 1 or more", i+1, size)
+		}
+	}
+	if n.Activation < 0 || n.Activation >= activationEnd || n.Precision < 0 || n.Precision >= precisionEnd {
+		return fmt.Errorf("network with %v and %v", n.Activation, n.Precision)
+	}
+	return nil
+}
+
+// Inputs returns n^1.
+func (n Network) Inputs() int { return n.Layers[0] }
+
+// Outputs returns n^L.
+func (n Network) Outputs() int { return n.Layers[len(n.Layers)-1] }
+
+// String describes the network: "784-50-10 sigmoid, with bias, float32".
+func (n Network) String() string {
+	var b strings.Builder
+	for i, size := range n.Layers {
+		if i > 0 {
+			b.WriteByte('-')
+		}
+		fmt.Fprint(&b, size)
+	}
+	bias := "no bias"
+	if n.Bias {
+		bias = "with bias"
+	}
+	return fmt.Sprintf("%s %s, %s, %s", b.String(), n.Activation, bias, n.Precision)
+}
+
+// Layer holds the parameters of a layer l, or their gradients.
+type Layer struct {
+	Out, In int       // n^l, n^(l−1)
+	Weight  []float64 // W^l: Out × In, row-major
+	Bias    []float64 // b^l: Out; nil in a network without bias
+}
+
+// Parameters holds the parameters of a network, or their gradients, from
+// layer 2 to layer L. Values are float64 whatever the network's precision:
+// every float32 is one.
+type Parameters []Layer
+
+// NewParameters returns the parameters of n, all zero.
+func NewParameters(n Network) Parameters {
+	p := make(Parameters, len(n.Layers)-1)
+	for i := range p {
+		l := Layer{Out: n.Layers[i+1], In: n.Layers[i]}
+		l.Weight = make([]float64, l.Out*l.In)
+		if n.Bias {
+			l.Bias = make([]float64, l.Out)
+		}
+		p[i] = l
+	}
+	return p
+}
+
+// Clone returns a copy that shares no memory with p.
+func (p Parameters) Clone() Parameters {
+	q := slices.Clone(p)
+	for i := range q {
+		q[i].Weight = slices.Clone(p[i].Weight)
+		q[i].Bias = slices.Clone(p[i].Bias)
+	}
+	return q
+}
+
+// Check reports how p differs in shape from the parameters of n.
+func (p Parameters) Check(n Network) error {
+	if len(p) != len(n.Layers)-1 {
+		return fmt.Errorf("parameters of %d layers, want %d", len(p), len(n.Layers)-1)
+	}
+	for i, l := range p {
+		out, in := n.Layers[i+1], n.Layers[i]
+		if l.Out != out || l.In != in || len(l.Weight) != out*in {
+			return fmt.Errorf("%s is %d×%d with %d values, want %d×%d", WeightName(i), l.Out, l.In, len(l.Weight), out, in)
+		}
+		switch {
+		case n.Bias && len(l.Bias) != out:
+			return fmt.Errorf("%s has %d values, want %d", BiasName(i), len(l.Bias), out)
+		case !n.Bias && l.Bias != nil:
+			return fmt.Errorf("%s has %d values, and the network has no bias", BiasName(i), len(l.Bias))
+		}
+	}
+	return nil
+}
+
+// Round rounds every value to the network's precision.
+func (p Parameters) Round(precision Precision) {
+	if precision != Float32 {
+		return
+	}
+	for _, l := range p {
+		for i, v := range l.Weight {
+			l.Weight[i] = float64(float32(v))
+		}
+		for i, v := range l.Bias {
+			l.Bias[i] = float64(float32(v))
+		}
+	}
+}
+
+// Tensors calls f for each tensor of p, in order, with its name and shape.
+func (p Parameters) Tensors(f func(name string, shape []int, values []float64)) {
+	for i, l := range p {
+		f(WeightName(i), []int{l.Out, l.In}, l.Weight)
+		if l.Bias != nil {
+			f(BiasName(i), []int{l.Out}, l.Bias)
+		}
+	}
+}
+
+// NonFinite returns the name of the first tensor that holds a NaN or an
+// infinity, or "".
+func (p Parameters) NonFinite() string {
+	bad := ""
+	p.Tensors(func(name string, _ []int, values []float64) {
+		for _, v := range values {
+			if bad == "" && (math.IsNaN(v) || math.IsInf(v, 0)) {
+				bad = name
+			}
+		}
+	})
+	return bad
+}
+
+// WeightName returns the name, in files and messages, of the weights of the
+// layer at index i: "layers.0.weight".
+func WeightName(i int) string { return fmt.Sprintf("layers.%d.weight", i) }
+
+// BiasName returns the name, in files and messages, of the bias of the layer
+// at index i: "layers.0.bias".
+func BiasName(i int) string { return fmt.Sprintf("layers.%d.bias", i) }

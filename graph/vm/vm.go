@@ -1,0 +1,140 @@
+// Package vm says what a machine that trains a network can do. The machines
+// are in the folders below: tape (Gorgonia's own, the witness).
+//
+// A machine holds the parameters of one network and the datasets that it was
+// given, and runs whole passes over them, not steps: what happens between two
+// samples is its own affair. All machines compute the same mathematics; only
+// rounding may differ. Package vmtest has the suite that says so.
+//
+// A machine is used from one goroutine at a time.
+package vm
+
+import (
+	"context"
+	"fmt"
+
+	"trainer/data"
+	"trainer/graph"
+)
+
+// VM trains and evaluates one network.
+type VM interface {
+	// Name is the machine's name in the configuration: "tape", "cpu", "cuda".
+	Name() string
+
+	// Network returns the network that the machine was made for.
+	Network() graph.Network
+
+	// Load makes a set resident, so that the first pass over it need not.
+	// Train and Evaluate load a set that they have not seen.
+	Load(set *data.Set) error
+
+	// SetParameters copies p into the machine, rounded to the network's
+	// precision.
+	SetParameters(p graph.Parameters) error
+
+	// Parameters returns a copy of the parameters.
+	Parameters() (graph.Parameters, error)
+
+	// Train makes one pass of gradient descent: a step for each mini-batch of
+	// the pass, in order. It stops early, after a whole step, when ctx is
+	// done, and returns ctx's error; or with a *NonFiniteError.
+	Train(ctx context.Context, p Pass) error
+
+	// Evaluate runs the network forward over a set.
+	Evaluate(ctx context.Context, set *data.Set) (Score, error)
+
+	// Predict returns the outputs a^L, a row of n^L for each row of n^1 in x.
+	Predict(x []float64) ([]float64, error)
+
+	// Gradients returns the cost (A.46) of the mini-batch x, y and its
+	// gradients, and changes nothing. x has a row of n^1 for each sample, y a
+	// row of n^L.
+	Gradients(x, y []float64) (cost float64, g graph.Parameters, err error)
+
+	// Close frees what the machine holds.
+	Close() error
+}
+
+// Pass is one pass of gradient descent over a set.
+type Pass struct {
+	Set   *data.Set
+	Order []int32 // the samples to visit, in this order; nil: all of Set, in its order
+	Batch int     // samples a step; the last step takes what is left
+	Rate  float64 // η
+
+	// Costs, when not nil, takes the cost (A.46) of each mini-batch before
+	// its step. It has Steps() elements.
+	Costs []float64
+
+	// Progress, when not nil, is called now and then with the number of
+	// samples done, and when the pass ends.
+	Progress func(done int)
+}
+
+// Samples returns how many samples the pass visits.
+func (p Pass) Samples() int {
+	if p.Order == nil {
+		return p.Set.Len()
+	}
+	return len(p.Order)
+}
+
+// Steps returns how many steps the pass makes: samples / batch, rounded up.
+func (p Pass) Steps() int { return (p.Samples() + p.Batch - 1) / p.Batch }
+
+// Check reports what makes the pass impossible for network n.
+func (p Pass) Check(n graph.Network) error {
+	if err := CheckSet(p.Set, n); err != nil {
+		return err
+	}
+	if p.Batch < 1 {
+		return fmt.Errorf("batch of %d samples: want 1 or more", p.Batch)
+	}
+	if p.Costs != nil && len(p.Costs) != p.Steps() {
+		return fmt.Errorf("room for %d costs: want %d, one a step", len(p.Costs), p.Steps())
+	}
+	for i, s := range p.Order {
+		if s < 0 || int(s) >= p.Set.Len() {
+			return fmt.Errorf("order[%d] is sample %d of %d", i, s, p.Set.Len())
+		}
+	}
+	return nil
+}
+
+// CheckSet reports how a set does not fit a network.
+func CheckSet(s *data.Set, n graph.Network) error {
+	if s.Inputs() != n.Inputs() {
+		return fmt.Errorf("%s: images of %d×%d pixels, and a network of %d inputs (model.layers)", s.Name, s.Rows, s.Cols, n.Inputs())
+	}
+	if s.Classes > n.Outputs() {
+		return fmt.Errorf("%s: %d classes, and a network of %d outputs (model.layers)", s.Name, s.Classes, n.Outputs())
+	}
+	return nil
+}
+
+// Score is the result of an evaluation.
+type Score struct {
+	Samples   int
+	Cost      float64 // A.46: the mean of ½‖y − a^L‖² over the samples
+	Correct   int     // samples whose largest output is the label's; the first of equals
+	Confusion [][]int // [label][predicted], n^L × n^L
+}
+
+// Accuracy returns the fraction of samples that were correct.
+func (s Score) Accuracy() float64 {
+	if s.Samples == 0 {
+		return 0
+	}
+	return float64(s.Correct) / float64(s.Samples)
+}
+
+// NonFiniteError says that a value of the computation was NaN or infinite.
+type NonFiniteError struct {
+	Tensor string // "cost", "layers.0.weight", …
+	Step   int    // the step of the pass, counted from 0
+}
+
+func (e *NonFiniteError) Error() string {
+	return fmt.Sprintf("%s is not finite after step %d", e.Tensor, e.Step+1)
+}
