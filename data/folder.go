@@ -1,0 +1,188 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Format is a file format of a data set in a folder.
+type Format string
+
+// The formats that Folder reads.
+const (
+	IDX Format = "idx" // four files: images and labels, for training and test
+	CSV Format = "csv" // two files, as in the listing
+	Any Format = "any" // IDX where its four files are there, else CSV
+)
+
+// pair is the file or the two files of one set. CSV has no labels file.
+type pair struct{ images, labels string }
+
+// found is a data set's files in a folder. Paths of files that are not there
+// are empty.
+type found struct {
+	dir         string
+	format      Format
+	train, test pair
+}
+
+// wanted lists the names that a file may have, each with or without ".gz".
+var (
+	wantTrainImages = []string{trainImagesIDX, "train-images.idx3-ubyte"}
+	wantTrainLabels = []string{trainLabelsIDX, "train-labels.idx1-ubyte"}
+	wantTestImages  = []string{testImagesIDX, "t10k-images.idx3-ubyte"}
+	wantTestLabels  = []string{testLabelsIDX, "t10k-labels.idx1-ubyte"}
+	wantTrainCSV    = []string{"mnist_train.csv"}
+	wantTestCSV     = []string{"mnist_test.csv"}
+)
+
+// errNoFiles is in the error of find where a folder lacks the files.
+var errNoFiles = errors.New("no data set")
+
+// find looks for the files of a data set in a folder. Its error wraps errNoFiles
+// and lists what was looked for and what is there.
+func find(dir string, format Format) (found, error) {
+	idx := found{dir: dir, format: IDX,
+		train: pair{pick(dir, wantTrainImages), pick(dir, wantTrainLabels)},
+		test:  pair{pick(dir, wantTestImages), pick(dir, wantTestLabels)}}
+	csv := found{dir: dir, format: CSV,
+		train: pair{images: pick(dir, wantTrainCSV)},
+		test:  pair{images: pick(dir, wantTestCSV)}}
+	switch format {
+	case IDX, CSV, Any:
+	default:
+		return found{}, fmt.Errorf("data: format %q, want idx, csv or any", format)
+	}
+	if format != CSV && idx.train.images != "" && idx.train.labels != "" &&
+		idx.test.images != "" && idx.test.labels != "" {
+		return idx, nil
+	}
+	if format != IDX && csv.train.images != "" && csv.test.images != "" {
+		return csv, nil
+	}
+
+	var want []string
+	if format != CSV {
+		want = append(want, strings.Join([]string{trainImagesIDX, trainLabelsIDX, testImagesIDX, testLabelsIDX}, ", "))
+	}
+	if format != IDX {
+		want = append(want, wantTrainCSV[0]+", "+wantTestCSV[0])
+	}
+	return found{}, fmt.Errorf("data: %s: %w: looked for %s (each may end in .gz); %s",
+		dir, errNoFiles, strings.Join(want, "; or "), contents(dir))
+}
+
+// pick returns the path of the first of names that is a file in dir, or "".
+func pick(dir string, names []string) string {
+	for _, ext := range []string{"", ".gz"} { // not packed first: it loads faster
+		for _, name := range names {
+			if path := filepath.Join(dir, name+ext); isRegular(path) {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+// contents says for an error what a folder holds.
+func contents(dir string) string {
+	const most = 12
+	f, err := os.Open(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return "the folder does not exist"
+	}
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = f.Close() }()
+	entries, err := f.ReadDir(most + 1)
+	if len(entries) == 0 {
+		if info, statErr := f.Stat(); statErr == nil && !info.IsDir() {
+			return "this is a file, not a folder"
+		}
+		if err != nil && err != io.EOF {
+			return err.Error()
+		}
+		return "the folder is empty"
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		if names[i] = e.Name(); e.IsDir() {
+			names[i] += string(filepath.Separator)
+		}
+	}
+	slices.Sort(names)
+	if len(names) > most {
+		names[most] = "…"
+	}
+	return "the folder holds " + strings.Join(names, ", ")
+}
+
+// Folder reads a data set of one's own from a folder: the four files of the
+// IDX format under their standard names
+//
+//	train-images-idx3-ubyte  train-labels-idx1-ubyte
+//	t10k-images-idx3-ubyte   t10k-labels-idx1-ubyte
+//
+// (or with a dot before idx), or mnist_train.csv and mnist_test.csv; each may
+// end in .gz. Any number of images of any size goes, the same size for training
+// and test; labels are less than classes, at most 256. See ReadIDX and ReadCSV
+// for the errors.
+func Folder(ctx context.Context, dir string, format Format, classes int) (*Dataset, error) {
+	f, err := find(dir, format)
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.read(ctx, classes, nil)
+	if err != nil {
+		return nil, err
+	}
+	d.Name, d.Source = dir, dir
+	d.Train.Name, d.Test.Name = dir+" train", dir+" test"
+	return d, nil
+}
+
+// read reads both sets at the same time. check, if there is one, is asked about
+// each of them, for the training set also at the same time.
+func (f found) read(ctx context.Context, classes int, check func(s *Set, p pair, test bool) error) (*Dataset, error) {
+	one := func(p pair, test bool) (s *Set, err error) {
+		if f.format == CSV {
+			s, err = ReadCSV(ctx, p.images, classes)
+		} else {
+			s, err = ReadIDX(ctx, p.images, p.labels, classes)
+		}
+		if err == nil && check != nil {
+			err = check(s, p, test)
+		}
+		return s, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var test *Set
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		test, err = one(f.test, true)
+		done <- err
+	}()
+	train, err := one(f.train, false)
+	if err != nil {
+		cancel() // the other's result is of no use
+		<-done
+		return nil, err
+	}
+	if err := <-done; err != nil {
+		return nil, err
+	}
+	if train.Rows != test.Rows || train.Cols != test.Cols {
+		return nil, fmt.Errorf("data: %s has images of %d×%d pixels, but %s of %d×%d; training and test need the same size",
+			f.train.images, train.Rows, train.Cols, f.test.images, test.Rows, test.Cols)
+	}
+	return &Dataset{Train: train, Test: test}, nil
+}

@@ -1,0 +1,255 @@
+package data
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// The first four bytes of an IDX file: two zeros, the element type (8: unsigned
+// byte), the number of dimensions. The dimensions follow, 4 bytes each,
+// big-endian, and then the elements.
+const (
+	idxImages = 0x00000803
+	idxLabels = 0x00000801
+
+	idxImagesHeader = 16
+	idxLabelsHeader = 8
+)
+
+// maxImage is the largest image, in pixels, that is read: 4096 × 4096.
+const maxImage = 1 << 24
+
+// ReadIDX reads a set from an IDX file of images and one of labels. Each may be
+// gzipped, whatever its name. Labels must be less than classes, which is at
+// most 256. The set is named after the file of images.
+//
+// The files must hold exactly what their headers say. Errors name the file and
+// the byte offset (of the unpacked bytes, in a gzipped file). Memory is bounded
+// by the bytes that are really there, not by what a header claims.
+func ReadIDX(ctx context.Context, images, labels string, classes int) (*Set, error) {
+	if err := checkClasses("idx", classes); err != nil {
+		return nil, err
+	}
+	li, err := openInput("idx", labels)
+	if err != nil {
+		return nil, err
+	}
+	defer li.close()
+	ii, err := openInput("idx", images)
+	if err != nil {
+		return nil, err
+	}
+	defer ii.close()
+	return readIDX(ctx, ii, li, classes)
+}
+
+func readIDX(ctx context.Context, images, labels *input, classes int) (*Set, error) {
+	head, err := readHeader(labels, idxLabels, "labels")
+	if err != nil {
+		return nil, err
+	}
+	count := head[0]
+	l, err := readBody(ctx, labels, int64(count), fmt.Sprintf("%d labels", count))
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range l {
+		if int(v) >= classes {
+			return nil, labels.errorf(int64(idxLabelsHeader+i), "label %d, want 0 to %d", v, classes-1)
+		}
+	}
+	if head, err = readHeader(images, idxImages, "images", "rows", "columns"); err != nil {
+		return nil, err
+	}
+	n, rows, cols := head[0], head[1], head[2]
+	if n != count {
+		return nil, images.errorf(4, "%d images, but %s has %d labels; take two files that belong together",
+			n, labels.path, count)
+	}
+	if int64(rows)*int64(cols) > maxImage {
+		return nil, images.errorf(8, "images of %d×%d pixels, want at most %d pixels", rows, cols, maxImage)
+	}
+	p, err := readBody(ctx, images, int64(n)*int64(rows)*int64(cols),
+		fmt.Sprintf("%d images of %d×%d pixels", n, rows, cols))
+	if err != nil {
+		return nil, err
+	}
+	return &Set{Name: images.path, Rows: rows, Cols: cols, Classes: classes, Pixels: p, Labels: l}, nil
+}
+
+// readHeader reads the magic number and one count for each name.
+func readHeader(in *input, magic uint32, names ...string) ([]int, error) {
+	head := make([]byte, 4+4*len(names))
+	n, err := io.ReadFull(in, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	if n >= 4 || in.html {
+		if got := binary.BigEndian.Uint32(head); got != magic {
+			return nil, in.errorf(0, "magic number 0x%08x, want 0x%08x (unsigned bytes, %s)%s",
+				got, magic, dimensions(len(names)), guess(in, got))
+		}
+	}
+	if n < len(head) {
+		return nil, in.errorf(int64(n), "the file ends in its header, want %d bytes of it", len(head))
+	}
+	counts := make([]int, len(names))
+	for i, name := range names {
+		c := int32(binary.BigEndian.Uint32(head[4+4*i:]))
+		if c < 1 {
+			return nil, in.errorf(int64(4+4*i), "number of %s is %d, want 1 to %d", name, c, math.MaxInt32)
+		}
+		counts[i] = int(c)
+	}
+	return counts, nil
+}
+
+func dimensions(n int) string {
+	if n == 1 {
+		return "1 dimension: labels"
+	}
+	return fmt.Sprintf("%d dimensions: images", n)
+}
+
+// guess says what a file with a wrong magic number may be.
+func guess(in *input, magic uint32) string {
+	switch {
+	case in.html:
+		return ": this is a web page; get the file again"
+	case magic == idxImages:
+		return ": this is a file of images"
+	case magic == idxLabels:
+		return ": this is a file of labels"
+	}
+	return ": not an IDX file of this kind"
+}
+
+// readBody reads want bytes and makes sure that the input ends after them; what
+// says for errors what the bytes are.
+func readBody(ctx context.Context, in *input, want int64, what string) ([]byte, error) {
+	start := in.off
+	short := func(have int64) error {
+		return in.errorf(start+have, "the file ends after %d bytes of data, want %d: the header says %s",
+			have, want, what)
+	}
+	long := func() error {
+		return in.errorf(start+want, "the file goes on after its last byte of data: the header says %s", what)
+	}
+	// A first allocation that is neither more than the data nor, for a packed
+	// file, far from what such bytes usually unpack to; it doubles as bytes come.
+	first := want
+	if in.packed {
+		if want > in.limit-start {
+			return nil, in.errorf(start, "the header says %s, %d bytes: too much for %d bytes of gzip; "+
+				"if the file is right, unpack it first (gunzip)", what, want, in.size)
+		}
+		first = min(want, max(1<<20, 8*in.size))
+	} else {
+		if have := in.size - start; have < want {
+			return nil, short(have)
+		} else if have > want {
+			return nil, long()
+		}
+	}
+	if want > math.MaxInt {
+		return nil, in.errorf(start, "the header says %s: more than this machine can address", what)
+	}
+	b := make([]byte, 0, first)
+	for int64(len(b)) < want {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("idx: %s: %w", in.path, err)
+		}
+		if len(b) == cap(b) {
+			grown := make([]byte, len(b), min(want, 2*int64(cap(b))))
+			copy(grown, b)
+			b = grown
+		}
+		n, err := io.ReadFull(in, b[len(b):min(cap(b), len(b)+1<<20)])
+		b = b[:len(b)+n]
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil, short(int64(len(b)))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	// The read that finds the end also verifies gzip's checksum.
+	switch n, err := io.ReadFull(in, make([]byte, 1)); {
+	case n > 0:
+		return nil, long()
+	case err != io.EOF:
+		return nil, err
+	}
+	return b, nil
+}
+
+// The standard names of the four files of an IDX data set.
+const (
+	trainImagesIDX = "train-images-idx3-ubyte"
+	trainLabelsIDX = "train-labels-idx1-ubyte"
+	testImagesIDX  = "t10k-images-idx3-ubyte"
+	testLabelsIDX  = "t10k-labels-idx1-ubyte"
+)
+
+// WriteIDX writes a data set into a folder, which it makes if need be: the four
+// standard files, not packed, which Folder and many other programs read. Each
+// file appears whole or not at all.
+func WriteIDX(dir string, d *Dataset) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("idx: %w", err)
+	}
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer, *Set) error
+		set   *Set
+	}{
+		{trainImagesIDX, WriteIDXImages, d.Train},
+		{trainLabelsIDX, WriteIDXLabels, d.Train},
+		{testImagesIDX, WriteIDXImages, d.Test},
+		{testLabelsIDX, WriteIDXLabels, d.Test},
+	} {
+		err := writeFile(dir, f.name, func(w io.Writer) error { return f.write(w, f.set) })
+		if err != nil {
+			return fmt.Errorf("idx: %s: %w", filepath.Join(dir, f.name), err)
+		}
+	}
+	return nil
+}
+
+// WriteIDXImages writes the images of s in IDX format.
+func WriteIDXImages(w io.Writer, s *Set) error {
+	return write(w, imagesHeader(s), s.Pixels)
+}
+
+// WriteIDXLabels writes the labels of s in IDX format.
+func WriteIDXLabels(w io.Writer, s *Set) error {
+	return write(w, labelsHeader(s), s.Labels)
+}
+
+func imagesHeader(s *Set) []byte {
+	h := binary.BigEndian.AppendUint32(nil, idxImages)
+	h = binary.BigEndian.AppendUint32(h, uint32(s.Len()))
+	h = binary.BigEndian.AppendUint32(h, uint32(s.Rows))
+	return binary.BigEndian.AppendUint32(h, uint32(s.Cols))
+}
+
+func labelsHeader(s *Set) []byte {
+	h := binary.BigEndian.AppendUint32(nil, idxLabels)
+	return binary.BigEndian.AppendUint32(h, uint32(s.Len()))
+}
+
+func write(w io.Writer, parts ...[]byte) error {
+	b := bufio.NewWriter(w)
+	for _, p := range parts {
+		if _, err := b.Write(p); err != nil {
+			return err
+		}
+	}
+	return b.Flush()
+}
