@@ -1,0 +1,71 @@
+package config
+
+import "math"
+
+// check reports what is wrong with keys that are legal one by one.
+func (r *reader) check() {
+	c := &r.config
+	if r.good("model.layers") {
+		if n := parameters(c); n > maxParameters {
+			r.report(r.place("model.layers"), "this network has %d weights and biases, the limit is %d: use fewer or smaller layers", n, maxParameters)
+		} else if n := values(c); n > maxValues && r.good("train.batch") {
+			r.report(r.place("train.batch", "model.layers"),
+				"a mini-batch of %d samples has %d values in the layers, the limit is %d: use a smaller train.batch", c.Train.Batch, n, maxValues)
+		}
+	}
+	if r.good("train.epochs", "train.rate.initial", "train.rate.factor", "train.rate.every") {
+		if last := c.Train.Rate.At(c.Train.Epochs); last < math.SmallestNonzeroFloat32 {
+			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.rate.initial"),
+				"the learning rate falls to %s in epoch %d, and nothing is learned: use a larger train.rate.factor or train.rate.every", formatNumber(last), c.Train.Epochs)
+		}
+	}
+
+	// The compiler makes the listing's order. Remove this with the first
+	// machine that has it.
+	if r.good("train.update_order") && c.Train.UpdateOrder == "listing" {
+		r.report(r.place("train.update_order"), "listing needs the compiler, which this version does not have: use simultaneous")
+	}
+}
+
+// parameters returns how many weights and biases the network has. The limits
+// of model.layers keep it far from an overflow.
+func parameters(c *Config) int64 {
+	var total int64
+	for i, out := range c.Model.Layers[1:] {
+		in := int64(c.Model.Layers[i])
+		if c.Model.Bias {
+			in++
+		}
+		total += int64(out) * in
+	}
+	return total
+}
+
+// values returns how many values a^l a mini-batch has, in all layers.
+func values(c *Config) int64 {
+	var nodes int64
+	for _, n := range c.Model.Layers {
+		nodes += int64(n)
+	}
+	return nodes * int64(c.Train.Batch)
+}
+
+// good reports whether none of the keys has a value that could not be taken.
+func (r *reader) good(paths ...string) bool {
+	for _, path := range paths {
+		if r.bad[path] {
+			return false
+		}
+	}
+	return true
+}
+
+// place returns where the first of the keys that was given was given.
+func (r *reader) place(paths ...string) Problem {
+	for _, path := range paths {
+		if at, ok := r.places[path]; ok {
+			return at
+		}
+	}
+	return Problem{File: r.file, Path: paths[0]}
+}

@@ -1,0 +1,516 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"trainer/graph"
+)
+
+var update = flag.Bool("update", false, "write the golden files and configs/schema.json instead of comparing with them")
+
+// golden compares got with a file, or writes it.
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(want) {
+		t.Errorf("%s is not fresh: run `go test ./train/config -update` and look at the difference\nhave:\n%s\nwant:\n%s", path, got, want)
+	}
+}
+
+// write writes a file of the test and returns its path.
+func write(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// readSource is Read with the content of a file in place of its path.
+func readSource(source []byte, sets ...string) (Config, error) {
+	r := newReader()
+	r.file = "c.yaml"
+	r.source(source)
+	for _, set := range sets {
+		r.set(set)
+	}
+	return r.result()
+}
+
+// TestDefault has the defaults of the issue, written a second time by hand.
+func TestDefault(t *testing.T) {
+	want := Config{
+		Name: "run", Seed: 1, Device: "auto", VM: "auto", Precision: graph.Float32,
+		Model: Model{Layers: []int{784, 50, 10}, Activation: graph.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
+		Data:  Data{Dataset: "mnist", Fallback: "none"},
+		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous"},
+	}
+	if got := Default(); !reflect.DeepEqual(got, want) {
+		t.Errorf("Default() = %+v\nwant %+v", got, want)
+	}
+	got, err := Read("", nil)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Read of nothing = %+v, %v\nwant %+v", got, err, want)
+	}
+	if n := got.Network(); n.String() != "784-50-10 sigmoid, with bias, float32" || n.Check() != nil {
+		t.Errorf("Network() = %v, %v", n, n.Check())
+	}
+	got.Network().Layers[0] = 1
+	if Default().Model.Layers[0] != 784 || got.Model.Layers[0] != 784 {
+		t.Error("Network shares its layers with the configuration")
+	}
+}
+
+// TestTable checks that the rows are whole: a group has keys and stands before
+// them, a key has a field of its own and a text, and no path is there twice.
+func TestTable(t *testing.T) {
+	var c Config
+	fields, paths, kinds := map[any]string{}, map[string]bool{"": true}, map[kind]bool{}
+	for i := range keys {
+		k := &keys[i]
+		kinds[k.kind] = true
+		if paths[k.path] || !paths[k.parent()] {
+			t.Errorf("%s is there twice, or before its group", k.path)
+		}
+		paths[k.path] = true
+		if !strings.HasSuffix(k.doc, ".") {
+			t.Errorf("%s: the text %q is no sentence", k.path, k.doc)
+		}
+		if k.kind == group {
+			if len(children(k.path)) == 0 || k.field != nil {
+				t.Errorf("group %s has no keys, or a field", k.path)
+			}
+			continue
+		}
+		field := k.field(&c)
+		if other := fields[field]; other != "" {
+			t.Errorf("%s and %s share a field", k.path, other)
+		}
+		fields[field] = k.path
+		if k.def == "" && !k.exclusive {
+			t.Errorf("%s has no default", k.path)
+		}
+		if k.legal() == "" {
+			t.Errorf("%s does not say what is legal", k.path)
+		}
+	}
+	if len(kinds) != int(kindEnd) {
+		t.Errorf("%d kinds are used of %d", len(kinds), kindEnd)
+	}
+	if have, want := len(fields), countFields(reflect.TypeFor[Config]()); have != want {
+		t.Errorf("%d keys for %d fields of Config", have, want)
+	}
+}
+
+// countFields returns how many values a struct holds, those of its structs
+// included.
+func countFields(t reflect.Type) int {
+	if t.Kind() != reflect.Struct {
+		return 1
+	}
+	n := 0
+	for i := range t.NumField() {
+		n += countFields(t.Field(i).Type)
+	}
+	return n
+}
+
+// TestGood reads testdata/*.good.yaml and compares the resolved configuration
+// with the golden file beside it.
+func TestGood(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.good.yaml")
+	if len(files) == 0 {
+		t.Fatal("no files")
+	}
+	for _, file := range files {
+		c, err := Read(file, nil)
+		if err != nil {
+			t.Errorf("%s:\n%v", file, err)
+			continue
+		}
+		golden(t, strings.TrimSuffix(file, "yaml")+"txt", c.YAML())
+	}
+}
+
+// TestBad reads testdata/*.bad.yaml and compares the error with the golden
+// file beside it.
+func TestBad(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.bad.yaml")
+	if len(files) == 0 {
+		t.Fatal("no files")
+	}
+	for _, file := range files {
+		_, err := Read(file, nil)
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("%s: error %v, want an *Error", file, err)
+			continue
+		}
+		for _, p := range e.Problems {
+			if p.File != file || p.Message == "" {
+				t.Errorf("%s: problem %+v has no file or no message", file, p)
+			}
+		}
+		golden(t, strings.TrimSuffix(file, "yaml")+"txt", []byte(strings.ReplaceAll(err.Error(), `\`, "/")+"\n"))
+	}
+}
+
+// TestValues tries values for one key. An empty want means that it is legal.
+func TestValues(t *testing.T) {
+	tests := []struct{ path, value, want string }{
+		{"seed", "0", ""},
+		{"seed", "9007199254740991", ""},
+		{"seed", "9007199254740992", "from 0 to 9007199254740991"},
+		{"seed", "99999999999999999999", "from 0 to"},
+		{"seed", "-1", "from 0 to"},
+		{"seed", "-0", "write 0"},
+		{"seed", "+1", "digits only"},
+		{"seed", "0x10", "digits only"},
+		{"seed", "0o10", "digits only"},
+		{"seed", "1_000", "digits only"},
+		{"seed", "010", "write 10, without the leading zero"},
+		{"seed", "10.5", "have 10.5, want a whole number"},
+		{"seed", "10.0", "write 10"},
+		{"seed", "1e3", "write 1000"},
+		{"seed", "1e-3", "have 1e-3, want a whole number"},
+		{"seed", "'5'", "remove the quotes"},
+		{"seed", "'five'", "want a whole number"},
+		{"seed", "", "have no value"},
+		{"seed", "~", "have no value"},
+		{"seed", "null", "have no value"},
+		{"seed", "[1]", "have a list of 1"},
+		{"seed", "{a: 1}", "have a group"},
+		{"seed", "2026-01-01", "want a whole number"},
+		{"train.rate.initial", "1", ""},
+		{"train.rate.initial", "1e-3", ""},
+		{"train.rate.initial", "2.5E+1", ""},
+		{"train.rate.initial", "0", "above 0"},
+		{"train.rate.initial", "0.0", "above 0"},
+		{"train.rate.initial", "-0.1", "above 0"},
+		{"train.rate.initial", "1000.1", "at most 1000"},
+		{"train.rate.initial", ".inf", "it must be finite"},
+		{"train.rate.initial", "-.Inf", "it must be finite"},
+		{"train.rate.initial", ".nan", "it must be finite"},
+		{"train.rate.initial", "nan", "it must be finite"},
+		{"train.rate.initial", "1e999", "at most 1000"},
+		{"train.rate.initial", "1e-999", "above 0"},
+		{"train.rate.initial", ".5", "write it as 10, 0.5"},
+		{"train.rate.initial", "1.", "write it as 10, 0.5"},
+		{"train.rate.initial", "01.5", "write it as 10, 0.5"},
+		{"train.rate.initial", "1_0.5", "write it as 10, 0.5"},
+		{"train.rate.initial", "0x1p-2", "write it as 10, 0.5"},
+		{"train.rate.initial", "fast", "have fast, want a number"},
+		{"train.rate.factor", "1", ""},
+		{"train.rate.factor", "1.1", "at most 1"},
+		{"model.init.std", "0", ""},
+		{"model.init.std", "1e-999", "too small"},
+		{"model.bias", "true", ""},
+		{"model.bias", "yes", "write true"},
+		{"model.bias", "False", "write false"},
+		{"model.bias", "'true'", "remove the quotes"},
+		{"model.bias", "maybe", "want true or false"},
+		{"precision", "float64", ""},
+		{"precision", `"float64"`, ""},
+		{"precision", "float46", "did you mean float64?"},
+		{"precision", "double", "want float32 or float64"},
+		{"device", "gpu", "want auto, cpu or cuda"},
+		{"model.layers", "[1, 1]", ""},
+		{"model.layers", "[784, 100, 50, 10]", ""},
+		{"model.layers", "[784]", "a list of 2 to 100"},
+		{"model.layers", "[]", "a list of 2 to 100"},
+		{"model.layers", "784", "write it as [784, 50, 10]"},
+		{"model.layers", "[784, 0]", "entry 2: have 0, want a whole number from 1 to 1000000"},
+		{"model.layers", "[784, 010]", "write 10"},
+		{"model.layers", "[784, [1]]", "entry 2: have a list of 1"},
+		{"model.layers", "[784, 1000001]", "from 1 to 1000000"},
+		{"model.layers", "[10000, 9999]", ""},       // with biases 99,999,999 parameters
+		{"model.layers", "[10000, 10000]", "limit"}, // with biases 100,010,000
+		{"name", "a-b_c.1", ""},
+		{"name", "'2026'", ""},
+		{"name", "手写", "want a text of letters"},
+		{"name", "../x", "want a text of letters"},
+		{"name", "a/b", "want a text of letters"},
+		{"name", "''", `have "", want a text`},
+		{"name", strings.Repeat("x", 64), ""},
+		{"name", strings.Repeat("x", 65), "more than 64 characters"},
+		{"data.dir", "''", ""},
+		{"data.dir", `"a\0b"`, "zero character"},
+		{"data.dir", "true", `write it in quotes, "true"`},
+		{"model.init.file", "''", "not empty"},
+		{"model.init.file", "a b.safetensors", ""},
+		{"train.batch", "100000", ""},
+		{"train.update_order", "listing", "needs the compiler, which this version does not have: use simultaneous"},
+	}
+	for _, test := range tests {
+		path := write(t, nest(test.path, test.value))
+		_, err := Read(path, nil)
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("%s: %s: %v", test.path, test.value, err)
+			}
+			continue
+		}
+		var e *Error
+		if !errors.As(err, &e) || len(e.Problems) != 1 {
+			t.Errorf("%s: %s: error %v, want one problem", test.path, test.value, err)
+			continue
+		}
+		p := e.Problems[0]
+		if p.Path != test.path || p.Line != 1+strings.Count(test.path, ".") || p.Column < 2 || !strings.Contains(p.Message, test.want) {
+			t.Errorf("%s: %s: %v\nwant a message with %q", test.path, test.value, p, test.want)
+		}
+	}
+}
+
+// nest returns a file that gives the key at path a value.
+func nest(path, value string) string {
+	var b strings.Builder
+	parts := strings.Split(path, ".")
+	for i, part := range parts {
+		fmt.Fprintf(&b, "%s%s:", strings.Repeat("  ", i), part)
+		if i < len(parts)-1 {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String() + " " + value + "\n"
+}
+
+func TestSet(t *testing.T) {
+	file := write(t, "name: f\nmodel: {init: {std: 0.5}}\ntrain: {batch: 4}\n")
+	got, err := Read(file, []string{
+		"train.batch=8", "train.batch=16", "train.rate.initial=0.5", "model.layers=[784,30,10]", "name=2026",
+		"model.init.file=a=b.safetensors", "data.dir=", "data.dataset=idx", "model.bias=false", "precision=float64",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Name, want.Precision, want.Data.Dataset = "2026", graph.Float64, "idx"
+	want.Train.Batch, want.Train.Rate.Initial = 16, 0.5
+	want.Model.Layers, want.Model.Bias, want.Model.Init = []int{784, 30, 10}, false, Init{File: "a=b.safetensors"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("have %+v\nwant %+v", got, want)
+	}
+	if c, err := Read("", []string{"model.init.std=0.1"}); err != nil || c.Model.Init != (Init{Std: 0.1}) {
+		t.Errorf("model.init.std=0.1 gives %+v, %v: want it in place of the default rule", c.Model.Init, err)
+	}
+	if c, err := Read(file, []string{"model.init.rule=zeros"}); err != nil || c.Model.Init != (Init{Rule: "zeros"}) {
+		t.Errorf("model.init.rule=zeros gives %+v, %v: want it in place of the file's std", c.Model.Init, err)
+	}
+}
+
+func TestSetErrors(t *testing.T) {
+	tests := []struct{ set, want string }{
+		{"train.batch=x", "-set train.batch=x: have x, want a whole number from 1 to 100000"},
+		{"train.batch=", "have no value"},
+		{"train.batch", "want key=value, as in -set train.epochs=5"},
+		{"=3", "-set =3: unknown key. The keys are: name, seed, device, vm, precision, model, data, train"},
+		{"batch=3", "did you mean train.batch?"},
+		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping"},
+		{"train.rate.initial.x=3", "The keys in train.rate are: initial, factor, every"},
+		{"train.rate={initial: 1}", "is a group: set one of its keys, initial, factor, every"},
+		{"train.batch=[", "is not YAML"},
+		{"train.batch=1\n---\n2", "a second document"},
+		{"data.dir=#1", "comment or nothing"},
+		{"data.dir=a #1", "comment or nothing"},
+		{"data.dir=---", "comment or nothing"},
+		{"data.dir=\xff", "byte 0xff is not UTF-8"},
+		{"data.dir=&a b", "anchors, aliases and tags are not allowed"},
+		{"data.dir=!!str b", "anchors, aliases and tags are not allowed"},
+		{"data.dir=*b", "is not YAML: unknown anchor"},
+		{"train.update_order=listing", "-set train.update_order=listing: listing needs the compiler"},
+		{"model.layers=[100000, 100000]", "-set model.layers=[100000, 100000]: this network has 10000100000 weights and biases, the limit is 100000000"},
+	}
+	for _, test := range tests {
+		_, err := Read("", []string{test.set})
+		var e *Error
+		if !errors.As(err, &e) || len(e.Problems) != 1 || !strings.Contains(err.Error(), test.want) || e.Problems[0].Line != 0 {
+			t.Errorf("-set %s: %v\nwant one problem with %q", test.set, err, test.want)
+		}
+	}
+}
+
+// TestPlaces checks who is blamed for what two keys do together, and the order
+// of the problems.
+func TestPlaces(t *testing.T) {
+	file := write(t, "train: {batch: 100000}\nmodel: {layers: [784, 50, 10]}\nseed: x\nvm: y\n")
+	_, err := Read(file, []string{"vm=z", "model.layers=[5000, 10]", "device=w"})
+	want := fmt.Sprintf(`%[1]s:1:16: train.batch: a mini-batch of 100000 samples has 501000000 values in the layers, the limit is 500000000: use a smaller train.batch
+%[1]s:3:7: seed: have x, want a whole number from 0 to 9007199254740991
+%[1]s:4:5: vm: have y, want auto or tape
+-set vm=z: have z, want auto or tape
+-set device=w: have w, want auto, cpu or cuda`, file)
+	if err == nil || err.Error() != want {
+		t.Errorf("have:\n%v\nwant:\n%s", err, want)
+	}
+
+	_, err = Read(write(t, "train: {rate: {factor: 0.1}}\n"), []string{"train.epochs=100"})
+	if err == nil || !strings.Contains(err.Error(), "c.yaml:1:24: train.rate.factor: the learning rate falls to 1") {
+		t.Errorf("a rate that falls to 1e-100: %v", err)
+	}
+}
+
+func TestFileErrors(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{filepath.Join(dir, "none.yaml"), dir} {
+		_, err := Read(path, nil)
+		var e *Error
+		if !errors.As(err, &e) || len(e.Problems) != 1 || !strings.HasPrefix(err.Error(), path+": cannot ") {
+			t.Errorf("Read(%s): %v, want the path once and the cause", path, err)
+		}
+	}
+
+	// A sparse file of 1 GB is refused at once, and without the memory.
+	path := filepath.Join(dir, "large.yaml")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := Read(path, nil); err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+		t.Errorf("a file of 1 GB: %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 16<<20 {
+		t.Errorf("refusing a file of 1 GB allocates %d bytes", allocated)
+	}
+}
+
+// TestManyProblems checks that a file of nonsense is reported whole, and shown
+// in part.
+func TestManyProblems(t *testing.T) {
+	_, err := Read(write(t, strings.Repeat("x: 1\n", 1000)), nil)
+	var e *Error
+	if !errors.As(err, &e) || len(e.Problems) != 1000 {
+		t.Fatalf("error %v, want 1000 problems", err)
+	}
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != 51 || lines[50] != "and 950 more problems" {
+		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+}
+
+// TestBombs checks that large files that are made to be slow, deep or long to
+// report are refused in bounded time: the test's time limit. (At 1 MiB, the
+// slowest takes a second.)
+func TestBombs(t *testing.T) {
+	for name, source := range map[string]string{
+		"flow":    strings.Repeat("[", maxFile),
+		"nested":  strings.Repeat("{model: ", 9000) + strings.Repeat("}", 9000),
+		"keys":    strings.Repeat("{"+strings.Repeat("a", 90)+": ", 9000) + strings.Repeat("}", 9000),
+		"long":    strings.Repeat("a", 100_000) + ": 1",
+		"list":    "model: {layers: [" + strings.Repeat("1,", 50_000) + "1]}",
+		"aliases": "a: &a [x]\nb: [" + strings.Repeat("*a,", 50_000) + "]\n",
+	} {
+		if _, err := Read(write(t, source), nil); err == nil || len(err.Error()) > 1<<20 {
+			t.Errorf("%s: no error, or one of %d bytes", name, len(fmt.Sprint(err)))
+		}
+	}
+}
+
+// TestRate has the schedule of the text: start, and lower every few epochs.
+func TestRate(t *testing.T) {
+	for _, test := range []struct {
+		rate  Rate
+		epoch int
+		want  float64
+	}{
+		{Rate{0.1, 1, 1}, 1, 0.1},
+		{Rate{0.1, 1, 1}, 50, 0.1},
+		{Rate{8, 0.5, 1}, 1, 8},
+		{Rate{8, 0.5, 1}, 4, 1},
+		{Rate{8, 0.5, 10}, 10, 8},
+		{Rate{8, 0.5, 10}, 11, 4},
+		{Rate{8, 0.5, 10}, 20, 4},
+		{Rate{8, 0.5, 10}, 21, 2},
+		{Rate{8, 0.5, 3}, 7, 2},
+	} {
+		if got := test.rate.At(test.epoch); got != test.want {
+			t.Errorf("%+v.At(%d) = %v, want %v", test.rate, test.epoch, got, test.want)
+		}
+	}
+}
+
+// TestRoundTrip writes random legal configurations and reads them back.
+func TestRoundTrip(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	letters := []rune("aZ09._- /\\:#'\"&*!|>%@`{}[],?~\t\n\x01\x7f\u0085\u00a0\u2028\ufeff\ufffe手é😀")
+	word := func(n int) string {
+		b := make([]rune, random.IntN(n))
+		for i := range b {
+			b[i] = letters[random.IntN(len(letters))]
+		}
+		return string(b)
+	}
+	pick := func(words []string) string { return words[random.IntN(len(words))] }
+	float := func(top float64) float64 { return top * math.Pow(10, -20*random.Float64()) }
+	for range 500 {
+		c := Config{
+			Name: pick([]string{"run", "true", "1e3", "2026-01-01", "x.y-z", "null"}), Seed: random.Uint64N(maxSeed + 1),
+			Device: pick(Devices), VM: pick(VMs), Precision: graph.Precision(random.IntN(2)),
+			Model: Model{Layers: []int{1 + random.IntN(9999), 1 + random.IntN(9999)}, Activation: graph.Activation(random.IntN(2)), Bias: random.IntN(2) == 0,
+				Init: []Init{{Std: float(1000)}, {}, {Rule: pick(Rules)}, {File: "f" + word(20)}}[random.IntN(4)]},
+			Data: Data{Dataset: pick(Datasets), Dir: word(20), Fallback: pick(Fallbacks)},
+			Train: Train{Epochs: 1 + random.IntN(10), Batch: 1 + random.IntN(1000), Shuffle: random.IntN(2) == 0,
+				Rate:          Rate{Initial: float(1000), Factor: 1 - random.Float64()/2, Every: 1 + random.IntN(maxEpochs)},
+				UpdateOrder:   "simultaneous",
+				EarlyStopping: EarlyStopping{Patience: random.IntN(maxEpochs), MinDelta: float(1)}},
+		}
+		if got, err := readSource(c.YAML()); err != nil || !reflect.DeepEqual(got, c) {
+			t.Fatalf("%v\nhave %+v\nwant %+v\n%s", err, got, c, c.YAML())
+		}
+	}
+}
+
+// FuzzRead checks that no file makes Read panic, that each problem has a
+// message, and that what is legal comes back from its own YAML.
+func FuzzRead(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.yaml")
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(source, "train.batch=3")
+	}
+	f.Fuzz(func(t *testing.T, source []byte, set string) {
+		c, err := readSource(source, set)
+		if err == nil {
+			if again, err := readSource(c.YAML()); err != nil || !reflect.DeepEqual(again, c) {
+				t.Errorf("%v\nhave %+v\nwant %+v", err, again, c)
+			}
+			return
+		}
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Fatalf("error %T", err)
+		}
+		for _, p := range e.Problems {
+			if p.Message == "" || p.File == "" {
+				t.Errorf("problem %+v", p)
+			}
+		}
+	})
+}

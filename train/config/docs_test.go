@@ -1,0 +1,147 @@
+package config
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+const configs = "../../configs"
+
+func TestSchemaIsFresh(t *testing.T) {
+	golden(t, filepath.Join(configs, "schema.json"), Schema())
+}
+
+// TestSchemaHasEveryKey walks the schema to each key of the table.
+func TestSchemaHasEveryKey(t *testing.T) {
+	type node struct {
+		Type                 string
+		Description          string
+		Default              any
+		Properties           map[string]*node
+		AdditionalProperties *bool
+	}
+	var root node
+	if err := json.Unmarshal(Schema(), &root); err != nil {
+		t.Fatal(err)
+	}
+	for i := range keys {
+		k := &keys[i]
+		at := &root
+		for part := range strings.SplitSeq(k.path, ".") {
+			if at.Type != "object" || at.AdditionalProperties == nil || *at.AdditionalProperties {
+				t.Errorf("a group of %s takes unknown keys", k.path)
+			}
+			if at = at.Properties[part]; at == nil {
+				t.Fatalf("the schema has no %s", k.path)
+			}
+		}
+		if at.Description != k.doc || at.Type == "" || (at.Default == nil) != (k.def == "") {
+			t.Errorf("%s: schema %+v", k.path, at)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	lines := strings.Split(Help(), "\n")
+	at := strings.Index(lines[0], "MEANING")
+	for i := range keys {
+		found := false
+		for _, line := range lines {
+			found = found || strings.HasPrefix(line, keys[i].path+" ") && strings.Contains(line, keys[i].def)
+		}
+		if !found {
+			t.Errorf("no line for %s with its default", keys[i].path)
+		}
+	}
+	for _, line := range lines {
+		if utf8.RuneCountInString(line) > helpWidth || len(line) > at && line[at-1] != ' ' {
+			t.Errorf("not aligned, or too wide: %q", line)
+		}
+	}
+}
+
+// TestConfigs reads the files that users start from.
+func TestConfigs(t *testing.T) {
+	files, _ := filepath.Glob(configs + "/*.yaml")
+	names := map[string]Config{}
+	for _, file := range files {
+		c, err := Read(file, nil)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(source), "# yaml-language-server: $schema=schema.json\n") {
+			t.Errorf("%s: the first line does not name the schema", file)
+		}
+		if c.Name+".yaml" != filepath.Base(file) {
+			t.Errorf("%s: the name is %s", file, c.Name)
+		}
+		if c.Data.Fallback != "digits" {
+			t.Errorf("%s does not run without network and data", file)
+		}
+		names[c.Name] = c
+	}
+
+	// What the textbook's listing says.
+	c := names["textbook"]
+	if got := c.Network().String(); got != "784-50-10 sigmoid, no bias, float64" {
+		t.Errorf("textbook: %s", got)
+	}
+	if c.Train.Shuffle || c.Train.Batch != 1 || c.Train.Epochs != 50 || c.Train.Rate.At(50) != 0.1 || c.Model.Init.Rule != "hidden" {
+		t.Errorf("textbook: %+v", c)
+	}
+	if c := names["mnist"]; c.Train.Batch != 1 || c.Train.Epochs != 50 {
+		t.Errorf("mnist: %+v", c)
+	}
+	if c := names["minibatch"]; c.Train.Batch < 2 {
+		t.Errorf("minibatch: %+v", c)
+	}
+}
+
+// TestMNISTHasEveryKey checks what configs/mnist.yaml says of itself.
+func TestMNISTHasEveryKey(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join(configs, "mnist.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReader()
+	r.source(source)
+	for i := range keys {
+		k := &keys[i]
+		_, given := r.places[k.path]
+		if k.exclusive { // one has a value, the others are in comments
+			given = strings.Contains(string(source), " "+k.name()+": ")
+		}
+		if k.kind != group && !given {
+			t.Errorf("mnist.yaml does not have %s", k.path)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for _, test := range []struct{ group, name, want string }{
+		{"", "sede", "seed"},
+		{"", "presicion", "precision"},
+		{"", "epochs", "train.epochs"},
+		{"train", "epoch", "train.epochs"},
+		{"train", "shufle", "train.shuffle"},
+		{"train", "factor", "train.rate.factor"},
+		{"train", "earlystopping", "train.early_stopping"},
+		{"", "model.layer", "model.layers"},
+		{"", "wm", "vm"},
+		{"", "optimizer", ""},
+		{"", "", ""},
+	} {
+		if got := nearest(test.group, test.name); got != test.want {
+			t.Errorf("nearest to %q in %q is %q, want %q", test.name, test.group, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"trainer/graph"
+)
+
+// kind is the type of a key's value.
+type kind int
+
+const (
+	group   kind = iota // holds other keys
+	text                // a text
+	choice              // one of a few words
+	boolean             // true or false
+	integer             // a whole number
+	number              // a number
+	list                // a list of whole numbers
+	kindEnd
+)
+
+// key is one row of the table: all that is known of a key.
+type key struct {
+	path string // "train.rate.initial"
+	kind kind
+	def  string // the default, as it is written in YAML; "" for none
+	doc  string // what it means
+
+	// field returns the address of the key's value in c.
+	field func(c *Config) any
+
+	choices    []string       // of a choice
+	min, max   float64        // of a number, an integer, or each integer of a list
+	aboveMin   bool           // whether min itself is not legal
+	least      int            // entries of a list, at least
+	most       int            // entries of a list, or characters of a text, at most
+	pattern    *regexp.Regexp // of a text that is not free
+	patternDoc string         // what pattern says, after "a text "
+
+	// exclusive says that the key and its siblings exclude each other.
+	exclusive bool
+}
+
+// The limits that the table and the checks use.
+const (
+	maxNodes      = 1_000_000   // of a layer
+	maxParameters = 100_000_000 // weights and biases of the network: 0.8 GB in float64
+	maxValues     = 500_000_000 // a^l of a mini-batch: 4 GB in float64
+	maxEpochs     = 100_000
+
+	// maxSeed is the largest integer up to which a float64 holds every one:
+	// readers of JSON and YAML keep it exact.
+	maxSeed = 1<<53 - 1
+)
+
+// fileName is the pattern of a text that becomes a part of a folder's name, on
+// any system. JSON schema readers in all languages know its syntax.
+var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// keys is the table, in the order of the file. A group stands before its keys.
+var keys = []key{
+	{path: "name", kind: text, def: "run", most: 64,
+		pattern: fileName, patternDoc: "of letters (a to z, A to Z), digits, dots, dashes and underscores that begins with a letter or a digit",
+		doc:   "Name of the run; a part of the name of its folder.",
+		field: func(c *Config) any { return &c.Name }},
+	{path: "seed", kind: integer, def: "1", max: maxSeed,
+		doc:   "Seed of all random numbers: first weights, shuffling, built-in digits. Same seed, same run.",
+		field: func(c *Config) any { return &c.Seed }},
+	{path: "device", kind: choice, def: "auto", choices: Devices,
+		doc:   "Where to compute; auto takes a CUDA device when there is one that works.",
+		field: func(c *Config) any { return &c.Device }},
+	{path: "vm", kind: choice, def: "auto", choices: VMs,
+		doc:   "Machine that computes; auto takes the fastest for the device.",
+		field: func(c *Config) any { return &c.VM }},
+	{path: "precision", kind: choice, def: "float32", choices: []string{graph.Float32.String(), graph.Float64.String()},
+		doc:   "Type of all weights and values of the network.",
+		field: func(c *Config) any { return &c.Precision }},
+
+	{path: "model", kind: group, doc: "The network and its first weights."},
+	{path: "model.layers", kind: list, def: "[784, 50, 10]", least: 2, most: 100, min: 1, max: maxNodes,
+		doc:   "Nodes of each layer, from the input (pixels) to the output (classes).",
+		field: func(c *Config) any { return &c.Model.Layers }},
+	{path: "model.activation", kind: choice, def: "sigmoid", choices: graph.ActivationNames(),
+		doc:   "Function g of every layer: a = g(z).",
+		field: func(c *Config) any { return &c.Model.Activation }},
+	{path: "model.bias", kind: boolean, def: "true",
+		doc:   "Whether the layers have a bias b: z = Wa + b. The textbook's listing has none.",
+		field: func(c *Config) any { return &c.Model.Bias }},
+	{path: "model.init", kind: group, doc: "First weights and biases: give one of std, rule and file."},
+	{path: "model.init.std", kind: number, exclusive: true, max: 1000,
+		doc:   "Draw the weights from the normal distribution with mean 0 and this standard deviation; biases are 0.",
+		field: func(c *Config) any { return &c.Model.Init.Std }},
+	{path: "model.init.rule", kind: choice, def: "hidden", exclusive: true, choices: Rules,
+		doc: "hidden is the textbook's listing: normal, with standard deviation 1/√n for every weight, n the nodes of the first hidden layer; " +
+			"zeros sets all weights to 0. Biases are 0.",
+		field: func(c *Config) any { return &c.Model.Init.Rule }},
+	{path: "model.init.file", kind: text, exclusive: true, most: 4096, pattern: regexp.MustCompile(`.`), patternDoc: "that is not empty",
+		doc:   "Read weights and biases from this safetensors file (the model of an earlier run), relative to the current directory.",
+		field: func(c *Config) any { return &c.Model.Init.File }},
+
+	{path: "data", kind: group, doc: "The images."},
+	{path: "data.dataset", kind: choice, def: "mnist", choices: Datasets,
+		doc: "mnist is MNIST, searched, downloaded if need be, and verified; csv and idx are a set of your own in data.dir; " +
+			"digits are drawn by the program.",
+		field: func(c *Config) any { return &c.Data.Dataset }},
+	{path: "data.dir", kind: text, def: `""`, most: 4096,
+		doc:   "Folder of the files, relative to the current directory; empty: the usual places.",
+		field: func(c *Config) any { return &c.Data.Dir }},
+	{path: "data.fallback", kind: choice, def: "none", choices: Fallbacks,
+		doc:   "What to take when the images cannot be had: none stops with an error, digits takes the built-in digits with a warning.",
+		field: func(c *Config) any { return &c.Data.Fallback }},
+
+	{path: "train", kind: group, doc: "The training."},
+	{path: "train.epochs", kind: integer, def: "10", min: 1, max: maxEpochs,
+		doc:   "Passes over the training set.",
+		field: func(c *Config) any { return &c.Train.Epochs }},
+	{path: "train.batch", kind: integer, def: "1", min: 1, max: 100_000,
+		doc:   "Samples of a step; the gradient is the mean over them. The last step of an epoch takes what is left.",
+		field: func(c *Config) any { return &c.Train.Batch }},
+	{path: "train.shuffle", kind: boolean, def: "true",
+		doc:   "Whether every epoch visits the samples in a new random order; false: the order of the files.",
+		field: func(c *Config) any { return &c.Train.Shuffle }},
+	{path: "train.rate", kind: group, doc: "The learning rate: in epoch e it is initial · factor^⌊(e−1)/every⌋."},
+	{path: "train.rate.initial", kind: number, def: "0.1", aboveMin: true, max: 1000,
+		doc:   "Learning rate of the first epoch.",
+		field: func(c *Config) any { return &c.Train.Rate.Initial }},
+	{path: "train.rate.factor", kind: number, def: "1", aboveMin: true, max: 1,
+		doc:   "Multiplies the rate after every so many epochs; 1 keeps it constant.",
+		field: func(c *Config) any { return &c.Train.Rate.Factor }},
+	{path: "train.rate.every", kind: integer, def: "1", min: 1, max: maxEpochs,
+		doc:   "Epochs between two changes of the rate.",
+		field: func(c *Config) any { return &c.Train.Rate.Every }},
+	{path: "train.update_order", kind: choice, def: "simultaneous", choices: UpdateOrders,
+		doc: "simultaneous takes all gradients from the weights before the step, as in the equations; " +
+			"listing updates the output weights first, as the textbook's program does.",
+		field: func(c *Config) any { return &c.Train.UpdateOrder }},
+	{path: "train.early_stopping", kind: group, doc: "Whether to stop before the last epoch."},
+	{path: "train.early_stopping.patience", kind: integer, def: "0", max: maxEpochs,
+		doc:   "Stop after this many epochs in a row without a better test accuracy; 0: never.",
+		field: func(c *Config) any { return &c.Train.EarlyStopping.Patience }},
+	{path: "train.early_stopping.min_delta", kind: number, def: "0", max: 1,
+		doc:   "A test accuracy is better when it is above the best by more than this.",
+		field: func(c *Config) any { return &c.Train.EarlyStopping.MinDelta }},
+}
+
+// find returns the key at path, or nil.
+func find(path string) *key {
+	if i := slices.IndexFunc(keys, func(k key) bool { return k.path == path }); i >= 0 {
+		return &keys[i]
+	}
+	return nil
+}
+
+// name returns the last part of the key's path.
+func (k *key) name() string { return k.path[strings.LastIndexByte(k.path, '.')+1:] }
+
+// parent returns the path of the key's group; "" is the whole file.
+func (k *key) parent() string { return k.path[:max(strings.LastIndexByte(k.path, '.'), 0)] }
+
+// children returns the keys of the group at path, in order; "" is the whole
+// file.
+func children(path string) []*key {
+	var in []*key
+	for i := range keys {
+		if keys[i].parent() == path {
+			in = append(in, &keys[i])
+		}
+	}
+	return in
+}
+
+// childNames lists the names of the group's keys: "initial, factor, every".
+func childNames(path string) string {
+	var names []string
+	for _, k := range children(path) {
+		names = append(names, k.name())
+	}
+	return strings.Join(names, ", ")
+}
+
+// join returns the path of the key name in a group.
+func join(group, name string) string {
+	if group == "" {
+		return name
+	}
+	return group + "." + name
+}
+
+// legal says in words what the key's value must be.
+func (k *key) legal() string {
+	switch k.kind {
+	case group:
+		return "a group with " + childNames(k.path)
+	case text:
+		if k.pattern == nil {
+			return "a text"
+		}
+		return fmt.Sprintf("a text %s", k.patternDoc)
+	case choice:
+		last := len(k.choices) - 1
+		return strings.Join(k.choices[:last], ", ") + " or " + k.choices[last]
+	case boolean:
+		return "true or false"
+	case integer:
+		return "a whole number " + k.between()
+	case number:
+		return "a number " + k.between()
+	case list:
+		return fmt.Sprintf("a list of %d to %d whole numbers, each %s", k.least, k.most, k.between())
+	}
+	panic(fmt.Sprintf("BUG: %s has kind %d", k.path, k.kind))
+}
+
+// between says the range of the key's numbers.
+func (k *key) between() string {
+	if k.aboveMin {
+		return fmt.Sprintf("above %s, at most %s", formatNumber(k.min), formatNumber(k.max))
+	}
+	return fmt.Sprintf("from %s to %s", formatNumber(k.min), formatNumber(k.max))
+}
+
+// inRange reports whether v is in the key's range.
+func (k *key) inRange(v float64) bool {
+	if math.IsNaN(v) || v > k.max || v < k.min {
+		return false
+	}
+	return !k.aboveMin || v > k.min
+}

@@ -1,0 +1,365 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxFile is the size of the largest file that is read, in bytes.
+const maxFile = 1 << 20
+
+// setFlag begins the place of a problem that a setting has.
+const setFlag = "-set "
+
+// Read reads the file at path and applies the settings, in their order.
+// Each is key=value as in "train.rate.initial=0.5" or
+// "model.layers=[784,30,10]". With path "" there are defaults and settings
+// only. The error is an *Error.
+//
+// A setting replaces what the file says. One of model.init.std, rule and file
+// replaces all three.
+func Read(path string, sets []string) (Config, error) {
+	r := newReader()
+	if path != "" {
+		r.file = path
+		if source, err := readAtMost(path); err != nil {
+			r.report(Problem{File: path}, "%v", err)
+		} else {
+			r.source(source)
+		}
+	}
+	for _, s := range sets {
+		r.set(s)
+	}
+	return r.result()
+}
+
+// reader gathers a configuration and its problems.
+type reader struct {
+	config   Config
+	file     string
+	problems []Problem
+	places   map[string]Problem // for each key that was given: where, without a message
+	bad      map[string]bool    // keys whose value could not be taken
+}
+
+func newReader() *reader {
+	return &reader{config: Default(), places: map[string]Problem{}, bad: map[string]bool{}}
+}
+
+// result checks the configuration as a whole and returns it, or what is wrong.
+func (r *reader) result() (Config, error) {
+	r.check()
+	if err := asError(r.problems); err != nil {
+		return Config{}, err
+	}
+	return r.config, nil
+}
+
+// report adds a problem at a place.
+func (r *reader) report(at Problem, format string, args ...any) {
+	at.Message = fmt.Sprintf(format, args...)
+	r.problems = append(r.problems, at)
+}
+
+// at returns the place of a node of the file.
+func (r *reader) at(n *yaml.Node, path string) Problem {
+	return Problem{File: r.file, Line: n.Line, Column: n.Column, Path: path}
+}
+
+// source decodes the content of the file into the configuration.
+func (r *reader) source(source []byte) {
+	root, problem := parse(source)
+	if problem.Message != "" {
+		r.syntax(source, problem)
+	} else if root == nil {
+		r.report(Problem{File: r.file}, "is empty: write at least one key, such as `seed: 1`, or leave out -config for the defaults")
+	}
+	if root != nil {
+		r.refuse(root, "")
+		r.group(root, "")
+	}
+}
+
+// readAtMost returns the content of a file of at most maxFile bytes, and reads
+// no more than that of a larger one.
+func readAtMost(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer f.Close()
+	source, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, cause(err)
+	}
+	if len(source) > maxFile {
+		return nil, errors.New("is larger than 1 MiB: this is no configuration of the trainer")
+	}
+	return source, nil
+}
+
+// cause drops the path from a file system's error: the place names it.
+func cause(err error) error {
+	if e := (*os.PathError)(nil); errors.As(err, &e) {
+		return fmt.Errorf("cannot %s the file: %w", e.Op, e.Err)
+	}
+	return err
+}
+
+// parse returns the root node of the first document in source, nil if there is
+// none, and what is wrong with source, with line and column where known: that
+// it is not YAML, or has a second document.
+func parse(source []byte) (root *yaml.Node, problem Problem) {
+	if problem := checkCharacters(source); problem.Message != "" {
+		return nil, problem
+	}
+	loader, err := yaml.NewLoader(bytes.NewReader(source))
+	if err != nil {
+		return nil, Problem{Message: err.Error()}
+	}
+	var first, second yaml.Node
+	switch err := loader.Load(&first); {
+	case errors.Is(err, io.EOF):
+		return nil, Problem{}
+	case err != nil:
+		return nil, notYAML(err)
+	}
+	if len(first.Content) == 1 {
+		root = first.Content[0]
+	}
+	if root != nil && root.Tag == "!!null" && root.Value == "" {
+		root = nil // "---" alone
+	}
+	switch err := loader.Load(&second); {
+	case errors.Is(err, io.EOF):
+	case err == nil:
+		problem = Problem{Line: second.Line, Column: second.Column, Message: "a second document begins here: want one in a file"}
+	default:
+		problem = notYAML(err)
+	}
+	return root, problem
+}
+
+// notYAML returns the problem that the YAML parser reports.
+func notYAML(err error) Problem {
+	e := (*yaml.LoadError)(nil)
+	if !errors.As(err, &e) {
+		return Problem{Message: "is not YAML: " + err.Error()}
+	}
+	p := Problem{Line: e.Mark.Line, Column: e.Mark.Column, Message: "is not YAML: " + e.Message}
+	if e.ContextMsg != "" {
+		p.Message += " " + e.ContextMsg
+	}
+	if m := e.ContextMark; m.Line > 0 && m != e.Mark {
+		p.Message += fmt.Sprintf(" that begins at %d:%d", m.Line, m.Column)
+	}
+	return p
+}
+
+// checkCharacters returns the place of the first byte that is not UTF-8, or of
+// the first character that YAML does not allow.
+func checkCharacters(source []byte) Problem {
+	line, column := 1, 1
+	for i := 0; i < len(source); {
+		c, size := utf8.DecodeRune(source[i:])
+		if c == utf8.RuneError && size == 1 {
+			return Problem{Line: line, Column: column,
+				Message: fmt.Sprintf("byte 0x%02x is not UTF-8: use UTF-8", source[i])}
+		}
+		if !allowed(c) {
+			return Problem{Line: line, Column: column,
+				Message: fmt.Sprintf("control character %U is not allowed: remove it", c)}
+		}
+		switch {
+		case c == '\n':
+			line, column = line+1, 1
+		case i == 0 && c == '\ufeff': // a byte order mark
+		default:
+			column++
+		}
+		i += size
+	}
+	return Problem{}
+}
+
+// allowed reports whether YAML allows c in a file (YAML 1.2, c-printable).
+func allowed(c rune) bool {
+	switch {
+	case c == '\t', c == '\n', c == '\r', c == 0x85:
+		return true
+	case c < 0x20, c >= 0x7f && c < 0xa0, c == 0xfffe, c == 0xffff:
+		return false
+	}
+	return true
+}
+
+// syntax reports the problem of a file that is not one YAML document. Where a
+// tab is the cause, it reports all tabs: an editor that made one made more.
+func (r *reader) syntax(source []byte, problem Problem) {
+	lines := strings.Split(string(source), "\n")
+	if n := problem.Line; n < 1 || n > len(lines) || tabIn(lines[n-1]) == 0 {
+		problem.File = r.file
+		r.problems = append(r.problems, problem)
+		return
+	}
+	for i, line := range lines {
+		if column := tabIn(line); column > 0 {
+			r.report(Problem{File: r.file, Line: i + 1, Column: column}, "a tab: indent with spaces")
+		}
+	}
+}
+
+// tabIn returns the column of the first tab in the indentation of a line; 0 if
+// there is none.
+func tabIn(line string) int {
+	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	return strings.IndexByte(indent, '\t') + 1
+}
+
+// refuse reports what a configuration must not use of YAML, everywhere below n.
+func (r *reader) refuse(n *yaml.Node, path string) {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		r.report(r.at(n, path), "alias *%s: aliases are not allowed, write the value itself", n.Value)
+	case n.Anchor != "":
+		r.report(r.at(n, path), "anchor &%s: anchors are not allowed, remove it", n.Anchor)
+	case n.Style&yaml.TaggedStyle != 0:
+		r.report(r.at(n, path), "tag %s: tags are not allowed, remove it", n.Tag)
+	}
+	for i, child := range n.Content {
+		below := path
+		if n.Kind == yaml.MappingNode {
+			if known := join(path, n.Content[i-i%2].Value); find(known) != nil {
+				below = known // the path of an unknown key may be very long
+			}
+		}
+		r.refuse(child, below)
+	}
+}
+
+// refused reports whether refuse has a word on n itself.
+func refused(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0
+}
+
+// group decodes the keys of the group at path; "" is the whole file.
+func (r *reader) group(n *yaml.Node, path string) {
+	if refused(n) {
+		return
+	}
+	if n.Kind != yaml.MappingNode {
+		hint := ""
+		if n.Tag == "!!null" {
+			hint = "; to keep all defaults, leave the key out"
+		}
+		r.report(r.at(n, path), "have %s, want keys: %s%s", show(n), childNames(path), hint)
+		return
+	}
+	lines := map[string]int{}
+	var exclusive string // the first of keys that exclude each other
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, value := n.Content[i], n.Content[i+1]
+		if refused(name) {
+			continue
+		}
+		if name.Tag == "!!merge" {
+			r.report(r.at(name, join(path, "<<")), "merge keys are not allowed: write the keys themselves")
+			continue
+		}
+		if name.Kind != yaml.ScalarNode {
+			r.report(r.at(name, path), "have %s for a key, want a name: %s", show(name), childNames(path))
+			continue
+		}
+		below := join(path, name.Value)
+		k := find(below)
+		if k == nil || k.parent() != path {
+			r.report(r.at(name, join(path, show(name))), "%s", unknown(path, name.Value))
+			continue
+		}
+		if line, ok := lines[name.Value]; ok {
+			r.report(r.at(name, below), "is given a second time: it is in line %d already, remove one", line)
+			continue
+		}
+		lines[name.Value] = name.Line
+		if k.exclusive {
+			if exclusive != "" {
+				r.report(r.at(name, below), "excludes %s, which is given too: give one of %s", join(path, exclusive), childNames(path))
+				continue
+			}
+			exclusive = name.Value
+		}
+		if k.kind == group {
+			r.group(value, below)
+			continue
+		}
+		r.decode(k, value, r.at(value, below))
+	}
+}
+
+// decode takes the value of a key from n, which was given at a place.
+func (r *reader) decode(k *key, n *yaml.Node, at Problem) {
+	r.places[k.path] = at
+	if refused(n) || slices.ContainsFunc(n.Content, refused) {
+		r.bad[k.path] = true
+		return
+	}
+	complaints := k.decode(&r.config, n)
+	r.bad[k.path] = complaints != nil
+	for _, c := range complaints {
+		if at.Line > 0 {
+			at = r.at(c.node, k.path)
+		}
+		r.report(at, "%s", c.text)
+	}
+}
+
+// set applies a setting, key=value.
+func (r *reader) set(setting string) {
+	path, value, ok := strings.Cut(setting, "=")
+	at := Problem{File: setFlag + setting, Path: path}
+	if !ok {
+		at.Path = ""
+		r.report(at, "want key=value, as in -set train.epochs=5")
+		return
+	}
+	k := find(path)
+	switch {
+	case k == nil:
+		r.report(at, "%s", unknown("", path))
+		return
+	case k.kind == group:
+		r.report(at, "is a group: set one of its keys, %s", childNames(path))
+		return
+	}
+	n, problem := parse([]byte(value))
+	switch {
+	case problem.Message != "":
+		r.report(at, "%s", problem.Message)
+		return
+	case n == nil:
+		n = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+		if strings.TrimSpace(value) != "" {
+			n.LineComment = value
+		}
+	}
+	if n.HeadComment+n.LineComment+n.FootComment != "" {
+		r.report(at, `YAML reads a comment or nothing here: write the value in quotes, as in '%s="…"'`, path)
+		return
+	}
+	if k.kind == text && n.Kind == yaml.ScalarNode && !refused(n) {
+		n.Tag = "!!str" // the type is known: -set name=2026 needs no quotes
+	}
+	if refused(n) || slices.ContainsFunc(n.Content, refused) {
+		r.report(at, "anchors, aliases and tags are not allowed: write the value in quotes, or remove them")
+	}
+	r.decode(k, n, at)
+}

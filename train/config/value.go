@@ -1,0 +1,320 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+
+	"trainer/graph"
+)
+
+// The written form of numbers: JSON's. What YAML 1.1, YAML 1.2 and people
+// read differently (010, 1_000, 0x10, .5, +1) is not in it.
+var (
+	integerForm = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+	numberForm  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+)
+
+// quoted are the styles of a text that is none by its look alone.
+const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+
+// complaint says what is wrong with a node.
+type complaint struct {
+	node *yaml.Node
+	text string
+}
+
+// decode sets the key's value in c to that of n, or says what is wrong with
+// n, and then leaves c as it is.
+func (k *key) decode(c *Config, n *yaml.Node) []complaint {
+	value, complaints := k.value(n)
+	if complaints != nil {
+		return complaints
+	}
+	if k.exclusive {
+		c.Model.Init = Init{}
+	}
+	store(k.field(c), value)
+	return nil
+}
+
+// value returns n's value as the key's type: string, bool, int64, float64 or
+// []int.
+func (k *key) value(n *yaml.Node) (any, []complaint) {
+	if k.kind == list && n.Kind == yaml.SequenceNode && len(n.Content) >= k.least && len(n.Content) <= k.most {
+		return k.listValue(n)
+	}
+	value, hint := k.parse(n)
+	if value != nil {
+		return value, nil
+	}
+	if hint != "" {
+		hint = "; " + hint
+	}
+	return nil, []complaint{{n, "have " + show(n) + ", want " + k.legal() + hint}}
+}
+
+// listValue returns the whole numbers of a list of the right length.
+func (k *key) listValue(n *yaml.Node) (any, []complaint) {
+	entry := key{kind: integer, min: k.min, max: k.max}
+	var values []int
+	var complaints []complaint
+	for i, child := range n.Content {
+		v, bad := entry.value(child)
+		if bad == nil {
+			values = append(values, int(v.(int64)))
+			continue
+		}
+		complaints = append(complaints, complaint{child, fmt.Sprintf("entry %d: %s", i+1, bad[0].text)})
+	}
+	return values, complaints
+}
+
+// parse returns the value of a scalar; or nil and a hint, which may be empty,
+// for the message that says what is legal.
+func (k *key) parse(n *yaml.Node) (value any, hint string) {
+	switch {
+	case k.kind == list && n.Kind == yaml.ScalarNode:
+		return nil, "write it as " + k.def
+	case n.Kind != yaml.ScalarNode:
+		return nil, ""
+	case n.Tag == "!!null":
+		return nil, "for the default, leave the key out"
+	}
+	s := n.Value
+	switch k.kind {
+	case text:
+		return k.parseText(s, n.Tag)
+	case choice:
+		if slices.Contains(k.choices, s) {
+			return s, ""
+		}
+		return nil, k.nearestChoice(s)
+	}
+	if n.Style&quoted != 0 {
+		if v, _ := k.parsePlain(s); v != nil {
+			return nil, "remove the quotes"
+		}
+		return nil, ""
+	}
+	return k.parsePlain(s)
+}
+
+// parsePlain parses a value that is written without quotes.
+func (k *key) parsePlain(s string) (value any, hint string) {
+	switch k.kind {
+	case boolean:
+		switch s {
+		case "true":
+			return true, ""
+		case "false":
+			return false, ""
+		}
+		return nil, booleanHint(s)
+	case integer:
+		return k.parseInteger(s)
+	default:
+		return k.parseNumber(s)
+	}
+}
+
+// booleanHint says how to write s, which is neither true nor false.
+func booleanHint(s string) string {
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "y", "1":
+		return "write true"
+	case "false", "no", "off", "n", "0":
+		return "write false"
+	}
+	return ""
+}
+
+// parseText parses the value of a text key. A plain 2026 or true is not a
+// text: YAML readers would take it for a number.
+func (k *key) parseText(s, tag string) (value any, hint string) {
+	switch {
+	case tag != "!!str":
+		return nil, fmt.Sprintf("write it in quotes, %q", s)
+	case strings.ContainsRune(s, 0):
+		return nil, "remove the zero character"
+	case utf8.RuneCountInString(s) > k.most:
+		return nil, fmt.Sprintf("it has more than %d characters", k.most)
+	case k.pattern != nil && !k.pattern.MatchString(s):
+		return nil, ""
+	}
+	return s, ""
+}
+
+// parseInteger parses a whole number and checks its range.
+func (k *key) parseInteger(s string) (value any, hint string) {
+	if !integerForm.MatchString(s) {
+		return nil, integerHint(s)
+	}
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || !k.inRange(float64(v)) {
+		return nil, ""
+	}
+	return v, ""
+}
+
+// integerHint says how to write s, which is not in integerForm.
+func integerHint(s string) string {
+	digits := strings.TrimLeft(strings.TrimPrefix(s, "-"), "0")
+	switch {
+	case strings.HasPrefix(s, "0") && integerForm.MatchString(digits):
+		return "write " + digits + ", without the leading zero"
+	case numberForm.MatchString(s):
+		if v, err := strconv.ParseFloat(s, 64); err == nil && v == math.Trunc(v) && math.Abs(v) <= maxSeed {
+			return "write " + strconv.FormatInt(int64(v), 10)
+		}
+		return ""
+	case strings.ContainsAny(s, "0123456789"):
+		return "write decimal digits only"
+	}
+	return ""
+}
+
+// parseNumber parses a number and checks its range.
+func (k *key) parseNumber(s string) (value any, hint string) {
+	if !numberForm.MatchString(s) {
+		switch v, err := strconv.ParseFloat(s, 64); {
+		case strings.EqualFold(strings.TrimLeft(s, "+-"), ".inf"), strings.EqualFold(s, ".nan"), err == nil && (math.IsNaN(v) || math.IsInf(v, 0)):
+			return nil, "it must be finite"
+		case strings.ContainsAny(s, "0123456789"):
+			return nil, "write it as 10, 0.5 or 1e-3"
+		}
+		return nil, ""
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !k.inRange(v) {
+		return nil, ""
+	}
+	if mantissa, _, _ := strings.Cut(strings.ToLower(s), "e"); v == 0 && strings.ContainsAny(mantissa, "123456789") {
+		return nil, "it is too small for float64"
+	}
+	return v + 0, "" // −0 becomes 0
+}
+
+// nearestChoice suggests the legal word nearest to s.
+func (k *key) nearestChoice(s string) string {
+	best, bestEdits := "", max(1, min(len(s)/3, 3))+1
+	for _, c := range k.choices {
+		if e := edits(strings.ToLower(s), c, bestEdits); e < bestEdits {
+			best, bestEdits = c, e
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "did you mean " + best + "?"
+}
+
+// store sets the variable at field, which a row of the table names, to a value
+// that parse returned.
+func store(field, value any) {
+	switch f := field.(type) {
+	case *string:
+		*f = value.(string)
+	case *bool:
+		*f = value.(bool)
+	case *int:
+		*f = int(value.(int64))
+	case *uint64:
+		*f = uint64(value.(int64))
+	case *float64:
+		*f = value.(float64)
+	case *[]int:
+		*f = value.([]int)
+	case *graph.Precision:
+		*f, _ = graph.ParsePrecision(value.(string))
+	case *graph.Activation:
+		*f, _ = graph.ParseActivation(value.(string))
+	default:
+		panic(fmt.Sprintf("BUG: no way to store a %T", field))
+	}
+}
+
+// format returns the variable at field as it is written in YAML.
+func format(field any) string {
+	switch f := field.(type) {
+	case *string:
+		return quote(*f)
+	case *bool:
+		return strconv.FormatBool(*f)
+	case *int:
+		return strconv.Itoa(*f)
+	case *uint64:
+		return strconv.FormatUint(*f, 10)
+	case *float64:
+		return formatNumber(*f)
+	case *[]int:
+		return strings.ReplaceAll(fmt.Sprint(*f), " ", ", ")
+	case *graph.Precision:
+		return f.String()
+	case *graph.Activation:
+		return f.String()
+	}
+	panic(fmt.Sprintf("BUG: no way to format a %T", field))
+}
+
+// formatNumber returns the shortest form that reads back as v: a whole number
+// in digits up to 2^53. With an exponent it has a point, 5.0e-05: readers of
+// YAML 1.1, as Python's, take 5e-05 for a text.
+func formatNumber(v float64) string {
+	if v == math.Trunc(v) && math.Abs(v) <= maxSeed {
+		return strconv.FormatInt(int64(v), 10)
+	}
+	s := strconv.FormatFloat(v, 'g', -1, 64)
+	if e := strings.IndexByte(s, 'e'); e >= 0 && !strings.Contains(s, ".") {
+		s = s[:e] + ".0" + s[e:]
+	}
+	return s
+}
+
+// plainText matches the texts that need no quotes in YAML, if plainWords are
+// left out.
+var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/-]*$`)
+
+// plainWords are plain in YAML and not texts, for some reader or other.
+var plainWords = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+// quote returns s, which is UTF-8, as it is written in YAML. The escapes of
+// Go's quotes are all YAML's too.
+func quote(s string) string {
+	if plainText.MatchString(s) && !slices.Contains(plainWords, strings.ToLower(s)) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// show returns a node's value for a message.
+func show(n *yaml.Node) string {
+	const most = 40
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a group"
+	case n.Kind == yaml.SequenceNode && len(n.Content) == 1:
+		return "a list of 1"
+	case n.Kind == yaml.SequenceNode:
+		return fmt.Sprintf("a list of %d", len(n.Content))
+	case n.Tag == "!!null":
+		return "no value"
+	}
+	if n.Value == "" {
+		return `""`
+	}
+	s := n.Value
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	if q := strconv.Quote(s); n.Style&quoted != 0 || q != `"`+s+`"` {
+		return q
+	}
+	return s
+}

@@ -1,0 +1,25 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// YAML returns the whole configuration as a file. Read gives the same Config
+// back: numbers are written so that they keep every bit.
+func (c Config) YAML() []byte {
+	var b strings.Builder
+	b.WriteString("# The configuration of a run, with every key; `trainer help config` explains them.\n")
+	for i := range keys {
+		k := &keys[i]
+		indent := strings.Repeat("  ", strings.Count(k.path, "."))
+		switch {
+		case k.kind == group:
+			fmt.Fprintf(&b, "%s%s:\n", indent, k.name())
+		case k.exclusive && k.name() != c.Model.Init.Kind():
+		default:
+			fmt.Fprintf(&b, "%s%s: %s\n", indent, k.name(), format(k.field(&c)))
+		}
+	}
+	return []byte(b.String())
+}
