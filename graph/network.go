@@ -105,6 +105,18 @@ func (n Network) Inputs() int { return n.Layers[0] }
 // Outputs returns n^L.
 func (n Network) Outputs() int { return n.Layers[len(n.Layers)-1] }
 
+// Size returns the number of parameters.
+func (n Network) Size() int {
+	size := 0
+	for i, out := range n.Layers[1:] {
+		size += out * n.Layers[i]
+		if n.Bias {
+			size += out
+		}
+	}
+	return size
+}
+
 // String describes the network: "784-50-10 sigmoid, with bias, float32".
 func (n Network) String() string {
 	var b strings.Builder

@@ -1,0 +1,155 @@
+// Package draw draws a directed acyclic graph: as lines of text (Text), as
+// Graphviz source (DOT), and as a picture with a layout of its own (SVG).
+//
+// The graph is drawn from top to bottom: every edge goes down. The same graph
+// gives the same bytes. All three report what is wrong with a graph, a cycle
+// say, before they write anything.
+//
+//	g := draw.Graph{Title: "784-50-10"}
+//	g.Nodes = append(g.Nodes, draw.Node{ID: "%1", Label: "X", Kind: draw.Input, Shape: "1×784"})
+//	g.Nodes = append(g.Nodes, draw.Node{ID: "%2", Label: "sigmoid", Kind: draw.Operation, Shape: "1×784"})
+//	g.Edges = append(g.Edges, draw.Edge{From: "%1", To: "%2"})
+//	err := draw.SVG(out, g)
+package draw
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kind is what a node is; it gives the colour.
+type Kind int
+
+// The kinds of nodes.
+const (
+	Operation Kind = iota
+	Input
+	Parameter
+	Output
+	Gradient
+	kindEnd
+)
+
+var kinds = [kindEnd]struct {
+	name         string
+	fill, stroke string // colours
+	dashed       bool   // the border, for those who do not see colours
+}{
+	Operation: {"operation", "#f6f7f9", "#8a93a0", false},
+	Input:     {"input", "#dbe9fb", "#2f6fc4", false},
+	Parameter: {"parameter", "#dcf2de", "#2f8f46", false},
+	Output:    {"output", "#fdeec2", "#b98200", false},
+	Gradient:  {"gradient", "#fbe0de", "#c2453c", true},
+}
+
+// String returns the kind's name: "input".
+func (k Kind) String() string {
+	if k < 0 || k >= kindEnd {
+		return fmt.Sprintf("Kind(%d)", int(k))
+	}
+	return kinds[k].name
+}
+
+// Graph is a directed acyclic graph.
+type Graph struct {
+	Title string
+	Nodes []Node
+	Edges []Edge
+}
+
+// Node is a value of the graph.
+type Node struct {
+	ID    string // unique: "%12"
+	Label string // the name of a leaf, or what is done with the operands: "sigmoid"
+	Kind  Kind
+	Shape string // "1×50"; may be empty
+	Note  string // the equation that it computes, say; may be empty
+}
+
+// Edge says that the node From is an operand of the node To. The edges to a
+// node are in the order of its operands.
+type Edge struct {
+	From, To string // IDs
+}
+
+// Check reports what makes g impossible to draw: two nodes of one ID, an edge
+// of no node, a cycle.
+func (g Graph) Check() error {
+	_, err := newNet(g)
+	return err
+}
+
+// net is a graph with numbers for nodes: indices of g.Nodes.
+type net struct {
+	in, out [][]int // operands and users of each node, in the order of the edges
+	order   []int   // all nodes, each after its operands
+}
+
+func newNet(g Graph) (*net, error) {
+	n := &net{in: make([][]int, len(g.Nodes)), out: make([][]int, len(g.Nodes))}
+	index := make(map[string]int, len(g.Nodes))
+	for i, v := range g.Nodes {
+		if v.ID == "" {
+			return nil, fmt.Errorf("draw: node %d (%s) has no ID", i, v.Label)
+		}
+		if _, ok := index[v.ID]; ok {
+			return nil, fmt.Errorf("draw: two nodes have the ID %s", v.ID)
+		}
+		if v.Kind < 0 || v.Kind >= kindEnd {
+			return nil, fmt.Errorf("draw: node %s has the kind %v", v.ID, v.Kind)
+		}
+		index[v.ID] = i
+	}
+	for _, e := range g.Edges {
+		from, okFrom := index[e.From]
+		to, okTo := index[e.To]
+		if !okFrom || !okTo {
+			return nil, fmt.Errorf("draw: edge from %q to %q: no such node", e.From, e.To)
+		}
+		n.in[to] = append(n.in[to], from)
+		n.out[from] = append(n.out[from], to)
+	}
+	return n, n.sort(g)
+}
+
+// sort finds an order of the nodes, or the nodes of a cycle.
+func (n *net) sort(g Graph) error {
+	waits := make([]int, len(n.in)) // operands that are not in the order yet
+	for v, in := range n.in {
+		waits[v] = len(in)
+		if len(in) == 0 {
+			n.order = append(n.order, v)
+		}
+	}
+	for i := 0; i < len(n.order); i++ {
+		for _, u := range n.out[n.order[i]] {
+			if waits[u]--; waits[u] == 0 {
+				n.order = append(n.order, u)
+			}
+		}
+	}
+	if len(n.order) == len(n.in) {
+		return nil
+	}
+	// Every node that still waits has an operand that waits: walking up the
+	// operands must come round.
+	v := slices.IndexFunc(waits, func(w int) bool { return w > 0 })
+	var path []int
+	for !slices.Contains(path, v) {
+		path = append(path, v)
+		i := slices.IndexFunc(n.in[v], func(u int) bool { return waits[u] > 0 })
+		if i < 0 {
+			return errors.New("BUG: draw: no cycle among nodes that wait")
+		}
+		v = n.in[v][i]
+	}
+	path = append(path[slices.Index(path, v):], v)
+	slices.Reverse(path) // now along the edges
+	var ids []string
+	for _, v := range path {
+		ids = append(ids, g.Nodes[v].ID)
+	}
+	return fmt.Errorf("draw: the graph has a cycle: %s", strings.Join(ids, " → "))
+}

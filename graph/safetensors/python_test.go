@@ -1,0 +1,77 @@
+package safetensors
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// python returns a command that runs a script with the reference library, and
+// skips the test where there is none.
+func python(t *testing.T, script string, args ...string) *exec.Cmd {
+	t.Helper()
+	exe, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("not compared with Python's library: no python3 here")
+	}
+	if out, err := exec.Command(exe, "-c", "import numpy, safetensors.numpy").CombinedOutput(); err != nil {
+		t.Skipf("not compared with Python's library: python3 has no numpy and safetensors (pip install numpy safetensors): %s", out)
+	}
+	return exec.Command(exe, append([]string{"-c", script}, args...)...)
+}
+
+// Python's library reads what Write wrote, and Read what the library wrote;
+// with the same tensors both write the same bytes.
+func TestPython(t *testing.T) {
+	dir := t.TempDir()
+	ours, theirs := filepath.Join(dir, "ours.safetensors"), filepath.Join(dir, "theirs.safetensors")
+	f := &File{
+		Metadata: map[string]string{"layers": "784-50-10"}, // one: the library writes them in no fixed order
+		Tensors: []Tensor{
+			NewU8("labels", []int{3}, []byte{7, 0, 255}),
+			NewF32("layers.0.weight", []int{2, 3}, []float64{1, -2, 0.5, 0.25, 1e-45, 0.1}),
+			NewF64("layers.0.bias", []int{2}, []float64{3.141592653589793, -0.5}),
+			NewF32("empty", []int{0, 4}, nil),
+		},
+	}
+	if err := os.WriteFile(ours, encode(t, f), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const script = `
+import sys, numpy as np
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+want = {
+    "labels": np.array([7, 0, 255], np.uint8),
+    "layers.0.weight": np.array([[1, -2, 0.5], [0.25, 1e-45, 0.1]], np.float32),
+    "layers.0.bias": np.array([3.141592653589793, -0.5]),
+    "empty": np.zeros((0, 4), np.float32),
+}
+got = load_file(sys.argv[1])
+assert set(got) == set(want), set(got)
+for k, v in want.items():
+    assert got[k].dtype == v.dtype and got[k].shape == v.shape and (got[k] == v).all(), (k, got[k])
+with safe_open(sys.argv[1], "numpy") as f:
+    assert f.metadata() == {"layers": "784-50-10"}, f.metadata()
+save_file(want, sys.argv[2], {"layers": "784-50-10"})
+`
+	if out, err := python(t, script, ours, theirs).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	g, err := ReadFile(theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := g.Floats("layers.0.weight", 2, 3)
+	if err != nil || !slices.Equal(w[:4], []float64{1, -2, 0.5, 0.25}) {
+		t.Errorf("weights %v, %v", w, err)
+	}
+	a, _ := os.ReadFile(ours)
+	b, _ := os.ReadFile(theirs)
+	if !bytes.Equal(a, b) {
+		t.Errorf("the library writes other bytes:\n%q\n%q", a, b)
+	}
+}

@@ -1,0 +1,202 @@
+// Package safetensors reads and writes files of named tensors in the
+// safetensors format, which Python's library of that name reads too.
+//
+// A file is
+//
+//	8 bytes   N, the length of the header, little-endian
+//	N bytes   the header: a JSON object, padded with spaces
+//	the rest  the data: all tensors, one after the other, row-major, little-endian
+//
+// The header has for each tensor's name its type, its shape and where its
+// bytes lie in the data, and under "__metadata__" strings for the reader:
+//
+//	{"__metadata__":{"epoch":"3"},
+//	 "layers.0.bias":{"dtype":"F32","shape":[50],"data_offsets":[0,200]}}
+//
+// Read refuses everything that is not exactly so: overlaps and holes in the
+// data, sizes that differ from the shape's, names that occur twice, unknown
+// keys, a file that is cut short, bytes after the end. It takes no more memory than a
+// small multiple of the bytes that are really there. Write gives the same
+// bytes for the same tensors, in whatever order they come.
+//
+//	f := &safetensors.File{Metadata: map[string]string{"epoch": "3"}}
+//	f.Tensors = append(f.Tensors, safetensors.NewF32("layers.0.weight", []int{50, 784}, w))
+//	err := safetensors.Write(out, f)
+//
+//	f, err := safetensors.ReadFile("model.safetensors")
+//	w, err := f.Floats("layers.0.weight", 50, 784)
+package safetensors
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// MaxHeader is the largest header in bytes, the format's own limit.
+const MaxHeader = 100_000_000
+
+// metadataKey is the header's only key that names no tensor.
+const metadataKey = "__metadata__"
+
+// File is what a safetensors file holds.
+type File struct {
+	Metadata map[string]string
+	Tensors  []Tensor // Read gives them in the order of their data
+}
+
+// Tensor is a named array.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int  // rows first; empty for a single number
+	Data  []byte // the elements, row-major, little-endian
+}
+
+// NewF32 returns a tensor of float32 with the given values, rounded to the
+// nearest float32.
+func NewF32(name string, shape []int, values []float64) Tensor {
+	t := Tensor{Name: name, DType: F32, Shape: slices.Clone(shape), Data: make([]byte, 0, 4*len(values))}
+	for _, v := range values {
+		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(float32(v)))
+	}
+	return t
+}
+
+// NewF64 returns a tensor of float64 with the given values.
+func NewF64(name string, shape []int, values []float64) Tensor {
+	t := Tensor{Name: name, DType: F64, Shape: slices.Clone(shape), Data: make([]byte, 0, 8*len(values))}
+	for _, v := range values {
+		t.Data = binary.LittleEndian.AppendUint64(t.Data, math.Float64bits(v))
+	}
+	return t
+}
+
+// NewU8 returns a tensor of bytes, which it shares with the caller.
+func NewU8(name string, shape []int, values []byte) Tensor {
+	return Tensor{Name: name, DType: U8, Shape: slices.Clone(shape), Data: values}
+}
+
+// Check reports what is inconsistent in the tensor.
+func (t Tensor) Check() error {
+	if t.DType >= dtypeEnd {
+		return fmt.Errorf("tensor %q has type %v", t.Name, t.DType)
+	}
+	n, err := byteSize(t.DType, t.Shape)
+	if err != nil {
+		return fmt.Errorf("tensor %q: %w", t.Name, err)
+	}
+	if n != int64(len(t.Data)) {
+		return fmt.Errorf("tensor %q has %d bytes: %v of shape %v needs %d", t.Name, len(t.Data), t.DType, t.Shape, n)
+	}
+	return nil
+}
+
+// Floats returns the values of a tensor of F32 or F64.
+func (t Tensor) Floats() ([]float64, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	switch t.DType {
+	case F32:
+		values := make([]float64, len(t.Data)/4)
+		for i := range values {
+			values[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:])))
+		}
+		return values, nil
+	case F64:
+		values := make([]float64, len(t.Data)/8)
+		for i := range values {
+			values[i] = math.Float64frombits(binary.LittleEndian.Uint64(t.Data[8*i:]))
+		}
+		return values, nil
+	}
+	return nil, fmt.Errorf("tensor %q has type %v: want F32 or F64", t.Name, t.DType)
+}
+
+// Lookup returns the tensor of that name, and whether there is one.
+func (f *File) Lookup(name string) (Tensor, bool) {
+	i := slices.IndexFunc(f.Tensors, func(t Tensor) bool { return t.Name == name })
+	if i < 0 {
+		return Tensor{}, false
+	}
+	return f.Tensors[i], true
+}
+
+// Names returns the names of the tensors, sorted.
+func (f *File) Names() []string {
+	names := make([]string, len(f.Tensors))
+	for i, t := range f.Tensors {
+		names[i] = t.Name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Floats returns the values of a tensor of F32 or F64, which must have the
+// given shape.
+func (f *File) Floats(name string, shape ...int) ([]float64, error) {
+	t, err := f.want(name, shape)
+	if err != nil {
+		return nil, err
+	}
+	return t.Floats()
+}
+
+// Bytes returns the values of a tensor of U8, which must have the given
+// shape. They share the tensor's memory.
+func (f *File) Bytes(name string, shape ...int) ([]byte, error) {
+	t, err := f.want(name, shape)
+	if err != nil {
+		return nil, err
+	}
+	if t.DType != U8 {
+		return nil, fmt.Errorf("tensor %q has type %v: want U8", name, t.DType)
+	}
+	return t.Data, t.Check()
+}
+
+func (f *File) want(name string, shape []int) (Tensor, error) {
+	t, ok := f.Lookup(name)
+	if !ok {
+		return t, fmt.Errorf("no tensor %q: the file has %s", name, shortList(f.Names()))
+	}
+	if !slices.Equal(t.Shape, shape) {
+		return t, fmt.Errorf("tensor %q has shape %v, want %v", name, t.Shape, shape)
+	}
+	return t, nil
+}
+
+// shortList joins the first names for an error message.
+func shortList(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%q and %d more", names[:most], len(names)-most)
+	}
+	return fmt.Sprintf("%q", names)
+}
+
+// byteSize returns the bytes of a tensor.
+func byteSize(d DType, shape []int) (int64, error) {
+	n := int64(d.Size())
+	empty := false
+	for _, dim := range shape {
+		if dim < 0 {
+			return 0, fmt.Errorf("shape %v has a negative size", shape)
+		}
+		if dim == 0 {
+			empty = true
+			continue
+		}
+		if n > math.MaxInt64/int64(dim) {
+			return 0, errors.New("shape is too large")
+		}
+		n *= int64(dim)
+	}
+	if empty {
+		return 0, nil
+	}
+	return n, nil
+}
