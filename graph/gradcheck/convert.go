@@ -1,0 +1,41 @@
+package gradcheck
+
+import (
+	"trainer/graph"
+	"trainer/graph/delta"
+)
+
+// toDelta returns n with parameters p in delta's types. Package delta indexes
+// layers by the book's number: W[2] is the first. It shares p's memory.
+func toDelta(n graph.Network, p graph.Parameters) delta.Network {
+	net := delta.Network{W: make([]delta.Matrix, len(p)+2), G: delta.Sigmoid}
+	if n.Activation == graph.Tanh {
+		net.G = delta.Tanh
+	}
+	if n.Bias {
+		net.B = make([]delta.Vector, len(p)+2)
+	}
+	for i, layer := range p {
+		for r := range layer.Out {
+			net.W[i+2] = append(net.W[i+2], layer.Weight[r*layer.In:(r+1)*layer.In])
+		}
+		if n.Bias {
+			net.B[i+2] = layer.Bias
+		}
+	}
+	return net
+}
+
+// fromDelta returns gradients of delta's types as n's parameters.
+func fromDelta(n graph.Network, g delta.Gradients) graph.Parameters {
+	p := graph.NewParameters(n)
+	for i, layer := range p {
+		for r, row := range g.W[i+2] {
+			copy(layer.Weight[r*layer.In:], row)
+		}
+		if n.Bias {
+			copy(layer.Bias, g.B[i+2])
+		}
+	}
+	return p
+}

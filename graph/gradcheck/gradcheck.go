@@ -1,0 +1,272 @@
+// Package gradcheck compares three gradients of the same cost:
+//
+//   - symbolic: what a machine computes from the derivatives that Gorgonia
+//     finds in the expression graph (vm.VM.Gradients);
+//   - delta: the textbook's equations A.45 to A.66 by hand (package delta);
+//   - differences: central differences of the mean cost A.46, evaluated by
+//     package delta's forward pass, always in float64.
+//
+// The three share no derivation, so where all agree each is right. The
+// machine's cost is compared with delta's too: with that, the differences are
+// those of the machine's own cost.
+//
+// Symbolic and delta are compared at every parameter. Differences cost a few
+// forward passes a parameter: they are taken at every parameter of a small
+// network, and of a large one at a seeded sample of each tensor that has its
+// corners, its largest gradients, and the element where symbolic and delta are
+// furthest apart, so that it shows which of the two is wrong.
+//
+// A difference is relative to max(|a|, |b|, floor). The floor is where rounding
+// alone could explain the difference: the bound times the floor is the error
+// that the arithmetic may make (see rounding and slope). Without it a gradient
+// that saturation has made 1e-12 would be asked for digits that float64 has
+// already lost in 1 − a.
+package gradcheck
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"trainer/graph"
+	"trainer/graph/delta"
+	"trainer/graph/vm"
+)
+
+// The bounds on relative differences. A float64 gradient of the networks here
+// has rounding errors of 1e-13 or so: 1e-10 leaves room for long sums. The
+// differences' own error is below 1e-7 (see slope). In float32 a sum of 784
+// products is off by some 4·√784·2^−24 = 7e-6 of its terms' magnitude, and the
+// chain of layers multiplies that; 1e-4 is for gradients that do not cancel,
+// and the floor is for those that do.
+const (
+	BoundDelta       = 1e-10 // symbolic × delta, float64
+	BoundDifferences = 1e-6  // delta × differences; symbolic × differences, float64
+	BoundFloat32     = 1e-4  // symbolic × either, float32
+)
+
+// Options says what Check does. The zero value is good.
+type Options struct {
+	Seed    uint64 // of parameters, inputs, targets and sampled elements
+	Batches []int  // sizes of the mini-batches; nil: 1, 3 and 8
+	Small   int    // take differences at all parameters of networks with this many or fewer; 0: 2000
+	Samples int    // elements of a tensor at which to take differences otherwise, or a few more; 0: 24
+
+	// Parameters are where to check, as after training. Saturation then comes
+	// from large inputs. Nil: random ones, large in the saturated cases.
+	Parameters graph.Parameters
+}
+
+// clamped is a machine whose sigmoid is cut off: it takes σ(z) for 1 from
+// z = SigmoidOne() on. Beyond it the machine may be off by 1 − σ(z).
+type clamped interface{ SigmoidOne() float64 }
+
+// Check compares the gradients of machine m, and leaves m with the parameters
+// that it had. The error is for a check that could not be made; whether the
+// gradients agree is Report.OK.
+func Check(m vm.VM, o Options) (report Report, err error) {
+	n := m.Network()
+	if err := n.Check(); err != nil {
+		return Report{}, fmt.Errorf("gradcheck: %w", err)
+	}
+	if o.Parameters != nil {
+		if err := o.Parameters.Check(n); err != nil {
+			return Report{}, fmt.Errorf("gradcheck: the parameters are of another network: %w", err)
+		}
+		if bad := o.Parameters.NonFinite(); bad != "" {
+			return Report{}, fmt.Errorf("gradcheck: %s is not finite: check the parameters of an earlier epoch", bad)
+		}
+	}
+	o = o.withDefaults()
+	for _, b := range o.Batches {
+		if b < 1 {
+			return Report{}, fmt.Errorf("gradcheck: batch of %d samples: want 1 or more", b)
+		}
+	}
+
+	before, err := m.Parameters()
+	if err != nil {
+		return Report{}, fmt.Errorf("gradcheck: %w", err)
+	}
+	defer func() {
+		if e := m.SetParameters(before); err == nil && e != nil {
+			err = fmt.Errorf("gradcheck: restoring the parameters: %w", e)
+		}
+	}()
+
+	report = newReport(m, o)
+	if c, ok := m.(clamped); ok {
+		report.SigmoidOne = c.SigmoidOne()
+	}
+	r := rand.New(rand.NewPCG(o.Seed, 0x67726164)) // "grad"
+	for _, k := range kinds {
+		for _, batch := range o.Batches {
+			c := newCase(r, n, k, batch, o.Parameters)
+			report.Cases = append(report.Cases, c.name)
+			if err := report.check(r, m, o, c); err != nil {
+				return Report{}, fmt.Errorf("gradcheck: %s: %w", c.name, err)
+			}
+		}
+	}
+	return report, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Batches == nil {
+		o.Batches = []int{1, 3, 8}
+	}
+	if o.Small == 0 {
+		o.Small = 2000
+	}
+	if o.Samples == 0 {
+		o.Samples = 24
+	}
+	return o
+}
+
+// check adds one case to the report.
+func (rep *Report) check(r *rand.Rand, m vm.VM, o Options, c testCase) error {
+	n := m.Network()
+	if err := m.SetParameters(c.parameters); err != nil {
+		return err
+	}
+	cost, symbolic, err := m.Gradients(slices.Concat(c.xs...), slices.Concat(c.ys...))
+	if err != nil {
+		return err
+	}
+	if err := symbolic.Check(n); err != nil {
+		return fmt.Errorf("the machine's gradients: %w", err)
+	}
+	net := toDelta(n, c.parameters)
+	deltaCost, g := delta.MiniBatch(net, c.xs, c.ys)
+	byHand := fromDelta(n, g)
+
+	// How far rounding may move the machine's values, and delta's.
+	machineCost, e := rounding(net, c.xs, c.ys, unitRoundoff(n.Precision), rep.SigmoidOne)
+	machine := fromDelta(n, e)
+	ownCost, e := rounding(net, c.xs, c.ys, unitRoundoff(graph.Float64), 0)
+	own := fromDelta(n, e)
+
+	rep.row(costTensor(n), pairSymbolicDelta).compare(c.name, 0, cost, deltaCost, machineCost+ownCost)
+	slopes := newSlopes(net, c.xs, c.ys, ownCost)
+	all := count(c.parameters) <= o.Small
+	for i := range symbolic {
+		for _, t := range tensors(n, i, symbolic, byHand, machine, own) {
+			worst := 0
+			row := rep.row(t, pairSymbolicDelta)
+			for k, s := range t.symbolic {
+				row.compare(c.name, k, s, t.delta[k], t.machine[k]+t.own[k])
+				if d := math.Abs(s - t.delta[k]); math.IsNaN(d) || d > math.Abs(t.symbolic[worst]-t.delta[worst]) {
+					worst = k
+				}
+			}
+			for _, k := range t.sample(r, all, o.Samples, worst) {
+				slope, slopeError := slopes.at(t.layer, k/t.cols, k%t.cols, t.bias)
+				rep.row(t, pairSymbolicDifferences).compare(c.name, k, t.symbolic[k], slope, t.machine[k]+slopeError)
+				rep.row(t, pairDeltaDifferences).compare(c.name, k, t.delta[k], slope, t.own[k]+slopeError)
+			}
+		}
+	}
+	return nil
+}
+
+// tensor is a weight matrix or a bias with its gradients; a bias has one
+// column.
+type tensor struct {
+	name       string
+	layer      int // l, from 2
+	rows, cols int
+	bias       bool
+
+	symbolic, delta []float64
+	machine, own    []float64 // the rounding error allowed to symbolic and to delta
+	bounds          [pairEnd]float64
+}
+
+// tensors returns the weight matrix, and the bias if there is one, of the
+// layer at index i.
+func tensors(n graph.Network, i int, symbolic, delta, machine, own graph.Parameters) []tensor {
+	w := tensor{
+		name: graph.WeightName(i), layer: i + 2, rows: symbolic[i].Out, cols: symbolic[i].In,
+		symbolic: symbolic[i].Weight, delta: delta[i].Weight,
+		machine: machine[i].Weight, own: own[i].Weight,
+		bounds: bounds(n.Precision),
+	}
+	if !n.Bias {
+		return []tensor{w}
+	}
+	b := w
+	b.name, b.cols, b.bias = graph.BiasName(i), 1, true
+	b.symbolic, b.delta = symbolic[i].Bias, delta[i].Bias
+	b.machine, b.own = machine[i].Bias, own[i].Bias
+	return []tensor{w, b}
+}
+
+// costTensor stands for the cost, which is compared like a tensor of one
+// element.
+func costTensor(n graph.Network) tensor {
+	return tensor{name: "cost", rows: 1, cols: 1, bounds: bounds(n.Precision)}
+}
+
+// sample returns the elements at which to take differences.
+func (t tensor) sample(r *rand.Rand, all bool, samples, worst int) []int {
+	size := len(t.delta)
+	if all || size <= samples {
+		s := make([]int, size)
+		for k := range s {
+			s[k] = k
+		}
+		return s
+	}
+	picked := map[int]bool{worst: true}
+	for _, k := range []int{0, t.cols - 1, size - t.cols, size - 1} { // the corners
+		picked[k] = true
+	}
+	const largest = 4
+	var top []int // the elements with the largest gradients, descending
+	for k, g := range t.delta {
+		at := len(top)
+		for at > 0 && math.Abs(t.delta[top[at-1]]) < math.Abs(g) {
+			at--
+		}
+		if at < largest {
+			top = slices.Insert(top, at, k)[:min(len(top)+1, largest)]
+		}
+	}
+	for _, k := range top {
+		picked[k] = true
+	}
+	for len(picked) < samples {
+		picked[r.IntN(size)] = true
+	}
+	s := make([]int, 0, len(picked))
+	for k := range picked {
+		s = append(s, k)
+	}
+	slices.Sort(s)
+	return s
+}
+
+func bounds(p graph.Precision) [pairEnd]float64 {
+	if p == graph.Float32 {
+		return [pairEnd]float64{BoundFloat32, BoundFloat32, BoundDifferences}
+	}
+	return [pairEnd]float64{BoundDelta, BoundDifferences, BoundDifferences}
+}
+
+// unitRoundoff returns the largest relative error of one operation.
+func unitRoundoff(p graph.Precision) float64 {
+	if p == graph.Float32 {
+		return 0x1p-24
+	}
+	return 0x1p-53
+}
+
+func count(p graph.Parameters) int {
+	n := 0
+	for _, l := range p {
+		n += len(l.Weight) + len(l.Bias)
+	}
+	return n
+}
