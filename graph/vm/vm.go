@@ -80,6 +80,14 @@ func (p Pass) Samples() int {
 	return len(p.Order)
 }
 
+// Sample returns the index in Set of the k-th sample that the pass visits.
+func (p Pass) Sample(k int) int {
+	if p.Order == nil {
+		return k
+	}
+	return int(p.Order[k])
+}
+
 // Steps returns how many steps the pass makes: samples / batch, rounded up.
 func (p Pass) Steps() int { return (p.Samples() + p.Batch - 1) / p.Batch }
 
@@ -113,12 +121,63 @@ func CheckSet(s *data.Set, n graph.Network) error {
 	return nil
 }
 
+// CheckBatch returns the number of samples of x and y, a row of n^1 and a row
+// of n^L for each, or how they do not fit.
+func CheckBatch(x, y []float64, n graph.Network) (int, error) {
+	rows := len(x) / n.Inputs()
+	if rows == 0 || len(x) != rows*n.Inputs() || len(y) != rows*n.Outputs() {
+		return 0, fmt.Errorf("%d inputs and %d targets: want rows of %d and %d", len(x), len(y), n.Inputs(), n.Outputs())
+	}
+	return rows, nil
+}
+
 // Score is the result of an evaluation.
 type Score struct {
 	Samples   int
 	Cost      float64 // A.46: the mean of ½‖y − a^L‖² over the samples
 	Correct   int     // samples whose largest output is the label's; the first of equals
 	Confusion [][]int // [label][predicted], n^L × n^L
+}
+
+// NewScore returns the score of no samples yet, for networks of so many
+// outputs.
+func NewScore(outputs int) Score {
+	s := Score{Confusion: make([][]int, outputs)}
+	for i := range s.Confusion {
+		s.Confusion[i] = make([]int, outputs)
+	}
+	return s
+}
+
+// Add counts a sample with outputs a (a^L) and its label. Until Mean is
+// called, Cost is the sum over the samples.
+func (s *Score) Add(a []float64, label uint8) {
+	best := 0
+	e := 0.0
+	for k, v := range a {
+		if v > a[best] {
+			best = k
+		}
+		y := 0.0
+		if k == int(label) {
+			y = 1
+		}
+		e += (y - v) * (y - v)
+	}
+	s.Samples++
+	s.Cost += e / 2
+	s.Confusion[label][best]++
+	if best == int(label) {
+		s.Correct++
+	}
+}
+
+// Mean returns s with the cost divided by the number of samples.
+func (s Score) Mean() Score {
+	if s.Samples > 0 {
+		s.Cost /= float64(s.Samples)
+	}
+	return s
 }
 
 // Accuracy returns the fraction of samples that were correct.

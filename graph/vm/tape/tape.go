@@ -1,0 +1,271 @@
+// Package tape trains with Gorgonia's own TapeMachine and VanillaSolver.
+//
+// It runs the expression graph as Gorgonia would, node by node, and shares no
+// code with the compiler or the other machines: the slow and independent
+// witness.
+package tape
+
+import (
+	"context"
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"trainer/data"
+	"trainer/graph"
+	"trainer/graph/vm"
+)
+
+// evalBatch is the number of samples of a forward run: large enough that
+// Gorgonia's work for each node does not count.
+const evalBatch = 500
+
+// VM is a vm.VM. The graphs of all batch sizes share the parameters' tensors.
+type VM struct {
+	network graph.Network
+	weight  []*tensor.Dense // W^l
+	bias    []*tensor.Dense // b^l as 1 × n^l; nil without bias
+	steps   map[int]*tape   // by batch size
+	forward map[int]*tape   // by batch size
+}
+
+// New makes a machine with parameters of zero.
+func New(network graph.Network) (*VM, error) {
+	if err := network.Check(); err != nil {
+		return nil, fmt.Errorf("tape: %w", err)
+	}
+	m := &VM{network: network, steps: map[int]*tape{}, forward: map[int]*tape{}}
+	for i, out := range network.Layers[1:] {
+		m.weight = append(m.weight, m.dense(out, network.Layers[i]))
+		if network.Bias {
+			m.bias = append(m.bias, m.dense(1, out))
+		}
+	}
+	return m, nil
+}
+
+// Name implements vm.VM.
+func (m *VM) Name() string { return "tape" }
+
+// Network implements vm.VM.
+func (m *VM) Network() graph.Network { return m.network }
+
+// SigmoidOne returns the z from which Gorgonia v0.9.18 takes σ(z) for 1, where
+// it is 1 − 5.6e-9 (float64) and 1 − 3.1e-7 (float32) still. The gradient check
+// allows for it.
+func (m *VM) SigmoidOne() float64 {
+	if m.network.Precision == graph.Float32 {
+		return 15
+	}
+	return 19
+}
+
+// Load implements vm.VM: rows are converted when they are used.
+func (m *VM) Load(set *data.Set) error { return vm.CheckSet(set, m.network) }
+
+// SetParameters implements vm.VM.
+func (m *VM) SetParameters(p graph.Parameters) error {
+	if err := p.Check(m.network); err != nil {
+		return fmt.Errorf("tape: %w", err)
+	}
+	for i, l := range p {
+		write(m.weight[i], l.Weight)
+		if m.bias != nil {
+			write(m.bias[i], l.Bias)
+		}
+	}
+	return nil
+}
+
+// Parameters implements vm.VM.
+func (m *VM) Parameters() (graph.Parameters, error) {
+	p := graph.NewParameters(m.network)
+	for i, l := range p {
+		read(l.Weight, m.weight[i])
+		if m.bias != nil {
+			read(l.Bias, m.bias[i])
+		}
+	}
+	return p, nil
+}
+
+// Train implements vm.VM.
+func (m *VM) Train(ctx context.Context, p vm.Pass) error {
+	if err := p.Check(m.network); err != nil {
+		return fmt.Errorf("tape: %w", err)
+	}
+	solver := gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(p.Rate))
+	samples := p.Samples()
+	for step := range p.Steps() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		from, to := step*p.Batch, min((step+1)*p.Batch, samples)
+		t, err := m.step(to - from)
+		if err != nil {
+			return err
+		}
+		for row, k := 0, from; k < to; row, k = row+1, k+1 {
+			t.load(row, p.Set, p.Sample(k))
+		}
+		if err := t.run(); err != nil {
+			return fmt.Errorf("tape: step %d: %w", step+1, err)
+		}
+		cost := scalar(t.cost)
+		if p.Costs != nil {
+			p.Costs[step] = cost
+		}
+		if err := solver.Step(gorgonia.NodesToValueGrads(t.graph.Learnables())); err != nil {
+			return fmt.Errorf("tape: step %d: %w", step+1, err)
+		}
+		if bad := m.nonFinite(cost); bad != "" {
+			return &vm.NonFiniteError{Tensor: bad, Step: step}
+		}
+		if p.Progress != nil {
+			p.Progress(to)
+		}
+	}
+	return nil
+}
+
+// Evaluate implements vm.VM.
+func (m *VM) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
+	if err := vm.CheckSet(set, m.network); err != nil {
+		return vm.Score{}, fmt.Errorf("tape: %w", err)
+	}
+	outputs := m.network.Outputs()
+	score := vm.NewScore(outputs)
+	a := make([]float64, evalBatch*outputs)
+	for from := 0; from < set.Len(); from += evalBatch {
+		if err := ctx.Err(); err != nil {
+			return vm.Score{}, err
+		}
+		rows := min(evalBatch, set.Len()-from)
+		t, err := m.predict(rows)
+		if err != nil {
+			return vm.Score{}, err
+		}
+		for row := range rows {
+			t.load(row, set, from+row)
+		}
+		if err := t.run(); err != nil {
+			return vm.Score{}, fmt.Errorf("tape: evaluate: %w", err)
+		}
+		read(a[:rows*outputs], t.output.(*tensor.Dense))
+		for row := range rows {
+			score.Add(a[row*outputs:(row+1)*outputs], set.Labels[from+row])
+		}
+	}
+	return score.Mean(), nil
+}
+
+// Predict implements vm.VM.
+func (m *VM) Predict(x []float64) ([]float64, error) {
+	inputs, outputs := m.network.Inputs(), m.network.Outputs()
+	if len(x)%inputs != 0 {
+		return nil, fmt.Errorf("tape: predict: %d values, want rows of %d", len(x), inputs)
+	}
+	a := make([]float64, 0, len(x)/inputs*outputs)
+	for len(x) > 0 {
+		rows := min(evalBatch, len(x)/inputs)
+		t, err := m.predict(rows)
+		if err != nil {
+			return nil, err
+		}
+		write(t.x, x[:rows*inputs])
+		if err := t.run(); err != nil {
+			return nil, fmt.Errorf("tape: predict: %w", err)
+		}
+		a = a[:len(a)+rows*outputs]
+		read(a[len(a)-rows*outputs:], t.output.(*tensor.Dense))
+		x = x[rows*inputs:]
+	}
+	return a, nil
+}
+
+// Gradients implements vm.VM.
+func (m *VM) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+	rows, err := vm.CheckBatch(x, y, m.network)
+	if err != nil {
+		return 0, nil, fmt.Errorf("tape: gradients: %w", err)
+	}
+	t, err := m.step(rows)
+	if err != nil {
+		return 0, nil, err
+	}
+	write(t.x, x)
+	write(t.y, y)
+	if err := t.run(); err != nil {
+		return 0, nil, fmt.Errorf("tape: gradients: %w", err)
+	}
+	g := graph.NewParameters(m.network)
+	for i, l := range g {
+		if err := take(l.Weight, t.graph.Weight[i]); err != nil {
+			return 0, nil, fmt.Errorf("tape: gradients: %w", err)
+		}
+		if l.Bias == nil {
+			continue
+		}
+		if err := take(l.Bias, t.graph.Bias[i]); err != nil {
+			return 0, nil, fmt.Errorf("tape: gradients: %w", err)
+		}
+	}
+	return scalar(t.cost), g, nil
+}
+
+// Close implements vm.VM.
+func (m *VM) Close() error {
+	for _, tapes := range []map[int]*tape{m.steps, m.forward} {
+		for size, t := range tapes {
+			if err := t.machine.Close(); err != nil {
+				return fmt.Errorf("tape: %w", err)
+			}
+			delete(tapes, size)
+		}
+	}
+	return nil
+}
+
+// nonFinite returns the name of what is not finite after a step, or "".
+func (m *VM) nonFinite(cost float64) string {
+	for i, w := range m.weight {
+		if !finite(w) {
+			return graph.WeightName(i)
+		}
+		if m.bias != nil && !finite(m.bias[i]) {
+			return graph.BiasName(i)
+		}
+	}
+	if cost-cost != 0 {
+		return "cost"
+	}
+	return ""
+}
+
+// step returns the tape of a training step of batch samples.
+func (m *VM) step(batch int) (*tape, error) { return m.tape(m.steps, graph.Step, batch) }
+
+// predict returns the tape of a forward run of batch samples.
+func (m *VM) predict(batch int) (*tape, error) { return m.tape(m.forward, graph.Forward, batch) }
+
+func (m *VM) tape(known map[int]*tape, build func(graph.Network, int) (*graph.Graph, error), batch int) (*tape, error) {
+	if t := known[batch]; t != nil {
+		return t, nil
+	}
+	g, err := build(m.network, batch)
+	if err != nil {
+		return nil, fmt.Errorf("tape: %w", err)
+	}
+	t, err := m.newTape(g)
+	if err != nil {
+		return nil, fmt.Errorf("tape: batch of %d: %w", batch, err)
+	}
+	known[batch] = t
+	return t, nil
+}
+
+// dense makes a tensor of zeros in the network's precision.
+func (m *VM) dense(rows, cols int) *tensor.Dense {
+	return tensor.New(tensor.Of(m.network.Precision.Dtype()), tensor.WithShape(rows, cols))
+}

@@ -1,0 +1,24 @@
+package tape_test
+
+import (
+	"testing"
+
+	"trainer/graph"
+	"trainer/graph/vm"
+	"trainer/graph/vm/tape"
+	"trainer/graph/vm/vmtest"
+)
+
+func newVM(n graph.Network) (vm.VM, error) { return tape.New(n) }
+
+func TestConformance(t *testing.T) {
+	vmtest.Run(t, newVM, vmtest.Options{Skip: map[string]string{
+		"textbook-listing": "the tape computes all gradients before it updates: the listing's order comes with the compiler",
+	}})
+}
+
+// BenchmarkTrain is a training step of the textbook's network, per sample.
+func BenchmarkTrain(b *testing.B) { vmtest.BenchmarkTrain(b, newVM) }
+
+// BenchmarkEvaluate is a forward pass of the textbook's network, per sample.
+func BenchmarkEvaluate(b *testing.B) { vmtest.BenchmarkEvaluate(b, newVM) }

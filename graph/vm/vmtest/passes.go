@@ -1,0 +1,221 @@
+package vmtest
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+
+	"trainer/data"
+	"trainer/graph"
+	"trainer/graph/gradcheck"
+	"trainer/graph/vm"
+)
+
+// epsilon returns the unit roundoff of the suite's precision.
+func (s suite) epsilon() float64 {
+	if s.precision == graph.Float32 {
+		return 0x1p-24
+	}
+	return 0x1p-53
+}
+
+// gradients: Gradients agrees with package delta and with central
+// differences.
+func (s suite) gradients(t *testing.T) {
+	for _, n := range s.networks() {
+		t.Run(n.String(), func(t *testing.T) {
+			report, err := gradcheck.Check(s.machine(t, n, nil), gradcheck.Options{Seed: 1})
+			must(t, err)
+			if !report.OK() {
+				report.Text(t.Output())
+				t.Error("the gradients differ")
+			}
+		})
+	}
+}
+
+// gradientsChangeNothing: the parameters are what they were, and a second
+// call gives the same.
+func (s suite) gradientsChangeNothing(t *testing.T) {
+	n := s.network(true, 6, 5, 4, 3)
+	p := randomParameters(n, 20)
+	m := s.machine(t, n, p)
+	x, y := batchOf(randomSet(n, 4, 21), n, 4)
+	cost, first, err := m.Gradients(x, y)
+	must(t, err)
+	again, second, err := m.Gradients(x, y)
+	must(t, err)
+	same(t, "second gradients", second, first)
+	if cost != again {
+		t.Errorf("second cost is %v, want %v", again, cost)
+	}
+	same(t, "parameters", parametersOf(t, m), p)
+
+	// Nor do they reach into the next step.
+	set := randomSet(n, 9, 22)
+	fresh := s.machine(t, n, p)
+	train(t, fresh, vm.Pass{Set: set, Batch: 4, Rate: 0.5})
+	train(t, m, vm.Pass{Set: set, Batch: 4, Rate: 0.5})
+	same(t, "a pass after Gradients", parametersOf(t, m), parametersOf(t, fresh))
+}
+
+// extremes: a step is W − η·∇W (A.47, A.48) also for blank images, full
+// images, one sample given twice, and weights that saturate every node.
+func (s suite) extremes(t *testing.T) {
+	const rate = 0.5
+	for _, n := range s.networks() {
+		for _, scale := range []float64{0, 1, 100} {
+			for _, batch := range []int{1, 5} {
+				t.Run(fmt.Sprintf("%v weights ×%g batch %d", n, scale, batch), func(t *testing.T) {
+					set := randomSet(n, 5, 23)
+					clear(set.Image(0)) // blank
+					for j := range set.Image(1) {
+						set.Image(1)[j] = 255
+					}
+					copy(set.Image(3), set.Image(2))
+					p := randomParameters(n, 24)
+					p.Tensors(func(_ string, _ []int, v []float64) {
+						for i := range v {
+							v[i] *= scale
+						}
+					})
+					p.Round(s.precision)
+					m := s.machine(t, n, p)
+					for from := 0; from < set.Len(); from += batch {
+						part := set.Slice(from, from+batch)
+						before := parametersOf(t, m)
+						x, y := batchOf(part, n, batch)
+						cost, g, err := m.Gradients(x, y)
+						must(t, err)
+						costs := make([]float64, 1)
+						train(t, m, vm.Pass{Set: part, Batch: batch, Rate: rate, Costs: costs})
+						nearValues(t, "cost", costs, []float64{cost}, 8*float64(n.Outputs())*s.epsilon())
+						for i := range before {
+							step(before[i].Weight, g[i].Weight, rate)
+							step(before[i].Bias, g[i].Bias, rate)
+						}
+						// One rounding of η·g and one of the difference, and the
+						// products may be summed in another order (batch terms).
+						near(t, "after the step", parametersOf(t, m), before, float64(8*batch)*s.epsilon())
+					}
+					if bad := parametersOf(t, m).NonFinite(); bad != "" {
+						t.Errorf("%s is not finite", bad)
+					}
+				})
+			}
+		}
+	}
+}
+
+// step does w ← w − η·g.
+func step(w, g []float64, rate float64) {
+	for i := range w {
+		w[i] -= rate * g[i]
+	}
+}
+
+// evaluate: cost, accuracy and confusion are those of Predict's outputs, for
+// set sizes on both sides of a machine's inner batch, and leave the
+// parameters as they were.
+func (s suite) evaluate(t *testing.T) {
+	for _, n := range []graph.Network{s.network(true, 784, 50, 10), s.network(false, 9, 4), s.network(true, 6, 5, 4, 3)} {
+		for _, samples := range []int{1, 7, 499, 1203} {
+			t.Run(fmt.Sprintf("%v %d samples", n, samples), func(t *testing.T) {
+				set := randomSet(n, samples, 25)
+				p := randomParameters(n, 26)
+				m := s.machine(t, n, p)
+				x, y := batchOf(set, n, samples)
+				a, err := m.Predict(x)
+				must(t, err)
+				want := vm.Score{Samples: samples, Confusion: vm.NewScore(n.Outputs()).Confusion}
+				for i := range samples {
+					row, target := a[i*n.Outputs():(i+1)*n.Outputs()], y[i*n.Outputs():(i+1)*n.Outputs()]
+					best := 0
+					for k := range row {
+						want.Cost += 0.5 * (target[k] - row[k]) * (target[k] - row[k]) / float64(samples)
+						if row[k] > row[best] {
+							best = k
+						}
+					}
+					if best == int(set.Labels[i]) {
+						want.Correct++
+					}
+					want.Confusion[set.Labels[i]][best]++
+				}
+				got, err := m.Evaluate(context.Background(), set)
+				must(t, err)
+				// The sums are of positive terms, in one order or another: their
+				// rounding is below samples · 2^-53 in float64. A machine's own
+				// outputs are the same in both, but for their last bits.
+				if bound := 64*s.epsilon() + float64(samples)*0x1p-53; !(math.Abs(got.Cost-want.Cost) <= bound*want.Cost) {
+					t.Errorf("cost %v, want %v within %.3g", got.Cost, want.Cost, bound)
+				}
+				if got.Samples != want.Samples || got.Correct != want.Correct {
+					t.Errorf("%d of %d correct, want %d of %d", got.Correct, got.Samples, want.Correct, want.Samples)
+				}
+				if fmt.Sprint(got.Confusion) != fmt.Sprint(want.Confusion) {
+					t.Errorf("confusion %v, want %v", got.Confusion, want.Confusion)
+				}
+				same(t, "parameters", parametersOf(t, m), p)
+			})
+		}
+	}
+	t.Run("cancelled", func(t *testing.T) {
+		n := s.network(false, 9, 4)
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if _, err := s.machine(t, n, nil).Evaluate(ctx, randomSet(n, 5, 27)); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+// predict: outputs are those of the forward pass in float64, for inputs that
+// are no pixels, and for no rows at all.
+func (s suite) predict(t *testing.T) {
+	for _, n := range s.networks() {
+		p := randomParameters(n, 28)
+		m := s.machine(t, n, p)
+		const rows = 3
+		// z of a few units: Gorgonia's sigmoid is cut off, to 1 above 19 in
+		// float64 and 15 in float32, which is no rounding.
+		limit := 4 / math.Sqrt(float64(n.Inputs()))
+		x := s.uniform(data.Stream(29, "vmtest inputs", 0), rows*n.Inputs(), -limit, limit)
+		got, err := m.Predict(x)
+		must(t, err)
+		var want []float64
+		for r := range rows {
+			want = append(want, forward(n, p, x[r*n.Inputs():(r+1)*n.Inputs()])...)
+		}
+		// A sum of n^(l−1) products of magnitude at most 2·max|w| is off by
+		// n^(l−1) roundings of it; g is no steeper than 1.
+		nearValues(t, n.String(), got, want, 4*float64(n.Inputs())*s.epsilon())
+		if none, err := m.Predict(nil); err != nil || len(none) != 0 {
+			t.Errorf("%v: no rows give %v, %v", n, none, err)
+		}
+	}
+}
+
+// forward is a^L = g(W^L … g(W^2 x + b^2) … + b^L) in plain loops.
+func forward(n graph.Network, p graph.Parameters, a []float64) []float64 {
+	for _, l := range p {
+		next := make([]float64, l.Out)
+		for i := range next {
+			z := 0.0
+			if l.Bias != nil {
+				z = l.Bias[i]
+			}
+			for j, v := range a {
+				z += l.Weight[i*l.In+j] * v
+			}
+			if n.Activation == graph.Tanh {
+				next[i] = math.Tanh(z)
+			} else {
+				next[i] = 1 / (1 + math.Exp(-z))
+			}
+		}
+		a = next
+	}
+	return a
+}
