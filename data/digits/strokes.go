@@ -1,0 +1,102 @@
+package digits
+
+// mix returns the pose that is part of the way from a (0) to b (1), two poses
+// of one form. It may lie a little outside of both.
+func mix(a, b pose, part float64) pose {
+	p := make(pose, len(a))
+	for i := range a {
+		p[i] = make(stroke, len(a[i]))
+		for j, n := range a[i] {
+			m := b[i][j]
+			p[i][j] = node{n.x + mul(part, m.x-n.x), n.y + mul(part, m.y-n.y), min(n.sharp, m.sharp)}
+		}
+	}
+	return p
+}
+
+// scatter moves every stroke and every node a little, with standard deviation
+// sd, and makes each stroke a little too long or too short.
+func (p pose) scatter(r random, sd float64) {
+	for _, s := range p {
+		dx, dy := r.spread(0, sd), r.spread(0, sd)
+		for j := range s {
+			s[j].x += dx + r.spread(0, sd)
+			s[j].y += dy + r.spread(0, sd)
+		}
+		last, tail := len(s)-1, r.spread(0.05, mul(0.08, sd))
+		if r.chance(0.1) { // a flourish
+			tail += r.between(0, 1)
+		}
+		s[0] = beyond(s[1], s[0], r.spread(0, mul(0.06, sd)))
+		s[last] = beyond(s[last-1], s[last], tail)
+	}
+}
+
+// beyond returns b, moved on along the line from a to b by a part of its
+// length.
+func beyond(a, b node, part float64) node {
+	return node{b.x + mul(part, b.x-a.x), b.y + mul(part, b.y-a.y), b.sharp}
+}
+
+// pieces is the number of straight pieces between two nodes.
+const pieces = 8
+
+// point is a place on the paper.
+type point struct{ x, y float64 }
+
+// flatten returns the smooth curve through the nodes of a stroke, a
+// Catmull-Rom spline, as straight pieces. round softens the corners.
+func flatten(s stroke, round float64) []point {
+	tangent := func(i int) point {
+		a, b := s[max(i-1, 0)], s[min(i+1, len(s)-1)]
+		k := 0.5 - mul(mul(0.5, s[i].sharp), 1-round)
+		return point{mul(k, b.x-a.x), mul(k, b.y-a.y)}
+	}
+	line := make([]point, 0, pieces*(len(s)-1)+1)
+	line = append(line, point{s[0].x, s[0].y})
+	for i := 1; i < len(s); i++ {
+		a, b, u, v := s[i-1], s[i], tangent(i-1), tangent(i)
+		for j := 1; j <= pieces; j++ {
+			t := float64(j) / pieces
+			t2 := mul(t, t)
+			t3 := mul(t2, t)
+			// The cubic Hermite basis.
+			ha, hu := mul(2, t3)-mul(3, t2)+1, t3-mul(2, t2)+t
+			hb, hv := 1-ha, t3-t2
+			line = append(line, point{
+				mul(ha, a.x) + mul(hu, u.x) + mul(hb, b.x) + mul(hv, v.x),
+				mul(ha, a.y) + mul(hu, u.y) + mul(hb, b.y) + mul(hv, v.y),
+			})
+		}
+	}
+	return line
+}
+
+// warp bends the paper elastically: displacements that are polynomials of
+// second and third order of the place. Affine parts are the writer's slant,
+// tilt and width.
+type warp struct{ x, y [7]float64 }
+
+// vary adds a random deformation with standard deviation sd for each term.
+func (w *warp) vary(r random, sd float64) {
+	for i := range w.x {
+		w.x[i] = r.spread(w.x[i], sd)
+		w.y[i] = r.spread(w.y[i], sd)
+	}
+}
+
+// distort moves the points in place: first the warp, then slant, width and
+// tilt. The glyph's middle becomes the origin, and 50 units become 1.
+func distort(line []point, w *writer) {
+	for i, p := range line {
+		x, y := (p.x-50)/50, (p.y-50)/50
+		xx, xy, yy := mul(x, x), mul(x, y), mul(y, y)
+		terms := [7]float64{xx, xy, yy, mul(xx, x), mul(xx, y), mul(xy, y), mul(yy, y)}
+		for j, t := range terms {
+			x += mul(w.warp.x[j], t)
+			y += mul(w.warp.y[j], t)
+		}
+		x = mul(x, w.width) - mul(w.slant, y)
+		line[i] = point{x - mul(w.tilt, y), y + mul(w.tilt, x)}
+	}
+}
