@@ -1,0 +1,213 @@
+// Package figure draws the listing's figure: the accuracy over the epochs, on
+// the training set in red, on the test set in blue, with a legend and a grid,
+// 10×4 inches, as SVG and as PNG.
+//
+// The same curve gives the same bytes. Values that are not finite are left out.
+package figure
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// Curve is what the figure shows. Element i of Train and Test is the accuracy,
+// from 0 to 1, after epoch i+1.
+type Curve struct {
+	Title string // the data set's name and the network
+	Train []float64
+	Test  []float64
+}
+
+// The size of the figure.
+const (
+	width  = 10 * vg.Inch
+	height = 4 * vg.Inch
+	dpi    = 150 // of the PNG
+)
+
+// fewEpochs is the number of epochs up to which each is marked with a dot.
+const fewEpochs = 20
+
+// manyEpochs is the number of epochs above which lines are thin.
+const manyEpochs = 300
+
+var (
+	red       = color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}
+	blue      = color.RGBA{R: 0x1f, G: 0x5f, B: 0xb4, A: 0xff}
+	textColor = color.Gray{Y: 0x26}
+	axisColor = color.Gray{Y: 0x66}
+	gridColor = color.Gray{Y: 0xe2}
+)
+
+// SVG writes the figure as SVG. Its text stays text.
+func SVG(w io.Writer, c Curve) error {
+	p, err := newPlot(c)
+	if err != nil {
+		return err
+	}
+	canvas := vgsvg.New(width, height)
+	canvas.SetColor(color.White)
+	canvas.Fill(vg.Rectangle{Max: vg.Point{X: width, Y: height}}.Path())
+	drawOn(canvas, p)
+	var b bytes.Buffer
+	if _, err := canvas.WriteTo(&b); err != nil {
+		return fmt.Errorf("figure: %w", err)
+	}
+	// Arial has the widths of Liberation Sans, which few browsers have.
+	out := bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"),
+		[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
+	_, err = w.Write(out)
+	return err
+}
+
+// PNG writes the figure as PNG, 1500×600 pixels.
+func PNG(w io.Writer, c Curve) error {
+	p, err := newPlot(c)
+	if err != nil {
+		return err
+	}
+	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))
+	drawOn(canvas, p)
+	b := bufio.NewWriter(w)
+	if err := png.Encode(b, canvas.Image()); err != nil {
+		return fmt.Errorf("figure: %w", err)
+	}
+	return b.Flush()
+}
+
+// drawOn draws p with a margin all around.
+func drawOn(canvas vg.CanvasSizer, p *plot.Plot) {
+	const margin = vg.Length(10)
+	p.Draw(draw.Crop(draw.New(canvas), margin, -2*margin, margin, -margin))
+}
+
+func newPlot(c Curve) (*plot.Plot, error) {
+	epochs := max(len(c.Train), len(c.Test))
+	train, test := points(c.Train), points(c.Test)
+	if len(train)+len(test) == 0 {
+		return nil, errors.New("figure: no accuracy to draw: train one epoch at least")
+	}
+	p := plot.New()
+	p.BackgroundColor = nil // the canvases are white
+	style(p)
+	p.Title.Text = shorten(c.Title)
+	p.X.Label.Text = "epoch"
+	p.Y.Label.Text = "accuracy"
+
+	p.X.Min, p.X.Max = xRange(epochs)
+	p.Y.Min, p.Y.Max = yRange(slices.Concat(train, test))
+	p.X.Tick.Marker = plot.ConstantTicks(xTicks(epochs))
+	p.Y.Tick.Marker = plot.ConstantTicks(yTicks(p.Y.Min, p.Y.Max))
+
+	grid := plotter.NewGrid()
+	grid.Horizontal.Color, grid.Vertical.Color = gridColor, gridColor
+	grid.Horizontal.Width, grid.Vertical.Width = vg.Points(0.6), vg.Points(0.6)
+	p.Add(grid)
+
+	key := &legend{Legend: plot.NewLegend(), curves: []plotter.XYs{train, test}}
+	key.TextStyle = p.Legend.TextStyle
+	key.TextStyle.Font.Size = vg.Points(11)
+	key.Padding = vg.Points(4)
+	key.ThumbnailWidth = vg.Points(24)
+	key.Left = true
+	for _, s := range []struct {
+		name  string
+		xys   plotter.XYs
+		color color.Color
+	}{{"training", train, red}, {"test", test, blue}} {
+		if len(s.xys) == 0 {
+			continue
+		}
+		thumbs, err := addCurve(p, s.xys, s.color, epochs <= fewEpochs)
+		if err != nil {
+			return nil, fmt.Errorf("figure: %w", err)
+		}
+		last := s.xys[len(s.xys)-1]
+		key.Add(fmt.Sprintf("%s (%.4f at epoch %.0f)", s.name, last.Y, last.X), thumbs...)
+	}
+	p.Add(key)
+	return p, nil
+}
+
+// style sets fonts, colours and spaces.
+func style(p *plot.Plot) {
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	p.Title.TextStyle.Font = font.From(sans, vg.Points(14))
+	p.Title.TextStyle.Color = textColor
+	p.Title.Padding = vg.Points(8)
+	p.Legend.TextStyle.Font = font.From(sans, vg.Points(11))
+	p.Legend.TextStyle.Color = textColor
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Label.TextStyle.Font = font.From(sans, vg.Points(12))
+		a.Label.TextStyle.Color = textColor
+		a.Label.Padding = vg.Points(4)
+		a.Tick.Label.Font = font.From(sans, vg.Points(11))
+		a.Tick.Label.Color = textColor
+		a.Tick.LineStyle.Color = axisColor
+		a.Tick.Length = vg.Points(4)
+		a.Color = axisColor
+		a.Width = vg.Points(0.8)
+		a.Padding = 0
+	}
+}
+
+// addCurve draws a curve, with a dot at each epoch when asked for or when
+// there is no line to see. It returns what stands for it in the legend.
+func addCurve(p *plot.Plot, xys plotter.XYs, c color.Color, dots bool) ([]plot.Thumbnailer, error) {
+	line, err := plotter.NewLine(xys)
+	if err != nil {
+		return nil, err
+	}
+	line.Color = c
+	line.Width = vg.Points(1.8)
+	if len(xys) > manyEpochs {
+		line.Width = vg.Points(1)
+	}
+	p.Add(line)
+	thumbs := []plot.Thumbnailer{line}
+	if dots || len(xys) == 1 {
+		scatter, err := plotter.NewScatter(xys)
+		if err != nil {
+			return nil, err
+		}
+		scatter.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
+		p.Add(scatter)
+		thumbs = append(thumbs, scatter)
+	}
+	return thumbs, nil
+}
+
+// shorten cuts a title to what fits in the width of the figure.
+func shorten(title string) string {
+	const most = 90
+	if r := []rune(title); len(r) > most {
+		return string(r[:most-1]) + "…"
+	}
+	return title
+}
+
+// points returns the finite accuracies at their epochs.
+func points(accuracy []float64) plotter.XYs {
+	var xys plotter.XYs
+	for i, a := range accuracy {
+		if !math.IsNaN(a) && !math.IsInf(a, 0) {
+			xys = append(xys, plotter.XY{X: float64(i + 1), Y: a})
+		}
+	}
+	return xys
+}

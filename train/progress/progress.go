@@ -1,0 +1,286 @@
+// Package progress shows how training goes on.
+//
+// On a terminal a line at the bottom has a bar, the samples a second, and the
+// time that the whole run still takes, and is drawn ten times a second at
+// most:
+//
+//	epoch  3/50 ━━━━━━━━━━━━━━━━━━━━━━━━              62 %  1.02 M samples/s  3.1 s left
+//
+// Above it stays a line for each epoch. Without a terminal there are only the
+// epochs' lines, and no control characters:
+//
+//	epoch  3/50  rate 0.1      train cost 0.0312 acc 0.9641  test cost 0.0389 acc 0.9570  1.02 M samples/s  0.06 s
+//
+// After the first error of the writer (a closed pipe) nothing more is written,
+// and the run goes on; for standard output the program must ignore SIGPIPE too.
+package progress
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// redrawEvery is the least time between two drawings of the bar.
+const redrawEvery = 100 * time.Millisecond
+
+// Progress shows one run. Its methods may be called from several goroutines.
+type Progress struct {
+	epochs  int
+	samples int // an epoch
+	bar     bool
+	color   bool
+	unicode bool
+	width   func() int // columns of the terminal
+	now     func() time.Time
+
+	mu     sync.Mutex
+	out    io.Writer
+	failed bool
+	drawn  bool      // the bar is on the terminal
+	last   time.Time // when the bar was drawn
+	meter  meter
+}
+
+// EpochLine is what is said of an epoch.
+type EpochLine struct {
+	Epoch            int     // counted from 1
+	Rate             float64 // η
+	TrainCost        float64
+	TrainAccuracy    float64 // 0 to 1
+	TestCost         float64
+	TestAccuracy     float64
+	SamplesPerSecond float64
+	Seconds          float64 // of training
+	Best             bool    // the best epoch so far
+}
+
+// IsTerminal reports whether w is a terminal that knows control characters.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+// isUTF8 reports whether the user's locale is one of UTF-8.
+func isUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} { // the first that is set counts
+		if v := strings.ToLower(os.Getenv(name)); v != "" {
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}
+
+// New returns the progress of a run of so many epochs of so many samples.
+// isTerminal says whether w takes control characters: see IsTerminal. Colours
+// are left out when the environment has NO_COLOR.
+func New(w io.Writer, isTerminal bool, epochs, samplesPerEpoch int) *Progress {
+	p := &Progress{
+		epochs:  epochs,
+		samples: samplesPerEpoch,
+		bar:     isTerminal && os.Getenv("TERM") != "dumb",
+		color:   os.Getenv("NO_COLOR") == "",
+		unicode: isUTF8(),
+		width:   func() int { return 80 },
+		now:     time.Now,
+		out:     w,
+	}
+	if f, ok := w.(*os.File); ok {
+		p.width = func() int {
+			columns, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || columns < 1 {
+				return 80
+			}
+			return columns
+		}
+	}
+	return p
+}
+
+// Advance says that done samples of the epoch, counted from 1, are done. It
+// takes well under a microsecond when the bar is not due.
+func (p *Progress) Advance(epoch, done int) {
+	if !p.bar {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if p.meter.start.IsZero() {
+		p.meter.begin(now, (epoch-1)*p.samples+done)
+	}
+	if now.Sub(p.last) < redrawEvery {
+		return
+	}
+	p.last = now
+	total := (epoch-1)*p.samples + done
+	p.meter.add(now, total)
+	fraction := min(float64(total)/max(float64(p.epochs*p.samples), 1), 1)
+	left := p.meter.left(now, p.epochs*p.samples)
+	// The cursor stays at the end of the line; the rest of it is cleared.
+	p.write("\r" + p.barLine(epoch, fraction, p.meter.rate, left) + "\x1b[K")
+	p.drawn = true
+}
+
+// Epoch prints the line of an epoch that is done.
+func (p *Progress) Epoch(line EpochLine) {
+	columns := math.MaxInt
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar {
+		columns = p.width() - 1
+	}
+	s := line.format(p.epochs, columns)
+	if p.bar && p.color && line.Best {
+		s = "\x1b[1m" + s + "\x1b[0m" // bold
+	}
+	p.write(p.clear() + s + "\n")
+	p.last = time.Time{} // draw the bar again at the next Advance
+}
+
+// Print prints a message between the lines: s ends without a newline.
+func (p *Progress) Print(s string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.write(p.clear() + s + "\n")
+	p.last = time.Time{}
+}
+
+// Close takes the bar away.
+func (p *Progress) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.write(p.clear())
+}
+
+// clear returns what takes the bar away.
+func (p *Progress) clear() string {
+	if !p.drawn {
+		return ""
+	}
+	p.drawn = false
+	return "\r\x1b[K"
+}
+
+func (p *Progress) write(s string) {
+	if p.failed || s == "" {
+		return
+	}
+	_, err := io.WriteString(p.out, s)
+	p.failed = err != nil
+}
+
+// barLine returns the bar, one column narrower than the terminal at most.
+func (p *Progress) barLine(epoch int, fraction, rate float64, left time.Duration) string {
+	head := epochOf(epoch, p.epochs) + " "
+	tail := fmt.Sprintf(" %3.0f %%", math.Floor(100*fraction))
+	if rate > 0 {
+		tail += "  " + formatRate(rate)
+	}
+	if left >= 0 {
+		tail += "  " + formatLeft(left) + " left"
+	}
+	columns := p.width() - 1
+	const tailRoom = 40 // for the longest tail, so that the bar keeps its length
+	size := min(columns-len(head)-tailRoom, 40)
+	if size < 5 {
+		return truncate(head+strings.TrimSpace(tail), columns)
+	}
+	done := int(fraction*float64(size) + 0.5)
+	line, rest := "=", " "
+	if p.unicode {
+		line = "━"
+	}
+	if p.color {
+		rest = line
+	}
+	line, rest = strings.Repeat(line, done), strings.Repeat(rest, size-done)
+	if p.color {
+		line, rest = "\x1b[32m"+line, "\x1b[90m"+rest+"\x1b[0m"
+	}
+	return head + line + rest + tail
+}
+
+func epochOf(epoch, epochs int) string {
+	return fmt.Sprintf("epoch %*d/%d", len(strconv.Itoa(epochs)), epoch, epochs)
+}
+
+// format returns the line of an epoch of a run of so many, in so many columns
+// at most: what matters least is left out first.
+func (l EpochLine) format(epochs, columns int) string {
+	parts := []struct {
+		text  string
+		worth int
+	}{
+		{epochOf(l.Epoch, epochs), 6},
+		{fmt.Sprintf("rate %-7.4g", l.Rate), 2},
+		{fmt.Sprintf("train cost %.4f acc %.4f", l.TrainCost, l.TrainAccuracy), 4},
+		{fmt.Sprintf("test cost %.4f acc %.4f", l.TestCost, l.TestAccuracy), 5},
+		{formatRate(l.SamplesPerSecond), 1},
+		{fmt.Sprintf("%.2f s", l.Seconds), 3},
+	}
+	for least := 1; ; least++ {
+		var kept []string
+		for _, p := range parts {
+			if p.worth >= least {
+				kept = append(kept, p.text)
+			}
+		}
+		s := strings.Join(kept, "  ")
+		if len(s) <= columns || len(kept) == 1 { // all of it is ASCII
+			return truncate(s, columns)
+		}
+	}
+}
+
+// formatRate writes samples a second with three digits: "1.02 M samples/s".
+func formatRate(rate float64) string {
+	unit := " samples/s"
+	switch {
+	case rate >= 999_500:
+		rate, unit = rate/1e6, " M samples/s"
+	case rate >= 999.5:
+		rate, unit = rate/1e3, " k samples/s"
+	}
+	decimals := 0
+	switch {
+	case rate < 9.995:
+		decimals = 2
+	case rate < 99.95:
+		decimals = 1
+	}
+	return fmt.Sprintf("%4.*f", decimals, rate) + unit
+}
+
+// formatLeft writes a time that is not known exactly.
+func formatLeft(d time.Duration) string {
+	switch s := d.Seconds(); {
+	case s < 9.95:
+		return fmt.Sprintf("%.1f s", s)
+	case s < 99.5:
+		return fmt.Sprintf("%.0f s", s)
+	case s < 99.5*60:
+		return fmt.Sprintf("%.0f min", s/60)
+	default:
+		return fmt.Sprintf("%.1f h", s/3600)
+	}
+}
+
+// truncate cuts s to so many columns.
+func truncate(s string, columns int) string {
+	r := []rune(s)
+	if len(r) <= columns {
+		return s
+	}
+	if columns < 1 {
+		return ""
+	}
+	return string(r[:columns])
+}

@@ -1,0 +1,59 @@
+package rundir
+
+import (
+	"errors"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+)
+
+// fileSystem is what saving needs of the operating system, so that a test can
+// let each call fail. Errors are those of package os: they name call and path.
+type fileSystem interface {
+	Create(path string) (file, error) // to write, empty
+	Append(path string) (file, error) // to write at the end
+	Rename(from, to string) error     // replaces to
+	Remove(path string) error
+	SyncDir(path string) error // makes renames in the folder durable
+}
+
+type file interface {
+	io.WriteSeeker
+	Sync() error
+	Truncate(size int64) error
+	Close() error
+}
+
+// osFS is the real file system.
+type osFS struct{}
+
+func (osFS) Create(path string) (file, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+}
+
+func (osFS) Append(path string) (file, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+}
+
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (osFS) Remove(path string) error { return os.Remove(path) }
+
+func (osFS) SyncDir(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // folders cannot be flushed there
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		err = nil // some network file systems cannot either
+	}
+	if e := d.Close(); err == nil {
+		err = e
+	}
+	return err
+}
