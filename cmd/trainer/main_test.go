@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"trainer/data"
+	"trainer/train/rundir"
+)
+
+// trainer runs the program in this process.
+func trainer(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// rows writes a small data set to a folder: 4×4 images whose ink is in the row
+// of their class. It returns the flags that train on it.
+func rows(t *testing.T) []string {
+	t.Helper()
+	set := func(n int) *data.Set {
+		s := &data.Set{Rows: 4, Cols: 4, Classes: 3, Pixels: make([]uint8, n*16), Labels: make([]uint8, n)}
+		for i := range n {
+			s.Labels[i] = uint8(i % 3)
+			for j := range 4 {
+				s.Image(i)[4*(i%3)+j] = uint8(100 + (i*7+j*31)%150)
+			}
+		}
+		return s
+	}
+	dir := t.TempDir()
+	if err := data.WriteIDX(dir, &data.Dataset{Train: set(60), Test: set(30)}); err != nil {
+		t.Fatal(err)
+	}
+	return []string{
+		"-set", "data.dataset=idx", "-set", "data.dir=" + dir, "-set", "model.layers=[16, 5, 3]",
+		"-set", "train.epochs=3", "-set", "train.batch=4", "-set", "train.rate.initial=3",
+	}
+}
+
+func TestTrainAndEval(t *testing.T) {
+	flags := rows(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	code, stdout, stderr := trainer(append(flags, "-out", dir)...)
+	if code != exitDone || stderr != "" {
+		t.Fatalf("exit code %d, standard error %q", code, stderr)
+	}
+	for _, want := range []string{"60 + 30 images", "16-5-3 sigmoid", "device cpu", "epoch 1/3", "epoch 3/3", "best", dir} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("standard output lacks %q:\n%s", want, stdout)
+		}
+	}
+	if strings.ContainsAny(stdout, "\x1b\r") {
+		t.Errorf("control characters without a terminal: %q", stdout)
+	}
+	logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile))
+	if err != nil || string(logged) != stdout {
+		t.Errorf("log.txt is %q, %v; want what was printed", logged, err)
+	}
+
+	// A second run does not write into the folder.
+	code, _, stderr = trainer(append(flags, "-out", dir)...)
+	if code != exitFailed || !strings.Contains(stderr, "already holds a run") {
+		t.Errorf("the same folder again: exit code %d, %q", code, stderr)
+	}
+
+	code, stdout, stderr = trainer("eval", "-model", dir)
+	if code != exitDone || stderr != "" || !strings.Contains(stdout, "test ") || !strings.Contains(stdout, "Confusion") {
+		t.Errorf("eval: exit code %d, %q, %q", code, stdout, stderr)
+	}
+	code, stdout, _ = trainer("eval", "-json", "-model", filepath.Join(dir, rundir.ModelFile))
+	var e evaluation
+	if err := json.Unmarshal([]byte(stdout), &e); code != exitDone || err != nil {
+		t.Fatalf("eval -json: exit code %d, %v, %q", code, err, stdout)
+	}
+	var last struct {
+		TestAccuracy float64 `json:"test_accuracy"`
+		TestCost     float64 `json:"test_cost"`
+	}
+	metrics, err := os.ReadFile(filepath.Join(dir, rundir.MetricsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(metrics)), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
+		t.Fatal(err)
+	}
+	if e.Test.Accuracy != last.TestAccuracy || e.Test.Cost != last.TestCost || e.Test.Samples != 30 {
+		t.Errorf("eval says %+v, the run's last epoch %+v", e.Test, last)
+	}
+
+	code, stdout, stderr = trainer("gradcheck", "-model", dir+"/"+rundir.ModelFile)
+	if code != exitDone || stderr != "" || !strings.Contains(stdout, "given parameters") {
+		t.Errorf("gradcheck of a model: exit code %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+func TestGradcheck(t *testing.T) {
+	code, stdout, stderr := trainer("gradcheck", "-set", "model.layers=[9,5,4,3]", "-set", "precision=float64")
+	if code != exitDone || stderr != "" || !strings.Contains(stdout, "symbolic × delta") {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	code, stdout, _ = trainer("gradcheck", "-json", "-set", "model.layers=[9,3]")
+	var report struct{ Rows []struct{ OK bool } }
+	if err := json.Unmarshal([]byte(stdout), &report); code != exitDone || err != nil || len(report.Rows) == 0 {
+		t.Errorf("-json: exit code %d, %v, %q", code, err, stdout)
+	}
+}
+
+func TestGraph(t *testing.T) {
+	for format, want := range map[string]string{"text": "δ^3 (A.64)", "dot": "digraph", "svg": "<svg"} {
+		code, stdout, stderr := trainer("graph", "-format", format)
+		if code != exitDone || stderr != "" || !strings.Contains(stdout, want) {
+			t.Errorf("%s: exit code %d, %q, standard output of %d bytes", format, code, stderr, len(stdout))
+		}
+	}
+	file := filepath.Join(t.TempDir(), "g.svg")
+	if code, stdout, stderr := trainer("graph", "-forward", "-format", "svg", "-o", file); code != exitDone || stdout+stderr != "" {
+		t.Errorf("-o: exit code %d, %q, %q", code, stdout, stderr)
+	}
+	if text, err := os.ReadFile(file); err != nil || !bytes.Contains(text, []byte("<svg")) {
+		t.Errorf("-o: %v", err)
+	}
+}
+
+// TestErrors: exit codes, and words that help. Nothing goes to standard output.
+func TestErrors(t *testing.T) {
+	empty := t.TempDir()
+	bad := filepath.Join(empty, "bad.yaml")
+	if err := os.WriteFile(bad, []byte("seed: 1\ntrain:\n  epoch: 3\n  batch: 0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"bogus"}, exitUsage, []string{`unknown command "bogus"`, "gradcheck"}},
+		{[]string{"-bogus"}, exitUsage, []string{"-bogus", "trainer help"}},
+		{[]string{"-config"}, exitUsage, []string{"-config"}},
+		{[]string{"train", "x.yaml"}, exitUsage, []string{`unexpected argument "x.yaml"`}},
+		{[]string{"-config", filepath.Join(empty, "none.yaml")}, exitUsage, []string{"none.yaml", "no such file"}},
+		{[]string{"-config", bad}, exitUsage, []string{bad + ":3:3", "train.epoch", "epochs", bad + ":4:10", "train.batch"}},
+		{[]string{"-set", "train.epochs=x"}, exitUsage, []string{"-set train.epochs=x"}},
+		{[]string{"-device", "gpu"}, exitUsage, []string{"device=gpu", "auto", "cuda"}},
+		{[]string{"-device", "cuda"}, exitFailed, []string{"cuda", "-device cpu"}},
+		{[]string{"-set", "data.dir=" + empty, "-out", filepath.Join(empty, "a")}, exitFailed, []string{empty, "train-images-idx3-ubyte"}},
+		{[]string{"-set", "data.dataset=csv", "-set", "data.dir=" + empty, "-out", filepath.Join(empty, "b")}, exitFailed, []string{empty, "mnist_train.csv"}},
+		{[]string{"eval"}, exitUsage, []string{"-model"}},
+		{[]string{"eval", "-model", empty}, exitFailed, []string{empty, rundir.BestFile}},
+		{[]string{"eval", "-model", bad}, exitFailed, []string{bad}},
+		{[]string{"graph", "-format", "png"}, exitUsage, []string{`"png"`, "text, dot or svg"}},
+		{[]string{"help", "me"}, exitUsage, []string{"help config"}},
+		{[]string{"version", "x"}, exitUsage, []string{`"x"`}},
+	} {
+		code, stdout, stderr := trainer(c.args...)
+		if code != c.code {
+			t.Errorf("%v: exit code %d, want %d (%s)", c.args, code, c.code, stderr)
+		}
+		if stdout != "" {
+			t.Errorf("%v: standard output %q", c.args, stdout)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%v: standard error lacks %q:\n%s", c.args, want, stderr)
+			}
+		}
+	}
+	// A run that could not start leaves no folder.
+	for _, name := range []string{"a", "b"} {
+		if _, err := os.Stat(filepath.Join(empty, name)); err == nil {
+			t.Errorf("the folder %s of a run that did not start is there", name)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"help"}, "Usage:"}, {[]string{"-h"}, "Usage:"}, {[]string{"--help"}, "Usage:"},
+		{[]string{"help", "config"}, "train.rate.initial"},
+		{[]string{"train", "-h"}, "-out"}, {[]string{"eval", "-h"}, "-model"},
+		{[]string{"gradcheck", "-h"}, "-json"}, {[]string{"graph", "-h"}, "-format"},
+		{[]string{"version"}, "gorgonia.org/gorgonia v0.9.18"},
+	} {
+		code, stdout, stderr := trainer(c.args...)
+		if c.args[0] == "version" { // a test binary knows no modules
+			c.want = "trainer "
+		}
+		if code != exitDone || stderr != "" || !strings.Contains(stdout, c.want) {
+			t.Errorf("%v: exit code %d, %q, %q", c.args, code, stdout, stderr)
+		}
+	}
+}
+
+// TestMain lets the test binary be the program, so that signals and pipes can
+// be tested on a process.
+func TestMain(m *testing.M) {
+	if os.Getenv("TRAINER_BE_MAIN") == "1" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func process(args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), "TRAINER_BE_MAIN=1")
+	return c
+}
+
+// TestSignals: SIGINT, SIGTERM and SIGHUP end a run after a batch, with its
+// files written, and the exit code says which it was.
+func TestSignals(t *testing.T) {
+	flags := append(rows(t), "-set", "train.epochs=100000")
+	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+		dir := filepath.Join(t.TempDir(), "run")
+		c := process(append(flags, "-out", dir)...)
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, filepath.Join(dir, rundir.MetricsFile))
+		if err := c.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait()
+		if got := c.ProcessState.ExitCode(); got != want {
+			t.Errorf("%v: exit code %d, want %d: %s", signal, got, want, stderr.String())
+		}
+		for _, name := range []string{rundir.ModelFile, rundir.BestFile, rundir.FigurePNG} {
+			if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+				t.Errorf("%v: %v", signal, err)
+			}
+		}
+	}
+}
+
+// TestClosedPipe: a reader that goes away (trainer | head) does not end a run.
+func TestClosedPipe(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := process(append(rows(t), "-set", "train.epochs=40", "-out", dir)...)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	c.Stdout, c.Stderr = write, &stderr
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = write.Close()
+	_ = read.Close()
+	if err := c.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	metrics, err := os.ReadFile(filepath.Join(dir, rundir.MetricsFile))
+	if err != nil || bytes.Count(metrics, []byte("\n")) != 40 {
+		t.Errorf("%d epochs in metrics.jsonl, %v; want 40", bytes.Count(metrics, []byte("\n")), err)
+	}
+}
+
+func waitFor(t *testing.T, path string) {
+	t.Helper()
+	for range 1000 {
+		if info, err := os.Stat(path); err == nil && info.Size() > 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s does not appear", path)
+}

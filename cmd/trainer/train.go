@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"trainer/train"
+	"trainer/train/config"
+	"trainer/train/progress"
+	"trainer/train/rundir"
+)
+
+// trainCommand trains a network and leaves a run folder.
+func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
+	f := flag.NewFlagSet("train", flag.ContinueOnError)
+	var flags configFlags
+	flags.register(f)
+	out := f.String("out", "", "the run `folder`; else runs/<time>-<name>")
+	if err := parseFlags(f, args, stdout); err != nil {
+		return err
+	}
+	if err := noArguments(f); err != nil {
+		return err
+	}
+	c, err := flags.read()
+	if err != nil {
+		return err
+	}
+	return trainRun(c, *out, stdout, stderr)
+}
+
+// trainRun makes everything that a run needs, in the order in which mistakes
+// are cheapest to find, and runs it.
+func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error) {
+	ctx, stop := untilSignal(func(s os.Signal) {
+		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; once more ends at once\n", s)
+	})
+	defer stop()
+	machine, chose, err := newMachine(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, machine.Close()) }()
+	dir, err := rundir.Create(out, c.Name, time.Now())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	dataset, err := openDataset(ctx, c, stderr)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	screen := newScreen(stdout, dir, c.Train.Epochs, dataset.Train.Len())
+	screen.say("%s: %d + %d images, from %s", dataset.Name, dataset.Train.Len(), dataset.Test.Len(), dataset.Source)
+	screen.say("%v: %d parameters", c.Network(), c.Network().Size())
+	screen.say("%s", chose)
+	screen.say("run folder %s", dir.Path())
+
+	session := &train.Session{Config: c, Dataset: dataset, Machine: machine, Dir: dir, Watch: screen}
+	result, err := session.Run(ctx)
+	screen.shown.Close()
+	if len(result.Epochs) > 0 {
+		last := result.Epochs[len(result.Epochs)-1]
+		if result.StoppedEarly {
+			screen.say("stopped early: no improvement for %d epochs", c.Train.EarlyStopping.Patience)
+		}
+		screen.say("%s: test accuracy %.4f after epoch %d, at best %.4f after epoch %d",
+			dataset.Name, last.TestAccuracy, last.Epoch, result.Best.TestAccuracy, result.Best.Epoch)
+		screen.say("files in %s: %s, %s, %s, %s", dir.Path(), rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
+	}
+	return err
+}
+
+// screen says how a run gets on: on standard output, and in the folder's log.
+type screen struct {
+	shown  *progress.Progress
+	logged *progress.Progress
+}
+
+func newScreen(stdout io.Writer, dir *rundir.Dir, epochs, samples int) screen {
+	return screen{
+		shown:  progress.New(stdout, progress.IsTerminal(stdout), epochs, samples),
+		logged: progress.New(logWriter{dir}, false, epochs, samples),
+	}
+}
+
+func (s screen) say(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	s.shown.Print(line)
+	s.logged.Print(line)
+}
+
+// Batch implements train.Watcher.
+func (s screen) Batch(epoch, done int) { s.shown.Advance(epoch, done) }
+
+// Epoch implements train.Watcher.
+func (s screen) Epoch(m train.Metrics, best bool) {
+	line := progress.EpochLine{
+		Epoch: m.Epoch, Rate: m.LearningRate, Best: best,
+		TrainCost: m.TrainCost, TrainAccuracy: m.TrainAccuracy,
+		TestCost: m.TestCost, TestAccuracy: m.TestAccuracy,
+		SamplesPerSecond: m.SamplesPerSecond, Seconds: m.TrainSeconds,
+	}
+	s.shown.Epoch(line)
+	s.logged.Epoch(line)
+}
+
+// logWriter appends lines to the log of a run folder. An error ends the log,
+// not the run: what counts is saved by other ways, which do fail.
+type logWriter struct{ dir *rundir.Dir }
+
+func (w logWriter) Write(b []byte) (int, error) {
+	if err := w.dir.AppendLine(rundir.LogFile, bytes.TrimSuffix(b, []byte("\n"))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
