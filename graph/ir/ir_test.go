@@ -1,0 +1,308 @@
+package ir_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"trainer/graph/ir"
+)
+
+// A step of one sample through a layer of one node, printed and run.
+func Example() {
+	p, err := ir.Parse(`program "step 2-1" float64 batch 1
+		x  data       1x2
+		y  target     1x1
+		W2 parameter  1x2
+		z2 temporary  1x1
+		a2 temporary  1x1
+		d2 temporary  1x1
+		keep a2
+		z2 = matmul x W2^T                ; z^2 = W^2 a^1
+		a2 = map sigmoid(z2)              ; a^2 = g(z^2)
+		d2 = map (a2 - y) * a2 * (1 - a2) ; A.64
+		W2 -= rate * d2^T x               ; A.62`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	m := ir.NewMemory[float64](p)
+	m.Buf[0] = []float64{1, 2} // x; y and W^2 stay 0
+	if err := ir.Interpret(p, m, 8); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(p)
+	fmt.Println("W2 is", m.Buf[2])
+	// Output:
+	// program "step 2-1" float64 batch 1
+	//   x  data      1x2
+	//   y  target    1x1
+	//   W2 parameter 1x2
+	//   z2 temporary 1x1
+	//   a2 temporary 1x1
+	//   d2 temporary 1x1
+	//   keep a2
+	//   0 z2  = matmul x W2^T                ; z^2 = W^2 a^1
+	//   1 a2  = map sigmoid(z2)              ; a^2 = g(z^2)
+	//   2 d2  = map (a2 - y) * a2 * (1 - a2) ; A.64
+	//   3 W2 -= rate * d2^T x                ; A.62
+	// W2 is [-1 -2]
+}
+
+// opCases has each op with numbers worked by hand; the learning rate is 0.5.
+// The result of each is the buffer r.
+var opCases = []struct {
+	op      ir.Op
+	buffers string
+	code    string
+	in      map[string][]float64
+	want    []float64
+}{
+	{ir.Fill, "r temporary 2x2", "r = fill -1.5", nil, []float64{-1.5, -1.5, -1.5, -1.5}},
+	{ir.MatMul, "a parameter 3x2, b parameter 2x3, r temporary 3x3", "r = matmul a b",
+		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}, "b": {1, 0, 2, 0, 1, 3}}, []float64{1, 2, 8, 3, 4, 18, 5, 6, 28}},
+	{ir.MatMul, "a parameter 2x3, b parameter 2x3, r temporary 3x3", "r = matmul a^T b",
+		map[string][]float64{"a": {1, 3, 5, 2, 4, 6}, "b": {1, 0, 2, 0, 1, 3}}, []float64{1, 2, 8, 3, 4, 18, 5, 6, 28}},
+	{ir.MatMul, "a parameter 3x2, b parameter 3x2, r temporary 3x3", "r = matmul a b^T",
+		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}, "b": {1, 0, 0, 1, 2, 3}}, []float64{1, 2, 8, 3, 4, 18, 5, 6, 28}},
+	{ir.MatMul, "a parameter 2x3, b parameter 3x2, r temporary 3x3", "r = matmul a^T b^T",
+		map[string][]float64{"a": {1, 3, 5, 2, 4, 6}, "b": {1, 0, 0, 1, 2, 3}}, []float64{1, 2, 8, 3, 4, 18, 5, 6, 28}},
+	{ir.Transpose, "a parameter 2x3, r temporary 3x2", "r = transpose a",
+		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}}, []float64{1, 4, 2, 5, 3, 6}},
+	{ir.Reshape, "a parameter 2x3, r temporary 3x2", "r = reshape a",
+		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}}, []float64{1, 2, 3, 4, 5, 6}},
+	{ir.Repeat, "a parameter 1x3, r temporary 2x3", "r = repeat a",
+		map[string][]float64{"a": {1, 2, 3}}, []float64{1, 2, 3, 1, 2, 3}},
+	{ir.Repeat, "a parameter 2x1, r temporary 2x3", "r = repeat a",
+		map[string][]float64{"a": {1, 2}}, []float64{1, 1, 1, 2, 2, 2}},
+	{ir.Repeat, "a parameter 1x1, r temporary 2x2", "r = repeat a",
+		map[string][]float64{"a": {7}}, []float64{7, 7, 7, 7}},
+	{ir.SumRows, "a parameter 2x3, r temporary 1x3", "r = sumrows a",
+		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}}, []float64{5, 7, 9}},
+	{ir.SumAll, "a parameter 2x3, r temporary 1x1", "r = sumall a",
+		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}}, []float64{21}},
+	{ir.Map, "a parameter 2x3, b parameter 1x3, c parameter 2x1, r temporary 2x3", "r = map (a - b) * c + 0.5",
+		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}, "b": {1, 1, 2}, "c": {2, 10}}, []float64{0.5, 2.5, 2.5, 30.5, 40.5, 40.5}},
+	{ir.Map, "a parameter 2x2, s parameter 1x1, r temporary 2x2", "r = map -square(a) * s",
+		map[string][]float64{"a": {1, 2, 3, 4}, "s": {0.5}}, []float64{-0.5, -2, -4.5, -8}},
+	{ir.Update, "r parameter 1x2, g parameter 1x2", "r -= rate * g",
+		map[string][]float64{"r": {10, 20}, "g": {1, 2}}, []float64{9.5, 19}},
+	{ir.RankUpdate, "r parameter 2x1, a parameter 2x2, b parameter 2x1", "r -= rate * a^T b",
+		map[string][]float64{"r": {0, 100}, "a": {1, 2, 3, 4}, "b": {5, 6}}, []float64{-11.5, 83}},
+	{ir.RowUpdate, "r parameter 1x2, a parameter 2x2", "r -= rate * sumrows a",
+		map[string][]float64{"a": {1, 2, 3, 4}}, []float64{-2, -3}},
+}
+
+func TestOps(t *testing.T) {
+	tested := map[ir.Op]bool{}
+	for _, c := range opCases {
+		tested[c.op] = true
+		t.Run(c.code, func(t *testing.T) {
+			text := "program \"op\" float64 batch 1\n" + strings.ReplaceAll(c.buffers, ", ", "\n") + "\n" + c.code
+			p, err := ir.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if op := p.Code[0].Op; op != c.op {
+				t.Errorf("parsed as %v, want %v", op, c.op)
+			}
+			if p.Text(0) != c.code {
+				t.Errorf("printed as %q, want %q", p.Text(0), c.code)
+			}
+			testOp[float64](t, p, c.in, c.want)
+			p.Elem = ir.Float32
+			testOp[float32](t, p, c.in, c.want)
+		})
+	}
+	for _, op := range ir.Ops() {
+		if !tested[op] {
+			t.Errorf("no case for %v", op)
+		}
+		if strings.Contains(op.String(), "(") {
+			t.Errorf("op %d has no name", op)
+		}
+	}
+}
+
+func testOp[T float32 | float64](t *testing.T, p *ir.Program, in map[string][]float64, want []float64) {
+	t.Helper()
+	m := ir.NewMemory[T](p)
+	for name, values := range in {
+		r, ok := p.Lookup(name)
+		if !ok {
+			t.Fatalf("no buffer %s", name)
+		}
+		for i, v := range values {
+			m.Buf[r][i] = T(v)
+		}
+	}
+	if err := ir.Interpret(p, m, 0.5); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := p.Lookup("r")
+	got := make([]float64, len(m.Buf[r]))
+	for i, v := range m.Buf[r] {
+		got[i] = float64(v)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%T: got %v, want %v", m, got, want)
+	}
+}
+
+// Sums go from the first element to the last and are rounded to the element
+// type at each step: 2^24 + 1 is 2^24 in float32. Products are rounded before
+// they are added: (1 + 2^-12)² is 1 + 2^-11 in float32, a tie that goes to the
+// even neighbour; and (1 + 2^-27)² is 1 + 2^-26 in float64.
+func TestRounding(t *testing.T) {
+	const big, x = 1 << 24, 1 + 1.0/(1<<12)
+	for _, c := range []struct {
+		code string
+		a, b []float32
+		want float32
+	}{
+		{"r = sumall a", []float32{big, 1, 1}, nil, big},
+		{"r = sumall a", []float32{1, 1, big}, nil, big + 2},
+		{"r = matmul a b^T", []float32{big, 1, 1}, []float32{1, 1, 1}, big},
+		{"r = matmul a b^T", []float32{1, 1, big}, []float32{1, 1, 1}, big + 2},
+		{"r = matmul a b^T", []float32{-(1 + 1.0/(1<<11)), x, 0}, []float32{1, x, 0}, 0},
+	} {
+		p := ir.MustParse("program \"r\" float32 batch 1\na parameter 1x3\nb parameter 1x3\nr temporary 1x1\n" + c.code)
+		m := ir.NewMemory[float32](p)
+		copy(m.Buf[0], c.a)
+		copy(m.Buf[1], c.b)
+		if err := ir.Interpret(p, m, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Buf[2][0]; got != c.want {
+			t.Errorf("%s of %v, %v: got %v, want %v", c.code, c.a, c.b, got, c.want)
+		}
+	}
+
+	const y = 1 + 1.0/(1<<27)
+	p := ir.MustParse("program \"r\" float64 batch 1\na parameter 1x2\nb parameter 1x2\nr temporary 1x1\nr = matmul a b^T")
+	m := ir.NewMemory[float64](p)
+	copy(m.Buf[0], []float64{-(1 + 1.0/(1<<26)), y})
+	copy(m.Buf[1], []float64{1, y})
+	if err := ir.Interpret(p, m, 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := m.Buf[2][0]; got != 0 {
+		t.Errorf("in float64: got %v, want 0", got)
+	}
+}
+
+func TestMemoryErrors(t *testing.T) {
+	const head = "program \"m\" float32 batch 1\na parameter 1x3\nr temporary 1x3"
+	unplanned := ir.MustParse(head + "\nr = map a")
+	wrong := ir.MustParse(head + "\nr = map 1")
+	_, errArena := ir.NewArena[float32](unplanned)
+	_, errWrong := ir.NewArena[float32](wrong)
+	short := ir.NewMemory[float32](unplanned)
+	short.Buf[0] = short.Buf[0][:2]
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{errArena, "no memory plan"},
+		{errWrong, "ir: verify: #0 map"},
+		{ir.Interpret(unplanned, short, 0), "a has 2 elements, want 3"},
+		{ir.Interpret(unplanned, &ir.Memory[float32]{}, 0), "memory of 0 buffers, want 2"},
+		{ir.Interpret(wrong, ir.NewMemory[float32](wrong), 0), "ir: verify: #0 map"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("error %v, want %q", c.err, c.want)
+		}
+	}
+	for _, v := range ir.NewMemory[float32](unplanned).Buf[1] {
+		if !math.IsNaN(float64(v)) {
+			t.Errorf("a temporary begins as %v, want NaN", v)
+		}
+	}
+}
+
+func TestLive(t *testing.T) {
+	p := ir.MustParse(`program "live" float32 batch 1
+		x data 1x2
+		W parameter 1x2
+		a temporary 1x2
+		b temporary 1x2
+		c temporary 1x1
+		d temporary 1x2
+		e temporary 1x2
+		keep b
+		a = map x * W
+		b = map -a
+		c = sumall a
+		d = map b - x
+		e = reshape d
+		W -= rate * d`)
+	if err := ir.Verify(p); err != nil {
+		t.Fatal(err)
+	}
+	want := []ir.Range{{Def: -1, Last: 6}, {Def: -1, Last: 6}, {Def: 0, Last: 2}, {Def: 1, Last: 6}, {Def: 2, Last: 2}, {Def: 3, Last: 5}, {Def: 4, Last: 4}}
+	if got := ir.Live(p); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for _, c := range []struct {
+		i    int
+		r    ir.Ref
+		want bool
+	}{{1, 2, true}, {2, 2, false}, {3, 3, true}, {3, 2, false}, {4, 5, false}} {
+		if got := p.InPlace(c.i, c.r); got != c.want {
+			t.Errorf("InPlace(%d, %s) = %t", c.i, p.Buffers[c.r].Name, got)
+		}
+	}
+}
+
+func TestCompactClone(t *testing.T) {
+	p := ir.MustParse(`program "compact" float32 batch 1
+		x data 1x2
+		unread parameter 1x1
+		gone temporary 1x2
+		a temporary 1x2
+		b temporary 1x1
+		keep b
+		a = map x
+		b = sumall a`)
+	q := p.Clone()
+	q.Compact()
+	want := ir.MustParse(strings.Replace(p.String(), "gone", ";", 1))
+	if !q.Equal(want) || ir.Verify(q) != nil {
+		t.Errorf("got\n%v\nwant\n%v", q, want)
+	}
+	if p.Equal(q) || p.Buffers[2].Name != "gone" || p.Code[1].Args[0] != 3 {
+		t.Errorf("the original changed with its clone:\n%v", p)
+	}
+}
+
+func TestEqual(t *testing.T) {
+	p := ir.MustParse(good)
+	if !p.Equal(p.Clone()) {
+		t.Error("a program differs from its clone")
+	}
+	for name, change := range map[string]func(*ir.Program){
+		"name":   func(p *ir.Program) { p.Name = "" },
+		"elem":   func(p *ir.Program) { p.Elem = ir.Float64 },
+		"batch":  func(p *ir.Program) { p.Batch++ },
+		"arena":  func(p *ir.Program) { p.Arena++ },
+		"buffer": func(p *ir.Program) { p.Buffers[d2].Offset++ },
+		"output": func(p *ir.Program) { p.Outputs[0] = d2 },
+		"length": func(p *ir.Program) { p.Code = p.Code[1:] },
+		"op":     func(p *ir.Program) { p.Code[1].Op = ir.Fill },
+		"dst":    func(p *ir.Program) { p.Code[1].Dst = d2 },
+		"args":   func(p *ir.Program) { p.Code[1].Args[0] = d2 },
+		"transA": func(p *ir.Program) { p.Code[0].TransA = true },
+		"transB": func(p *ir.Program) { p.Code[0].TransB = false },
+		"value":  func(p *ir.Program) { p.Code[1].Value = 1 },
+		"expr":   func(p *ir.Program) { p.Code[1].Expr = a0 },
+		"note":   func(p *ir.Program) { p.Code[1].Note = "" },
+	} {
+		q := p.Clone()
+		if change(q); p.Equal(q) {
+			t.Errorf("equal in spite of another %s", name)
+		}
+	}
+}

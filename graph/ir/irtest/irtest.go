@@ -1,0 +1,357 @@
+// Package irtest makes random programs and random values for them, for the
+// tests of package ir and of the machines.
+//
+// Every program keeps the invariants of ir.Verify and has each op at least
+// once. Its dimensions are mostly odd, rows and columns of one element are
+// frequent, and updated parameters are read later. With the values of Fill and
+// a learning rate between -1 and 1, no value exceeds Limit, so that rounding is
+// all in which two machines differ.
+package irtest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"trainer/graph/ir"
+)
+
+// Limit bounds the magnitude of all values of a random program.
+const Limit = 1e4
+
+// Options says what programs Random makes. The zero value is a good choice.
+type Options struct {
+	Elem   ir.Elem
+	Extra  int  // instructions beyond one of each op; 0: up to 12
+	MaxDim int  // largest number of rows or columns; 0: 37
+	NoPlan bool // leave the temporaries without a place in the arena
+}
+
+// Random returns a random program. The same rng state and options give the
+// same program.
+func Random(rng *rand.Rand, opts Options) *ir.Program {
+	if opts.Extra == 0 {
+		opts.Extra = rng.IntN(13)
+	}
+	if opts.MaxDim == 0 {
+		opts.MaxDim = 37
+	}
+	g := &generator{rng: rng, maxDim: opts.MaxDim}
+	g.p = &ir.Program{Name: fmt.Sprintf("random %d", rng.IntN(1000)), Elem: opts.Elem, Batch: g.dim()}
+	g.buffer("x", ir.Data, g.p.Batch, g.dim())
+	g.buffer("y", ir.Target, g.p.Batch, g.dim())
+	ops := ir.Ops()
+	for range opts.Extra {
+		ops = append(ops, ir.Op(rng.IntN(len(ir.Ops()))))
+	}
+	rng.Shuffle(len(ops), func(i, j int) { ops[i], ops[j] = ops[j], ops[i] })
+	for _, op := range ops {
+		for tries := 0; !g.emit(op, tries > 3); {
+			tries++
+		}
+	}
+	g.outputs()
+	if !opts.NoPlan {
+		g.plan()
+	}
+	if err := ir.Verify(g.p); err != nil {
+		panic("BUG: irtest: " + err.Error() + "\n" + g.p.String())
+	}
+	return g.p
+}
+
+// Fill gives the data, the target and the parameters of p random values, about
+// half of the data 0. All are multiples of 1/256 from -1 to 1, exact in both
+// element types.
+func Fill[T float32 | float64](rng *rand.Rand, p *ir.Program, m *ir.Memory[T]) {
+	for r, b := range p.Buffers {
+		for i := range m.Buf[r] {
+			switch b.Kind {
+			case ir.Data:
+				m.Buf[r][i] = T(max(0, rng.IntN(513)-256)) / 256
+			case ir.Target:
+				m.Buf[r][i] = T(rng.IntN(2))
+			case ir.Parameter:
+				m.Buf[r][i] = T(rng.IntN(513)-256) / 256
+			}
+		}
+	}
+}
+
+type generator struct {
+	rng    *rand.Rand
+	maxDim int
+	p      *ir.Program
+	bound  []float64 // of the magnitude of each buffer's values
+	fresh  bool      // operands are new parameters, whose bound is 1
+}
+
+func (g *generator) coin() bool { return g.rng.IntN(2) == 0 }
+
+// dim returns a number of rows or columns: often 1, mostly odd.
+func (g *generator) dim() int {
+	switch g.rng.IntN(4) {
+	case 0:
+		return 1
+	case 1:
+		return 1 + g.rng.IntN(g.maxDim)
+	default:
+		return 1 + 2*g.rng.IntN((g.maxDim+1)/2)
+	}
+}
+
+func (g *generator) buffer(name string, kind ir.Kind, rows, cols int) ir.Ref {
+	r := ir.Ref(len(g.p.Buffers))
+	if name == "" {
+		name = fmt.Sprintf("%c%d", "dtWt"[kind], r)
+	}
+	g.p.Buffers = append(g.p.Buffers, ir.Buffer{Name: name, Kind: kind, Rows: rows, Cols: cols, Offset: ir.Unplaced})
+	g.bound = append(g.bound, 1)
+	return r
+}
+
+func (g *generator) at(r ir.Ref) ir.Buffer { return g.p.Buffers[r] }
+
+// choose returns a random buffer that ok accepts; a new parameter of the shape
+// if there is none, and now and then.
+func (g *generator) choose(rows, cols int, ok func(ir.Ref) bool) ir.Ref {
+	var refs []ir.Ref
+	for r := range g.p.Buffers {
+		if ok(ir.Ref(r)) {
+			refs = append(refs, ir.Ref(r))
+		}
+	}
+	if len(refs) == 0 || g.fresh || g.rng.IntN(8) == 0 {
+		return g.buffer("", ir.Parameter, rows, cols)
+	}
+	return refs[g.rng.IntN(len(refs))]
+}
+
+func (g *generator) pick() ir.Ref {
+	return g.choose(g.dim(), g.dim(), func(ir.Ref) bool { return true })
+}
+
+func (g *generator) shaped(rows, cols int) ir.Ref {
+	return g.choose(rows, cols, func(r ir.Ref) bool { return g.at(r).Rows == rows && g.at(r).Cols == cols })
+}
+
+// emit appends an instruction, or reports that its values could be too large.
+// Parameters that it made for it stay.
+func (g *generator) emit(op ir.Op, fresh bool) bool {
+	g.fresh = fresh
+	in := ir.Instr{Op: op}
+	var rows, cols int
+	var bound float64
+	a := g.pick()
+	ab := g.at(a)
+	in.Args = []ir.Ref{a}
+	rows, cols, bound = ab.Rows, ab.Cols, g.bound[a]
+	switch op {
+	case ir.Fill:
+		in.Args = nil
+		in.Value = float64(g.rng.IntN(513)-256) / 100
+		bound = 3
+	case ir.MatMul, ir.RankUpdate:
+		in.TransA = op == ir.MatMul && g.coin()
+		in.TransB = op == ir.MatMul && g.coin()
+		inner := ab.Cols
+		if in.TransA || op == ir.RankUpdate {
+			rows, inner = ab.Cols, ab.Rows
+		}
+		cols = g.dim()
+		br, bc := inner, cols
+		if in.TransB {
+			br, bc = cols, inner
+		}
+		b := g.shaped(br, bc)
+		in.Args = append(in.Args, b)
+		bound *= float64(inner) * g.bound[b]
+	case ir.Transpose:
+		rows, cols = cols, rows
+	case ir.Reshape:
+		n := ab.Len()
+		rows = g.dim()
+		for n%rows != 0 {
+			rows--
+		}
+		cols = n / rows
+	case ir.Repeat:
+		a = g.choose(1, g.dim(), func(r ir.Ref) bool { return g.at(r).Rows == 1 || g.at(r).Cols == 1 })
+		in.Args[0], bound = a, g.bound[a]
+		rows, cols = g.at(a).Rows, g.at(a).Cols
+		if rows == 1 {
+			rows = g.dim()
+		}
+		if cols == 1 {
+			cols = g.dim()
+		}
+	case ir.SumRows, ir.RowUpdate:
+		rows, bound = 1, bound*float64(ab.Rows)
+	case ir.SumAll:
+		rows, cols, bound = 1, 1, bound*float64(ab.Len())
+	case ir.Map:
+		in, bound = g.expression(a)
+	}
+	if bound > Limit/2 {
+		return false
+	}
+	if op.IsUpdate() {
+		in.Dst = g.updatable(rows, cols, in.Args)
+		bound += g.bound[in.Dst]
+	} else {
+		in.Dst = g.buffer("", ir.Temporary, rows, cols)
+	}
+	g.bound[in.Dst] = bound
+	if g.rng.IntN(3) == 0 {
+		in.Note = fmt.Sprintf("A.%d; σ(z), \"%v\"", 45+g.rng.IntN(22), op)
+	}
+	g.p.Code = append(g.p.Code, in)
+	return true
+}
+
+// updatable returns a parameter of the shape that nothing updated so far and
+// that is not among args.
+func (g *generator) updatable(rows, cols int, args []ir.Ref) ir.Ref {
+	return g.choose(rows, cols, func(r ir.Ref) bool {
+		b := g.at(r)
+		return b.Kind == ir.Parameter && b.Rows == rows && b.Cols == cols && !slices.Contains(args, r) &&
+			!slices.ContainsFunc(g.p.Code, func(in ir.Instr) bool { return in.Dst == r })
+	})
+}
+
+// expression returns a map over the shape of a, with broadcast arguments.
+func (g *generator) expression(a ir.Ref) (in ir.Instr, bound float64) {
+	args := []ir.Ref{a}
+	for range g.rng.IntN(4) {
+		rows, cols := g.at(a).Rows, g.at(a).Cols
+		if g.rng.IntN(3) == 0 {
+			rows = 1
+		}
+		if g.rng.IntN(3) == 0 {
+			cols = 1
+		}
+		args = append(args, g.shaped(rows, cols))
+	}
+	e, bound := g.tree(args, 3)
+	rest, restBound := ir.Arg(0), g.bound[a] // a gives the result its shape
+	if bound+restBound > Limit/2 {
+		e, bound = ir.Tanh(e), 1
+		rest, restBound = ir.Sigmoid(rest), 1
+	}
+	if g.coin() {
+		e, rest = rest, e
+	}
+	return ir.NewMap(0, args, ir.Sub(e, rest)), bound + restBound
+}
+
+// tree returns a random expression of args and a bound of its values.
+func (g *generator) tree(args []ir.Ref, depth int) (ir.Expr, float64) {
+	if depth == 0 || g.rng.IntN(6) == 0 {
+		if g.rng.IntN(5) == 0 {
+			v := float64(g.rng.IntN(401)-200) / 100
+			return ir.Const(v), 2
+		}
+		i := g.rng.IntN(len(args))
+		return ir.Arg(i), g.bound[args[i]]
+	}
+	fns := ir.Fns()
+	fn := fns[int(ir.FnAdd)+g.rng.IntN(len(fns)-int(ir.FnAdd))]
+	operands := make([]ir.Expr, fn.Arity())
+	bounds := [2]float64{}
+	for k := range operands {
+		operands[k], bounds[k] = g.tree(args, depth-1)
+	}
+	e := ir.Apply(fn, operands...)
+	switch fn {
+	case ir.FnAdd, ir.FnSub:
+		return e, bounds[0] + bounds[1]
+	case ir.FnMul:
+		return e, bounds[0] * bounds[1]
+	case ir.FnSquare:
+		return e, bounds[0] * bounds[0]
+	case ir.FnSigmoid, ir.FnTanh:
+		return e, 1
+	default:
+		return e, bounds[0]
+	}
+}
+
+// outputs makes one to three temporaries outputs.
+func (g *generator) outputs() {
+	var temporaries []ir.Ref
+	for r, b := range g.p.Buffers {
+		if b.Kind == ir.Temporary {
+			temporaries = append(temporaries, ir.Ref(r))
+		}
+	}
+	g.rng.Shuffle(len(temporaries), func(i, j int) {
+		temporaries[i], temporaries[j] = temporaries[j], temporaries[i]
+	})
+	g.p.Outputs = temporaries[:min(1+g.rng.IntN(3), len(temporaries))]
+}
+
+// plan gives each temporary, in the order of the instructions, a place that
+// nothing needs while it lives: over an argument now and then, else the first
+// place, with a random gap before it.
+func (g *generator) plan() {
+	live := ir.Live(g.p)
+	for i, in := range g.p.Code {
+		dst := &g.p.Buffers[in.Dst]
+		if dst.Kind != ir.Temporary {
+			continue
+		}
+		for _, r := range in.Args {
+			if g.at(r).Kind == ir.Temporary && live[r].Last == i && g.p.InPlace(i, r) && g.coin() {
+				dst.Offset = g.at(r).Offset
+			}
+		}
+		for at := g.rng.IntN(4); dst.Offset == ir.Unplaced; {
+			next := at
+			for s, c := range g.p.Buffers {
+				if c.Offset != ir.Unplaced && live[in.Dst].Overlaps(live[s]) && at < c.Offset+c.Len() && c.Offset < at+dst.Len() {
+					next = max(next, c.Offset+c.Len())
+				}
+			}
+			if next == at {
+				dst.Offset = at
+			}
+			at = next
+		}
+		g.p.Arena = max(g.p.Arena, dst.Offset+dst.Len())
+	}
+}
+
+// Values returns a copy of the values that a run of p leaves behind: of the
+// parameters and the outputs, in float64, by Ref. The others are nil.
+func Values[T float32 | float64](p *ir.Program, m *ir.Memory[T]) [][]float64 {
+	values := make([][]float64, len(p.Buffers))
+	for r, b := range p.Buffers {
+		if b.Kind != ir.Parameter && !slices.Contains(p.Outputs, ir.Ref(r)) {
+			continue
+		}
+		values[r] = make([]float64, b.Len())
+		for i, v := range m.Buf[r] {
+			values[r][i] = float64(v)
+		}
+	}
+	return values
+}
+
+// Diff says where two results of Values differ by more than tolerance,
+// relative to the larger magnitude, or to 1 if that is more; "" if nowhere. A
+// NaN differs from everything.
+func Diff(p *ir.Program, got, want [][]float64, tolerance float64) string {
+	for r, b := range p.Buffers {
+		if len(got[r]) != len(want[r]) {
+			return fmt.Sprintf("%s has %d values, want %d", b.Name, len(got[r]), len(want[r]))
+		}
+		for i, w := range want[r] {
+			scale := max(1, math.Abs(w), math.Abs(got[r][i]))
+			if d := math.Abs(got[r][i] - w); !(d <= tolerance*scale) {
+				return fmt.Sprintf("%s[%d,%d] = %v, want %v", b.Name, i/b.Cols, i%b.Cols, got[r][i], w)
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,373 @@
+package ir
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// reserved are the words of the text form, which name no buffer.
+var reserved = slices.Concat(opNames[:], fnNames[:], kindNames[:], elemNames[:],
+	[]string{"program", "batch", "arena", "keep", "rate"})
+
+// maxNesting bounds the recursion of the parser. Each term of an expression
+// adds a function and a parenthesis at most.
+const maxNesting = 2*MaxTerms + 2
+
+// Parse reads the text form of a program:
+//
+//	program "NAME" float32|float64 batch B [arena N]
+//	  NAME data|target|parameter|temporary ROWSxCOLS [@OFFSET]
+//	  keep NAME…
+//	  [NUMBER] NAME = OPERATION  ; NOTE
+//	  [NUMBER] NAME -= rate * GRADIENT  ; NOTE
+//
+// A line each, buffers before the lines that name them. Spacing is free; empty
+// lines, and lines of a comment alone, are skipped. The error says line:column
+// and what was wanted there. Parse also reads programs that Verify refuses.
+func Parse(text string) (*Program, error) {
+	ps := &parser{p: &Program{}, refs: map[string]Ref{}}
+	header := false
+	for i, line := range strings.Split(text, "\n") {
+		ps.begin(i+1, line)
+		switch {
+		case ps.next == "":
+			continue
+		case !header:
+			header = true
+			ps.header()
+		default:
+			ps.statement()
+		}
+		if ps.next != "" {
+			ps.wanted("the end of the line")
+		}
+		if ps.err != nil {
+			return nil, ps.err
+		}
+	}
+	if !header {
+		return nil, fmt.Errorf(`ir: %d:1: no program: begin with a line such as: program "step" float32 batch 1`, ps.line)
+	}
+	return ps.p, nil
+}
+
+// MustParse is Parse for programs in tests and examples; it panics on an
+// error.
+func MustParse(text string) *Program {
+	p, err := Parse(text)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return p
+}
+
+// parser reads the tokens of a line. Its first error stays: next is "" from
+// then on, and what the methods return is of no use.
+type parser struct {
+	p    *Program
+	refs map[string]Ref
+	line int    // of the text, from 1
+	text string // of the line, from its start to its note
+	note string
+	next string // the token at text[at:]; "" at the end of the line
+	at   int
+	err  error
+}
+
+// begin takes a line apart into tokens and note.
+func (ps *parser) begin(number int, line string) {
+	ps.line, ps.text, ps.note, ps.at = number, line, "", 0
+	name := quotedToken.FindStringIndex(line) // may have a semicolon
+	from := 0
+	if name != nil {
+		from = name[1]
+	}
+	if k := strings.IndexByte(line[from:], ';'); k >= 0 {
+		ps.text, ps.note = line[:from+k], strings.Trim(line[from+k+1:], " \t\r")
+	}
+	ps.find()
+}
+
+var (
+	quotedToken = regexp.MustCompile(`^\s*program\s+"(?:[^"\\]|\\.)*"`)
+	token       = regexp.MustCompile(`^(?:"(?:[^"\\]|\\.)*"|\d+x\d+|\d[\d.]*(?:e[+-]?\d+)?|\w+|-=|\^T|.)`)
+	nameToken   = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
+)
+
+// find finds the next token, from at on.
+func (ps *parser) find() {
+	rest := strings.TrimLeft(ps.text[ps.at:], " \t\r")
+	ps.at = len(ps.text) - len(rest)
+	ps.next = token.FindString(rest)
+}
+
+// take returns the next token and goes over it.
+func (ps *parser) take() string {
+	t := ps.next
+	ps.at += len(t)
+	if ps.err == nil {
+		ps.find()
+	}
+	return t
+}
+
+// accept takes the next token if it is t, and reports whether it was.
+func (ps *parser) accept(t string) bool {
+	if ps.next != t {
+		return false
+	}
+	ps.take()
+	return true
+}
+
+func (ps *parser) expect(t string) {
+	if !ps.accept(t) {
+		ps.wanted(t)
+	}
+}
+
+// errorf sets the error, at the next token, if it is the first.
+func (ps *parser) errorf(format string, args ...any) {
+	if ps.err == nil {
+		ps.err = fmt.Errorf("ir: %d:%d: %s", ps.line, ps.at+1, fmt.Sprintf(format, args...))
+		ps.next = ""
+	}
+}
+
+// wanted sets the error that the next token is not what was wanted.
+func (ps *parser) wanted(what string) {
+	if ps.next == "" {
+		ps.errorf("the line ends, want %s", what)
+	} else {
+		ps.errorf("have %q, want %s", ps.next, what)
+	}
+}
+
+// oneOf takes one of words and returns its index.
+func (ps *parser) oneOf(words []string) int {
+	i := slices.Index(words, ps.next)
+	if i < 0 {
+		ps.wanted(strings.Join(words, ", "))
+		return 0
+	}
+	ps.take()
+	return i
+}
+
+// integer takes an integer from 0 to MaxLen.
+func (ps *parser) integer(what string) int {
+	n, err := strconv.ParseUint(ps.next, 10, 31)
+	if err != nil {
+		ps.wanted(what)
+	}
+	ps.take()
+	return int(n)
+}
+
+// number takes a number without a sign.
+func (ps *parser) number() float64 {
+	v, err := strconv.ParseFloat(ps.next, 64)
+	if err != nil || !isDigit(ps.next[0]) {
+		ps.wanted("a finite number")
+	}
+	ps.take()
+	return v
+}
+
+// ref takes the name of a buffer.
+func (ps *parser) ref() Ref {
+	r, ok := ps.refs[ps.next]
+	switch {
+	case ok:
+		ps.take()
+	case nameToken.MatchString(ps.next) && !slices.Contains(reserved, ps.next):
+		ps.errorf("no buffer %q: declare it above, as in: %s temporary 1x1", ps.next, ps.next)
+	default:
+		ps.wanted("the name of a buffer")
+	}
+	return r
+}
+
+func (ps *parser) header() {
+	ps.expect("program")
+	name, err := strconv.Unquote(ps.next)
+	if err != nil || ps.next[0] != '"' {
+		ps.wanted("the program's name in quotes")
+	}
+	ps.p.Name = name
+	ps.take()
+	ps.p.Elem = Elem(ps.oneOf(elemNames[:]))
+	ps.expect("batch")
+	ps.p.Batch = ps.integer("the batch size")
+	if ps.accept("arena") {
+		ps.p.Arena = ps.integer("the arena's size")
+	}
+}
+
+// statement reads outputs, a buffer or an instruction.
+func (ps *parser) statement() {
+	if ps.accept("keep") {
+		for ps.next != "" {
+			ps.p.Outputs = append(ps.p.Outputs, ps.ref())
+		}
+		return
+	}
+	if isDigit(ps.next[0]) {
+		if want := strconv.Itoa(len(ps.p.Code)); ps.next != want {
+			ps.wanted("number " + want + ", or none")
+		}
+		ps.take()
+		ps.instruction()
+		return
+	}
+	line := *ps
+	switch name := ps.take(); {
+	case ps.next == "=" || ps.next == "-=":
+		*ps = line
+		ps.instruction()
+	case !nameToken.MatchString(name) || slices.Contains(reserved, name):
+		*ps = line
+		ps.wanted("a buffer, keep, or an instruction; a name is no word of the text form")
+	default:
+		if _, ok := ps.refs[name]; ok {
+			*ps = line
+			ps.errorf("a second buffer %q: names are unique", name)
+		}
+		ps.buffer(name)
+	}
+}
+
+func (ps *parser) buffer(name string) {
+	b := Buffer{Name: name, Kind: Kind(ps.oneOf(kindNames[:])), Offset: Unplaced}
+	rows, cols, _ := strings.Cut(ps.next, "x")
+	r, err1 := strconv.ParseUint(rows, 10, 31)
+	c, err2 := strconv.ParseUint(cols, 10, 31)
+	if err1 != nil || err2 != nil {
+		ps.wanted("a shape, such as 50x784")
+	}
+	b.Rows, b.Cols = int(r), int(c)
+	ps.take()
+	if ps.accept("@") {
+		b.Offset = ps.integer("an offset in the arena")
+	}
+	ps.refs[name] = Ref(len(ps.p.Buffers))
+	ps.p.Buffers = append(ps.p.Buffers, b)
+}
+
+func (ps *parser) instruction() {
+	var in Instr
+	dst := ps.ref()
+	if ps.accept("-=") {
+		in = ps.update()
+	} else {
+		ps.expect("=")
+		in = ps.operation()
+	}
+	in.Dst, in.Note = dst, ps.note
+	ps.p.Code = append(ps.p.Code, in)
+}
+
+// update reads what stands behind -=.
+func (ps *parser) update() Instr {
+	ps.expect("rate")
+	ps.expect("*")
+	if ps.accept(SumRows.String()) {
+		return Instr{Op: RowUpdate, Args: []Ref{ps.ref()}}
+	}
+	a := ps.ref()
+	if ps.accept("^T") {
+		return Instr{Op: RankUpdate, Args: []Ref{a, ps.ref()}}
+	}
+	return Instr{Op: Update, Args: []Ref{a}}
+}
+
+// operation reads what stands behind =.
+func (ps *parser) operation() Instr {
+	in := Instr{Op: Op(ps.oneOf(opNames[:Update]))}
+	switch in.Op {
+	case Fill:
+		if ps.accept("-") {
+			in.Value = -ps.number()
+		} else {
+			in.Value = ps.number()
+		}
+	case MatMul:
+		a, transA := ps.ref(), ps.accept("^T")
+		b, transB := ps.ref(), ps.accept("^T")
+		in.Args, in.TransA, in.TransB = []Ref{a, b}, transA, transB
+	case Map:
+		var args []Ref
+		if e := ps.sum(&args, 0); ps.err == nil {
+			in = NewMap(0, args, e)
+		}
+	default:
+		in.Args = []Ref{ps.ref()}
+	}
+	return in
+}
+
+// sum reads products, added and subtracted from left to right. It appends the
+// buffers that the expression names to args.
+func (ps *parser) sum(args *[]Ref, depth int) Expr {
+	u := ps.product(args, depth)
+	for {
+		switch {
+		case ps.accept("+"):
+			u = Add(u, ps.product(args, depth))
+		case ps.accept("-"):
+			u = Sub(u, ps.product(args, depth))
+		default:
+			return u
+		}
+	}
+}
+
+// product reads factors, multiplied from left to right.
+func (ps *parser) product(args *[]Ref, depth int) Expr {
+	u := ps.factor(args, depth)
+	for ps.accept("*") {
+		u = Mul(u, ps.factor(args, depth))
+	}
+	return u
+}
+
+// factor reads a number, a buffer, a function of an expression, an expression
+// in parentheses, or the negation of a factor. A minus before a number belongs
+// to the number.
+func (ps *parser) factor(args *[]Ref, depth int) Expr {
+	if depth > maxNesting {
+		ps.errorf("expression nested more than %d deep: split it into several maps", maxNesting)
+	}
+	switch {
+	case ps.next != "" && isDigit(ps.next[0]):
+		return Const(ps.number())
+	case ps.accept("-"):
+		if ps.next != "" && isDigit(ps.next[0]) {
+			return Const(-ps.number())
+		}
+		return Neg(ps.factor(args, depth+1))
+	case ps.accept("("):
+		u := ps.sum(args, depth+1)
+		ps.expect(")")
+		return u
+	}
+	if fn := Fn(max(slices.Index(fnNames[:], ps.next), 0)); fn > FnNeg {
+		ps.take()
+		ps.expect("(")
+		u := ps.sum(args, depth+1)
+		ps.expect(")")
+		return Apply(fn, u)
+	}
+	*args = append(*args, ps.ref())
+	return Arg(len(*args) - 1)
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// legalName reports whether a buffer may have this name.
+func legalName(name string) bool {
+	return nameToken.MatchString(name) && !slices.Contains(reserved, name)
+}

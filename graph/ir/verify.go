@@ -1,0 +1,340 @@
+package ir
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// MaxLen is the most elements that a buffer, or the arena, has: an index fits
+// in 32 bits.
+const MaxLen = math.MaxInt32
+
+// Verify reports the first invariant that p does not keep. A program that it
+// accepts runs on Interpret without an error, and prints and parses back to
+// itself. The invariants:
+//
+//   - header: the element type is known, the batch is 1 to MaxLen.
+//   - names: each buffer's name is legal, no word of the text form, and unique.
+//   - shapes: rows and columns are 1 or more, at most MaxLen elements.
+//   - kinds: at most one data and one target, each with a row for a sample.
+//   - operands: the op is known; the result and the arguments exist, as many
+//     as the op takes; fields that the op does not use are zero.
+//   - agreement: the shapes are as the op's comment says.
+//   - expressions: a Map has one, which uses all arguments, each once in Args,
+//     in the order of first use, and keeps MaxTerms and MaxDepth.
+//   - constants: they are finite in the element type.
+//   - single assignment: each temporary is written once, before it is read, and
+//     only by ops that are no updates.
+//   - updates: only updates write a parameter, at most once each, and never
+//     from itself; nothing writes data or target.
+//   - outputs: they are temporaries, each named once.
+//   - plan: all temporaries have a place in the arena, or none has. No two that
+//     live at the same time (see Live) share an element, but for the result of a
+//     Map that takes exactly the place of an argument (see InPlace) that nobody
+//     reads later.
+//   - notes: a note is one line without space at its ends.
+//
+// The error of an instruction reprints the lines around it.
+func Verify(p *Program) error {
+	v := verifier{p: p, written: make([]bool, len(p.Buffers))}
+	for _, check := range []func() error{v.header, v.buffers, v.code, v.outputs, v.plan} {
+		if err := check(); err != nil {
+			return fmt.Errorf("ir: verify: %w", err)
+		}
+	}
+	return nil
+}
+
+type verifier struct {
+	p       *Program
+	written []bool // by buffer, so far
+}
+
+func (v *verifier) header() error {
+	switch p := v.p; {
+	case p.Elem >= elemEnd:
+		return fmt.Errorf("element type %v, want %s", p.Elem, strings.Join(elemNames[:], " or "))
+	case p.Batch < 1 || p.Batch > MaxLen:
+		return fmt.Errorf("batch %d, want 1 to %d", p.Batch, MaxLen)
+	}
+	return nil
+}
+
+func (v *verifier) buffers() error {
+	names := map[string]bool{}
+	var kinds [kindEnd]int
+	for r, b := range v.p.Buffers {
+		fault := func(format string, args ...any) error {
+			return fmt.Errorf("buffer %d %q: %s", r, b.Name, fmt.Sprintf(format, args...))
+		}
+		switch {
+		case !legalName(b.Name):
+			return fault("want a name of letters, digits and underscores, no digit first, that is no word of the text form")
+		case names[b.Name]:
+			return fault("the name is not unique")
+		case b.Kind >= kindEnd:
+			return fault("kind %v, want %s", b.Kind, strings.Join(kindNames[:], ", "))
+		case b.Rows < 1 || b.Cols < 1 || b.Rows > MaxLen/b.Cols:
+			return fault("shape %s, want 1 or more rows and columns, at most %d elements", shape(b), MaxLen)
+		case b.Kind != Temporary && b.Offset != Unplaced:
+			return fault("%v at offset %d, want only temporaries in the arena", b.Kind, b.Offset)
+		}
+		names[b.Name] = true
+		kinds[b.Kind]++
+		if b.Kind == Data || b.Kind == Target {
+			if kinds[b.Kind] > 1 {
+				return fault("a second %v, want one at most", b.Kind)
+			}
+			if b.Rows != v.p.Batch {
+				return fault("%v of %d rows, want %d, one a sample", b.Kind, b.Rows, v.p.Batch)
+			}
+		}
+	}
+	return nil
+}
+
+func (v *verifier) code() error {
+	for i, in := range v.p.Code {
+		for _, check := range []func(Instr) error{v.operands, v.reads, v.writes, v.agree, v.values} {
+			if err := check(in); err != nil {
+				return v.at(i, err)
+			}
+		}
+		v.written[in.Dst] = true
+	}
+	for r, b := range v.p.Buffers {
+		if b.Kind == Temporary && !v.written[r] {
+			return fmt.Errorf("buffer %d %q: no instruction writes it: drop it (Compact does)", r, b.Name)
+		}
+	}
+	return nil
+}
+
+// at returns err with the place, and the lines around it.
+func (v *verifier) at(i int, err error) error {
+	lines := v.p.codeLines()
+	var b strings.Builder
+	for k := max(0, i-2); k <= min(i+2, len(lines)-1); k++ {
+		mark := "  "
+		if k == i {
+			mark = "->"
+		}
+		fmt.Fprintf(&b, "\n  %s %s", mark, lines[k])
+	}
+	return fmt.Errorf("#%d %v: %w%s", i, v.p.Code[i].Op, err, b.String())
+}
+
+func (v *verifier) operands(in Instr) error {
+	if in.Op >= opEnd {
+		return errors.New("unknown op")
+	}
+	if n := in.Op.arity(); n >= 0 && len(in.Args) != n {
+		return fmt.Errorf("have %d arguments, want %d", len(in.Args), n)
+	}
+	for _, r := range append([]Ref{in.Dst}, in.Args...) {
+		if r < 0 || int(r) >= len(v.p.Buffers) {
+			return fmt.Errorf("no buffer %d, want 0 to %d", int(r), len(v.p.Buffers)-1)
+		}
+	}
+	switch {
+	case in.Op != MatMul && (in.TransA || in.TransB):
+		return errors.New("transposed, which only matmul can be")
+	case in.Op != Fill && in.Value != 0:
+		return fmt.Errorf("value %v, which only fill has", in.Value)
+	case in.Op != Map && !in.Expr.IsZero():
+		return fmt.Errorf("expression %v, which only map has", in.Expr)
+	case in.Note != strings.TrimSpace(in.Note) || strings.ContainsAny(in.Note, "\r\n"):
+		return fmt.Errorf("note %q, want one line without space at its ends", in.Note)
+	}
+	return nil
+}
+
+func (v *verifier) reads(in Instr) error {
+	for _, r := range in.Args {
+		if b := v.p.Buffers[r]; b.Kind == Temporary && !v.written[r] {
+			return fmt.Errorf("%s is read before it is written", b.Name)
+		}
+	}
+	return nil
+}
+
+func (v *verifier) writes(in Instr) error {
+	b := v.p.Buffers[in.Dst]
+	switch {
+	case b.Kind == Data || b.Kind == Target:
+		return fmt.Errorf("%s is %v, which nothing writes", b.Name, b.Kind)
+	case b.Kind == Parameter && !in.Op.IsUpdate():
+		return fmt.Errorf("%s is a parameter, which only updates write", b.Name)
+	case b.Kind == Temporary && in.Op.IsUpdate():
+		return fmt.Errorf("%s is a temporary, and updates write parameters", b.Name)
+	case v.written[in.Dst]:
+		return fmt.Errorf("%s is written a second time", b.Name)
+	case slices.Contains(in.Args, in.Dst):
+		return fmt.Errorf("%s is updated from itself: give the op a copy", b.Name)
+	}
+	return nil
+}
+
+// agree checks the shapes of an instruction.
+func (v *verifier) agree(in Instr) error {
+	dst := v.p.Buffers[in.Dst]
+	args := make([]Buffer, len(in.Args))
+	for k, r := range in.Args {
+		args[k] = v.p.Buffers[r]
+	}
+	result := func(rows, cols int) error {
+		if dst.Rows != rows || dst.Cols != cols {
+			return fmt.Errorf("result %s is %s, want %dx%d", dst.Name, shape(dst), rows, cols)
+		}
+		return nil
+	}
+	switch in.Op {
+	case MatMul, RankUpdate:
+		a, b := args[0], args[1]
+		if in.TransA || in.Op == RankUpdate {
+			a.Rows, a.Cols = a.Cols, a.Rows
+		}
+		if in.TransB {
+			b.Rows, b.Cols = b.Cols, b.Rows
+		}
+		if a.Cols != b.Rows {
+			return fmt.Errorf("have %s · %s, want equal inner dimensions", shape(a), shape(b))
+		}
+		return result(a.Rows, b.Cols)
+	case Transpose:
+		return result(args[0].Cols, args[0].Rows)
+	case Reshape:
+		if a := args[0]; a.Len() != dst.Len() {
+			return fmt.Errorf("have %s to %s, want the same number of elements", shape(a), shape(dst))
+		}
+	case Repeat:
+		if a := args[0]; a.Rows != 1 && a.Cols != 1 || !spreads(a, dst) {
+			return fmt.Errorf("have %s to %s, want one row or one column that is repeated", shape(a), shape(dst))
+		}
+	case SumRows, RowUpdate:
+		return result(1, args[0].Cols)
+	case SumAll:
+		return result(1, 1)
+	case Map:
+		for _, a := range args {
+			if !spreads(a, dst) {
+				return fmt.Errorf("argument %s is %s, want %s, or one row or one column of it", a.Name, shape(a), shape(dst))
+			}
+		}
+	case Update:
+		return result(args[0].Rows, args[0].Cols)
+	}
+	return nil
+}
+
+// spreads reports whether a, repeated along a dimension of 1, has dst's shape.
+func spreads(a, dst Buffer) bool {
+	return (a.Rows == 1 || a.Rows == dst.Rows) && (a.Cols == 1 || a.Cols == dst.Cols)
+}
+
+// values checks the expression and the constants of an instruction.
+func (v *verifier) values(in Instr) error {
+	if in.Op == Fill {
+		return v.finite(in.Value)
+	}
+	if in.Op != Map {
+		return nil
+	}
+	used := 0
+	for _, t := range in.Expr.Terms() {
+		switch {
+		case t.Fn == FnConst:
+			if err := v.finite(t.Value); err != nil {
+				return err
+			}
+		case t.Fn == FnArg && t.Arg >= len(in.Args):
+			return fmt.Errorf("expression %v, and %d arguments", in.Expr, len(in.Args))
+		case t.Fn == FnArg && t.Arg > used:
+			return fmt.Errorf("expression %v, want arguments numbered in the order of first use: make it with NewMap", in.Expr)
+		case t.Fn == FnArg:
+			used = max(used, t.Arg+1)
+		}
+	}
+	switch {
+	case used == 0:
+		return fmt.Errorf("expression %q without an argument: use fill", in.Expr)
+	case used < len(in.Args):
+		return fmt.Errorf("argument %s is not in the expression", v.p.name(in.Args[used]))
+	case len(in.Expr.Terms()) > MaxTerms:
+		return fmt.Errorf("expression of %d terms, want at most %d: split it into two maps", len(in.Expr.Terms()), MaxTerms)
+	case in.Expr.Depth() > MaxDepth:
+		return fmt.Errorf("expression %d deep, want at most %d: split it into two maps", in.Expr.Depth(), MaxDepth)
+	}
+	for k, r := range in.Args {
+		if slices.Contains(in.Args[:k], r) {
+			return fmt.Errorf("argument %s is there twice: make the instruction with NewMap", v.p.name(r))
+		}
+	}
+	return nil
+}
+
+func (v *verifier) finite(value float64) error {
+	if v.p.Elem == Float32 {
+		value = float64(float32(value))
+	}
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return fmt.Errorf("constant %v, want a finite %v", value, v.p.Elem)
+	}
+	return nil
+}
+
+func (v *verifier) outputs() error {
+	for k, r := range v.p.Outputs {
+		switch {
+		case r < 0 || int(r) >= len(v.p.Buffers):
+			return fmt.Errorf("output: no buffer %d, want 0 to %d", int(r), len(v.p.Buffers)-1)
+		case v.p.Buffers[r].Kind != Temporary:
+			return fmt.Errorf("output %s is %v, want a temporary", v.p.name(r), v.p.Buffers[r].Kind)
+		case slices.Contains(v.p.Outputs[:k], r):
+			return fmt.Errorf("output %s is there twice", v.p.name(r))
+		}
+	}
+	return nil
+}
+
+func (v *verifier) plan() error {
+	p := v.p
+	if p.Arena < 0 || p.Arena > MaxLen {
+		return fmt.Errorf("arena of %d elements, want 0 to %d", p.Arena, MaxLen)
+	}
+	planned := p.Arena > 0
+	live := Live(p)
+	for r, b := range p.Buffers {
+		if b.Kind != Temporary {
+			continue
+		}
+		if !planned {
+			if b.Offset != Unplaced {
+				return v.at(live[r].Def, fmt.Errorf("%s is at offset %d, and there is no arena", b.Name, b.Offset))
+			}
+			continue
+		}
+		if b.Offset < 0 || b.Offset > p.Arena-b.Len() {
+			return v.at(live[r].Def, fmt.Errorf("%s, %d elements at offset %d, is not inside the arena of %d", b.Name, b.Len(), b.Offset, p.Arena))
+		}
+		for s, c := range p.Buffers[:r] {
+			if c.Kind != Temporary || !live[r].Overlaps(live[s]) ||
+				b.Offset+b.Len() <= c.Offset || c.Offset+c.Len() <= b.Offset {
+				continue
+			}
+			if b.Offset == c.Offset && (v.replaces(Ref(r), Ref(s), live) || v.replaces(Ref(s), Ref(r), live)) {
+				continue
+			}
+			return v.at(max(live[r].Def, live[s].Def), fmt.Errorf("%s and %s share elements of the arena while both are needed", c.Name, b.Name))
+		}
+	}
+	return nil
+}
+
+// replaces reports whether the instruction that writes r may write it over s.
+func (v *verifier) replaces(r, s Ref, live []Range) bool {
+	return live[s].Last == live[r].Def && v.p.InPlace(live[r].Def, s)
+}
