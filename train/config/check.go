@@ -20,10 +20,11 @@ func (r *reader) check() {
 		}
 	}
 
-	// The compiler makes the listing's order. Remove this with the first
-	// machine that has it.
-	if r.good("train.update_order") && c.Train.UpdateOrder == "listing" {
-		r.report(r.place("train.update_order"), "listing needs the compiler, which this version does not have: use simultaneous")
+	if r.good("train.update_order", "vm") && c.Train.UpdateOrder == "listing" && c.VM == "tape" {
+		r.report(r.place("train.update_order", "vm"), "listing needs a compiled program, and vm tape runs the graph as it is: use another vm, or simultaneous")
+	}
+	if r.good("device", "vm") && c.Device == "cuda" && c.VM != "auto" && c.VM != "cuda" {
+		r.report(r.place("vm", "device"), "vm %s does not run on the device cuda: use vm auto, or device cpu", c.VM)
 	}
 }
 

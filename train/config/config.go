@@ -110,7 +110,7 @@ var (
 
 	// VMs lists the machines. A new machine is added here, and where main
 	// makes them.
-	VMs = []string{"auto", "tape"}
+	VMs = []string{"auto", "cpu", "interpret", "tape"}
 
 	// Rules lists the rules for the first weights: hidden is the listing's,
 	// graph.HiddenRule; zeros sets all to 0.

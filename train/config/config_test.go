@@ -259,7 +259,6 @@ func TestValues(t *testing.T) {
 		{"model.init.file", "''", "not empty"},
 		{"model.init.file", "a b.safetensors", ""},
 		{"train.batch", "100000", ""},
-		{"train.update_order", "listing", "needs the compiler, which this version does not have: use simultaneous"},
 	}
 	for _, test := range tests {
 		path := write(t, nest(test.path, test.value))
@@ -338,7 +337,6 @@ func TestSetErrors(t *testing.T) {
 		{"data.dir=&a b", "anchors, aliases and tags are not allowed"},
 		{"data.dir=!!str b", "anchors, aliases and tags are not allowed"},
 		{"data.dir=*b", "is not YAML: unknown anchor"},
-		{"train.update_order=listing", "-set train.update_order=listing: listing needs the compiler"},
 		{"model.layers=[100000, 100000]", "-set model.layers=[100000, 100000]: this network has 10000100000 weights and biases, the limit is 100000000"},
 	}
 	for _, test := range tests {
@@ -357,11 +355,20 @@ func TestPlaces(t *testing.T) {
 	_, err := Read(file, []string{"vm=z", "model.layers=[5000, 10]", "device=w"})
 	want := fmt.Sprintf(`%[1]s:1:16: train.batch: a mini-batch of 100000 samples has 501000000 values in the layers, the limit is 500000000: use a smaller train.batch
 %[1]s:3:7: seed: have x, want a whole number from 0 to 9007199254740991
-%[1]s:4:5: vm: have y, want auto or tape
--set vm=z: have z, want auto or tape
+%[1]s:4:5: vm: have y, want auto, cpu, interpret or tape
+-set vm=z: have z, want auto, cpu, interpret or tape
 -set device=w: have w, want auto, cpu or cuda`, file)
 	if err == nil || err.Error() != want {
 		t.Errorf("have:\n%v\nwant:\n%s", err, want)
+	}
+
+	for _, c := range []struct{ file, set, want string }{
+		{"vm: tape\n", "train.update_order=listing", "-set train.update_order=listing: listing needs a compiled program"},
+		{"device: cuda\n", "vm=interpret", "-set vm=interpret: vm interpret does not run on the device cuda"},
+	} {
+		if _, err := Read(write(t, c.file), []string{c.set}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q and -set %s: %v, want %q", c.file, c.set, err, c.want)
+		}
 	}
 
 	_, err = Read(write(t, "train: {rate: {factor: 0.1}}\n"), []string{"train.epochs=100"})
@@ -477,6 +484,9 @@ func TestRoundTrip(t *testing.T) {
 				Rate:          Rate{Initial: float(1000), Factor: 1 - random.Float64()/2, Every: 1 + random.IntN(maxEpochs)},
 				UpdateOrder:   "simultaneous",
 				EarlyStopping: EarlyStopping{Patience: random.IntN(maxEpochs), MinDelta: float(1)}},
+		}
+		if c.Device == "cuda" {
+			c.VM = "auto"
 		}
 		if got, err := readSource(c.YAML()); err != nil || !reflect.DeepEqual(got, c) {
 			t.Fatalf("%v\nhave %+v\nwant %+v\n%s", err, got, c, c.YAML())

@@ -75,7 +75,8 @@ var keys = []key{
 		doc:   "Where to compute; auto takes a CUDA device when there is one that works.",
 		field: func(c *Config) any { return &c.Device }},
 	{path: "vm", kind: choice, def: "auto", choices: VMs,
-		doc:   "Machine that computes; auto takes the fastest for the device.",
+		doc: "Machine that computes; auto takes the fastest for the device. cpu runs the compiled program with vector kernels; " +
+			"interpret runs it with plain loops; tape is Gorgonia's own machine on the graph as it is.",
 		field: func(c *Config) any { return &c.VM }},
 	{path: "precision", kind: choice, def: "float32", choices: []string{graph.Float32.String(), graph.Float64.String()},
 		doc:   "Type of all weights and values of the network.",
