@@ -84,11 +84,12 @@ func (g *Graph) layers() {
 	g.X = g.matrix("X", g.Batch, g.Network.Inputs())
 	a := g.X
 	for i, out := range g.Network.Layers[1:] {
-		l, in := i+2, g.Network.Layers[i]
-		w := g.matrix(fmt.Sprintf("W%d", l), out, in)
+		weight, bias := Symbols(i)
+		in := g.Network.Layers[i]
+		w := g.matrix(weight, out, in)
 		z := gorgonia.Must(gorgonia.Mul(a, gorgonia.Must(gorgonia.Transpose(w))))
 		if g.Network.Bias {
-			b := g.matrix(fmt.Sprintf("b%d", l), 1, out)
+			b := g.matrix(bias, 1, out)
 			z = g.addRow(z, b)
 			g.Bias = append(g.Bias, b)
 		}

@@ -48,12 +48,13 @@ func (g *Graph) Roles() map[*gorgonia.Node]Role {
 	set(g.X, draw.Input, "x", "x = a^1, a row a sample")
 	for i := range g.Weight {
 		l := i + 2
-		set(g.Weight[i], draw.Parameter, fmt.Sprintf("W%d", l), "W^%d", l)
+		weight, bias := Symbols(i)
+		set(g.Weight[i], draw.Parameter, weight, "W^%d", l)
 		product := fmt.Sprintf("W^%d a^%d", l, l-1)
 		if g.Bias == nil {
 			set(g.Z[i], draw.Operation, fmt.Sprintf("z%d", l), "z^%d = %s", l, product)
 		} else {
-			set(g.Bias[i], draw.Parameter, fmt.Sprintf("b%d", l), "b^%d", l)
+			set(g.Bias[i], draw.Parameter, bias, "b^%d", l)
 			set(Operands(g.Expr, g.Z[i])[0], draw.Operation, fmt.Sprintf("p%d", l), "%s", product)
 			set(g.Z[i], draw.Operation, fmt.Sprintf("z%d", l), "z^%d = %s + b^%d", l, product, l)
 		}

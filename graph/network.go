@@ -228,6 +228,10 @@ func (p Parameters) NonFinite() string {
 	return bad
 }
 
+// Symbols returns the names, in graphs and programs, of the weights and the bias
+// of the layer at index i: "W2" and "b2" for the first, which is layer 2.
+func Symbols(i int) (weight, bias string) { return fmt.Sprintf("W%d", i+2), fmt.Sprintf("b%d", i+2) }
+
 // WeightName returns the name, in files and messages, of the weights of the
 // layer at index i: "layers.0.weight".
 func WeightName(i int) string { return fmt.Sprintf("layers.%d.weight", i) }

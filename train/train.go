@@ -41,8 +41,9 @@ type Watcher interface {
 	// Batch is called now and then during an epoch, with the number of its
 	// samples that are done.
 	Batch(epoch, done int)
-	// Epoch is called after an epoch and its evaluations. best says that no
-	// earlier epoch was better.
+	// Epoch is called after an epoch and its evaluations, perhaps while the next
+	// one trains, and then from another goroutine. best says that no earlier
+	// epoch was better.
 	Epoch(m Metrics, best bool)
 }
 
@@ -77,7 +78,7 @@ type run struct {
 	last   snapshot // after the last whole epoch, or where the run was interrupted
 	best   snapshot
 	waited int       // epochs without improvement, for early stopping
-	mark   float64   // the test accuracy that counts as an improvement if passed
+	mark   float64   // the test accuracy that has to be passed, for the same
 	saved  time.Time // the last save of the parameters
 	dirty  bool      // best has changed since
 }
@@ -113,18 +114,49 @@ func (r *run) begin() error {
 	return nil
 }
 
-// epochs is the loop of the run.
+// epochs is the loop of the run. Where the machine leaves cores idle, an epoch
+// is evaluated and recorded while the next one trains.
 func (r *run) epochs(ctx context.Context) error {
-	for epoch := 1; epoch <= r.Config.Train.Epochs; epoch++ {
-		m, err := r.epoch(ctx, epoch)
+	t := r.Config.Train
+	ahead := r.Machine.Idle(t.Batch) && t.EarlyStopping.Patience == 0
+	var pending chan error // of the evaluation under way
+	wait := func() error {
+		if pending == nil {
+			return nil
+		}
+		err := <-pending
+		pending = nil
+		return err
+	}
+	for epoch := 1; epoch <= t.Epochs; epoch++ {
+		m, done, err := r.train(ctx, epoch)
+		if earlier := wait(); earlier != nil {
+			return earlier
+		}
 		if err != nil {
-			return err
+			return r.stopped(ctx, err, epoch, done)
 		}
-		if err := r.keep(m); err != nil {
-			return err
+		p, err := r.Machine.Parameters()
+		if err != nil {
+			return fmt.Errorf("epoch %d: %w", epoch, err)
 		}
-		r.Watch.Epoch(m, r.result.Best.Epoch == epoch)
-		if r.exhausted(m) {
+		if ahead && epoch < t.Epochs {
+			s, err := r.Machine.Snapshot()
+			if err != nil {
+				return fmt.Errorf("epoch %d: %w", epoch, err)
+			}
+			pending = make(chan error, 1)
+			go func() {
+				// It is short, and an interrupted run should have its last epoch.
+				err := r.evaluate(context.WithoutCancel(ctx), s, m, p)
+				pending <- errors.Join(err, s.Close())
+			}()
+			continue
+		}
+		if err := r.evaluate(ctx, r.Machine, m, p); err != nil {
+			return r.stopped(ctx, err, epoch, done)
+		}
+		if r.exhausted() {
 			r.result.StoppedEarly = true
 			return nil
 		}
@@ -132,11 +164,10 @@ func (r *run) epochs(ctx context.Context) error {
 	return nil
 }
 
-// epoch trains for one epoch and evaluates.
-func (r *run) epoch(ctx context.Context, epoch int) (Metrics, error) {
+// train makes the pass of an epoch. It returns how many samples were visited.
+func (r *run) train(ctx context.Context, epoch int) (m Metrics, done int, err error) {
 	t := r.Config.Train
-	m := Metrics{Epoch: epoch, LearningRate: t.Rate.At(epoch)}
-	done := 0
+	m = Metrics{Epoch: epoch, LearningRate: t.Rate.At(epoch)}
 	pass := vm.Pass{Set: r.Dataset.Train, Batch: t.Batch, Rate: m.LearningRate, Progress: func(n int) {
 		done = n
 		r.Watch.Batch(epoch, n)
@@ -145,24 +176,37 @@ func (r *run) epoch(ctx context.Context, epoch int) (Metrics, error) {
 		pass.Order = data.Shuffled(pass.Set.Len(), r.Config.Seed, epoch)
 	}
 	start := time.Now()
-	if err := r.Machine.Train(ctx, pass); err != nil {
-		return m, r.stopped(ctx, err, epoch, done)
-	}
-	trained := time.Now()
-	train, err := r.Machine.Evaluate(ctx, r.Dataset.Train)
+	err = r.Machine.Train(ctx, pass)
+	m.TrainSeconds = time.Since(start).Seconds()
+	m.SamplesPerSecond = float64(pass.Samples()) / m.TrainSeconds
+	return m, done, err
+}
+
+// evaluator is a machine, or a snapshot of one.
+type evaluator interface {
+	Evaluate(ctx context.Context, set *data.Set) (vm.Score, error)
+}
+
+// evaluate completes the metrics of an epoch by the scores on both sets, and
+// records it with its parameters.
+func (r *run) evaluate(ctx context.Context, e evaluator, m Metrics, p graph.Parameters) error {
+	start := time.Now()
+	train, err := e.Evaluate(ctx, r.Dataset.Train)
 	if err != nil {
-		return m, r.stopped(ctx, err, epoch, done)
+		return err
 	}
-	test, err := r.Machine.Evaluate(ctx, r.Dataset.Test)
+	test, err := e.Evaluate(ctx, r.Dataset.Test)
 	if err != nil {
-		return m, r.stopped(ctx, err, epoch, done)
+		return err
 	}
+	m.EvalSeconds = time.Since(start).Seconds()
 	m.TrainCost, m.TrainAccuracy = train.Cost, train.Accuracy()
 	m.TestCost, m.TestAccuracy = test.Cost, test.Accuracy()
-	m.TrainSeconds = trained.Sub(start).Seconds()
-	m.EvalSeconds = time.Since(trained).Seconds()
-	m.SamplesPerSecond = float64(pass.Samples()) / m.TrainSeconds
-	return m, nil
+	if err := r.keep(snapshot{parameters: p, metrics: m}); err != nil {
+		return err
+	}
+	r.Watch.Epoch(m, r.result.Best.Epoch == m.Epoch)
+	return nil
 }
 
 // stopped makes the error of an epoch that did not come to its end. After an
@@ -186,14 +230,17 @@ func (r *run) stopped(ctx context.Context, err error, epoch, done int) error {
 
 // keep records a whole epoch: its metrics, its parameters, and whether it is
 // the best.
-func (r *run) keep(m Metrics) error {
-	p, err := r.Machine.Parameters()
-	if err != nil {
-		return fmt.Errorf("epoch %d: %w", m.Epoch, err)
-	}
-	r.last = snapshot{parameters: p, metrics: m}
+func (r *run) keep(s snapshot) error {
+	m := s.metrics
+	r.last = s
 	if len(r.result.Epochs) == 0 || m.better(r.result.Best) {
-		r.best, r.result.Best, r.dirty = r.last, m, true
+		r.best, r.result.Best, r.dirty = s, m, true
+	}
+	stopping := r.Config.Train.EarlyStopping
+	if len(r.result.Epochs) == 0 || m.TestAccuracy > r.mark+stopping.MinDelta {
+		r.mark, r.waited = m.TestAccuracy, 0
+	} else {
+		r.waited++
 	}
 	r.result.Epochs = append(r.result.Epochs, m)
 	line, err := json.Marshal(m)
@@ -225,15 +272,10 @@ func (r *run) save() error {
 	return nil
 }
 
-// exhausted reports whether early stopping ends the run after m.
-func (r *run) exhausted(m Metrics) bool {
-	stopping := r.Config.Train.EarlyStopping
-	if len(r.result.Epochs) == 1 || m.TestAccuracy > r.mark+stopping.MinDelta {
-		r.mark, r.waited = m.TestAccuracy, 0
-		return false
-	}
-	r.waited++
-	return stopping.Patience > 0 && r.waited >= stopping.Patience
+// exhausted reports whether early stopping ends the run now.
+func (r *run) exhausted() bool {
+	patience := r.Config.Train.EarlyStopping.Patience
+	return patience > 0 && r.waited >= patience
 }
 
 // finish writes the last and the best parameters, and the figure.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -8,6 +9,8 @@ import (
 
 	"trainer/graph"
 	"trainer/graph/draw"
+	"trainer/graph/ir"
+	"trainer/graph/lower"
 )
 
 // graphCommand prints the expression graph of the configured network.
@@ -17,12 +20,17 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	flags.register(f)
 	format := f.String("format", "text", "text, dot (for Graphviz) or svg")
 	forward := f.Bool("forward", false, "the outputs only, without cost and gradients")
+	program := f.Bool("program", false, "the compiled program instead of the graph; with -passes, after each pass of the compiler")
+	passes := f.Bool("passes", false, "with -program: the program after each pass of the compiler, and why there is the pass")
 	out := f.String("o", "", "write to this `file`, not to standard output")
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
 	}
 	if err := noArguments(f); err != nil {
 		return err
+	}
+	if *program && *format != "text" || *passes && !*program {
+		return usageError("graph: -program prints text, and -passes goes with -program")
 	}
 	print, ok := map[string]func(io.Writer, draw.Graph) error{"text": draw.Text, "dot": draw.DOT, "svg": draw.SVG}[*format]
 	if !ok {
@@ -40,16 +48,42 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	write := func(w io.Writer) error { return print(w, g.Drawing()) }
+	if *program {
+		write = func(w io.Writer) error { return printProgram(w, g, lowerOptions(c), *passes) }
+	}
 	if *out == "" {
-		return print(stdout, g.Drawing())
+		return write(stdout)
 	}
 	file, err := os.Create(*out)
 	if err != nil {
 		return err
 	}
-	if err := print(file, g.Drawing()); err != nil {
+	if err := write(file); err != nil {
 		_ = file.Close()
 		return err
 	}
 	return file.Close()
+}
+
+// printProgram prints what g compiles to, and if asked for the way there.
+func printProgram(w io.Writer, g *graph.Graph, o lower.Options, passes bool) error {
+	why := map[string]string{"import": "an instruction for each node of the graph, an update for each parameter"}
+	for _, p := range lower.Passes {
+		why[p.Name] = p.Why
+	}
+	var failed error
+	if passes {
+		o.Trace = func(pass string, p *ir.Program) {
+			if _, err := fmt.Fprintf(w, "# after %q: %s; %d instructions\n%v\n", pass, why[pass], len(p.Code), p); err != nil {
+				failed = err
+			}
+		}
+	}
+	p, err := lower.Program(g, o)
+	if err != nil || passes {
+		return errors.Join(err, failed)
+	}
+	_, err = fmt.Fprint(w, p)
+	return err
 }

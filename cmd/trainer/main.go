@@ -35,7 +35,9 @@ Usage:
   trainer eval        cost, accuracy and confusion of a trained model
   trainer gradcheck   compare the symbolic gradients with the equations
                       derived by hand and with central differences
-  trainer graph       print the expression graph as text, DOT or SVG
+  trainer graph       print the expression graph as text, DOT or SVG, or the
+                      program that it compiles to
+  trainer bench       measure the machine beside Gorgonia's, and NumPy
   trainer version     print the version
   trainer help [config]
                       print this text, or all keys of a configuration
@@ -66,6 +68,7 @@ var commands = map[string]command{
 	"eval":      evalCommand,
 	"gradcheck": gradcheckCommand,
 	"graph":     graphCommand,
+	"bench":     benchCommand,
 	"version":   versionCommand,
 	"help":      helpCommand,
 }
@@ -86,7 +89,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	do, ok := commands[name]
 	if !ok {
 		do = func([]string, io.Writer, io.Writer) error {
-			return usageError(fmt.Sprintf("unknown command %q: want eval, gradcheck, graph, version or help, or flags to train", name))
+			return usageError(fmt.Sprintf("unknown command %q: want eval, gradcheck, graph, bench, version or help, or flags to train", name))
 		}
 	}
 	return exitCode(do(args, stdout, stderr), stderr)

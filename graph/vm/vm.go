@@ -6,7 +6,8 @@
 // samples is its own affair. All machines compute the same mathematics; only
 // rounding may differ. Package vmtest has the suite that says so.
 //
-// A machine is used from one goroutine at a time.
+// A machine is used from one goroutine at a time; a snapshot of it may be used
+// from another meanwhile.
 package vm
 
 import (
@@ -15,6 +16,7 @@ import (
 
 	"trainer/data"
 	"trainer/graph"
+	"trainer/graph/ir"
 )
 
 // VM trains and evaluates one network.
@@ -44,6 +46,14 @@ type VM interface {
 	// Evaluate runs the network forward over a set.
 	Evaluate(ctx context.Context, set *data.Set) (Score, error)
 
+	// Snapshot copies the present parameters to something that evaluates them,
+	// also while the machine trains on.
+	Snapshot() (Snapshot, error)
+
+	// Idle reports whether a pass of this batch size leaves processor cores idle,
+	// so that evaluating a snapshot meanwhile costs no time.
+	Idle(batch int) bool
+
 	// Predict returns the outputs a^L, a row of n^L for each row of n^1 in x.
 	Predict(x []float64) ([]float64, error)
 
@@ -54,6 +64,23 @@ type VM interface {
 
 	// Close frees what the machine holds.
 	Close() error
+}
+
+// Snapshot is the parameters of a machine at a moment. It is used from one
+// goroutine, which need not be the machine's.
+type Snapshot interface {
+	// Evaluate runs the network forward over a set that was loaded before.
+	Evaluate(ctx context.Context, set *data.Set) (Score, error)
+	// Close gives the snapshot back. A machine may have one at a time.
+	Close() error
+}
+
+// Compiler makes the programs of a network.
+type Compiler interface {
+	// Step returns the program of a training step with batch samples.
+	Step(batch int) (*ir.Program, error)
+	// Forward returns the program of the outputs of batch samples.
+	Forward(batch int) (*ir.Program, error)
 }
 
 // Pass is one pass of gradient descent over a set.
@@ -169,6 +196,18 @@ func (s *Score) Add(a []float64, label uint8) {
 	s.Confusion[label][best]++
 	if best == int(label) {
 		s.Correct++
+	}
+}
+
+// Merge adds the samples of t to s. Both have sums of costs.
+func (s *Score) Merge(t Score) {
+	s.Samples += t.Samples
+	s.Cost += t.Cost
+	s.Correct += t.Correct
+	for i, row := range t.Confusion {
+		for j, n := range row {
+			s.Confusion[i][j] += n
+		}
 	}
 }
 

@@ -48,6 +48,9 @@ func New(network graph.Network) (*VM, error) {
 // Name implements vm.VM.
 func (m *VM) Name() string { return "tape" }
 
+// String says what the machine is.
+func (m *VM) String() string { return "Gorgonia's TapeMachine on the graph" }
+
 // Network implements vm.VM.
 func (m *VM) Network() graph.Network { return m.network }
 
@@ -159,6 +162,22 @@ func (m *VM) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
 	}
 	return score.Mean(), nil
 }
+
+// Snapshot implements vm.VM.
+func (m *VM) Snapshot() (vm.Snapshot, error) {
+	p, err := m.Parameters()
+	if err != nil {
+		return nil, err
+	}
+	s, err := New(m.network)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.SetParameters(p)
+}
+
+// Idle implements vm.VM: Gorgonia's products use all cores.
+func (m *VM) Idle(int) bool { return false }
 
 // Predict implements vm.VM.
 func (m *VM) Predict(x []float64) ([]float64, error) {

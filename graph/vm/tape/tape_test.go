@@ -9,11 +9,11 @@ import (
 	"trainer/graph/vm/vmtest"
 )
 
-func newVM(n graph.Network) (vm.VM, error) { return tape.New(n) }
+func newVM(n graph.Network, _ bool) (vm.VM, error) { return tape.New(n) }
 
 func TestConformance(t *testing.T) {
 	vmtest.Run(t, newVM, vmtest.Options{Skip: map[string]string{
-		"textbook-listing": "the tape computes all gradients before it updates: the listing's order comes with the compiler",
+		"textbook-listing": "the tape computes all gradients before it updates: the listing's order needs the compiler",
 	}})
 }
 

@@ -11,7 +11,7 @@ import (
 
 // BenchmarkTrain times training steps of the textbook's network on images of
 // MNIST's density, in nanoseconds a sample.
-func BenchmarkTrain(b *testing.B, newVM func(graph.Network) (vm.VM, error)) {
+func BenchmarkTrain(b *testing.B, newVM New) {
 	const samples = 1000
 	for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
 		for _, batch := range []int{1, 10, 128, 1000} {
@@ -27,7 +27,7 @@ func BenchmarkTrain(b *testing.B, newVM func(graph.Network) (vm.VM, error)) {
 
 // BenchmarkEvaluate times the forward pass of the textbook's network, in
 // nanoseconds a sample.
-func BenchmarkEvaluate(b *testing.B, newVM func(graph.Network) (vm.VM, error)) {
+func BenchmarkEvaluate(b *testing.B, newVM New) {
 	const samples = 10_000
 	for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
 		b.Run(precision.String(), func(b *testing.B) {
@@ -39,9 +39,9 @@ func BenchmarkEvaluate(b *testing.B, newVM func(graph.Network) (vm.VM, error)) {
 	}
 }
 
-func benchmarkMachine(b *testing.B, newVM func(graph.Network) (vm.VM, error), n graph.Network) vm.VM {
+func benchmarkMachine(b *testing.B, newVM New, n graph.Network) vm.VM {
 	b.Helper()
-	m, err := newVM(n)
+	m, err := newVM(n, false)
 	if err != nil {
 		b.Fatal(err)
 	}

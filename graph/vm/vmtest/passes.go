@@ -171,6 +171,41 @@ func (s suite) evaluate(t *testing.T) {
 	})
 }
 
+// snapshot: it has the parameters of its moment, whatever the machine does
+// afterwards, also meanwhile.
+func (s suite) snapshot(t *testing.T) {
+	n := s.network(true, 35, 17, 5)
+	set := randomSet(n, 600, 40)
+	m := s.machine(t, n, randomParameters(n, 41))
+	must(t, m.Load(set))
+	want, err := m.Evaluate(context.Background(), set)
+	must(t, err)
+	for range 2 { // a snapshot can be taken again when the last is closed
+		taken, err := m.Snapshot()
+		must(t, err)
+		result := make(chan error, 1)
+		var got vm.Score
+		go func() {
+			var err error
+			got, err = taken.Evaluate(context.Background(), set)
+			result <- err
+		}()
+		train(t, m, vm.Pass{Set: set, Batch: 1, Rate: 0.5})
+		must(t, <-result)
+		must(t, taken.Close())
+		// The machine may evaluate in other pieces: the last bits of the cost.
+		if fmt.Sprint(got.Confusion) != fmt.Sprint(want.Confusion) || math.Abs(got.Cost-want.Cost) > 64*s.epsilon()*want.Cost {
+			t.Errorf("snapshot: cost %v and %d correct, want %v and %d", got.Cost, got.Correct, want.Cost, want.Correct)
+		}
+		now, err := m.Evaluate(context.Background(), set)
+		must(t, err)
+		if now.Cost == want.Cost {
+			t.Error("training changed nothing: the snapshot is not tested")
+		}
+		want = now
+	}
+}
+
 // predict: outputs are those of the forward pass in float64, for inputs that
 // are no pixels, and for no rows at all.
 func (s suite) predict(t *testing.T) {

@@ -127,7 +127,7 @@ func (s suite) reference(t *testing.T) {
 			n := r.Network
 			n.Precision = s.precision
 			bound := referenceBounds[s.precision]
-			m := s.machine(t, n, r.Initial)
+			m := s.machineOf(t, n, r.Initial, r.Listing)
 
 			x, y := batchOf(r.Set, n, min(r.Batch, r.Set.Len()))
 			cost, gradient, err := m.Gradients(x, y)

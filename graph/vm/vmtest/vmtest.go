@@ -25,9 +25,12 @@ type Options struct {
 	Skip       map[string]string // reference case → why this machine does not run it
 }
 
-// Run runs the suite against the machines that newVM makes. newVM should fail
-// the test if it cannot make one; Run closes it.
-func Run(t *testing.T, newVM func(graph.Network) (vm.VM, error), options Options) {
+// New makes a machine for a network. With listing, its steps are in the
+// listing's update order.
+type New func(n graph.Network, listing bool) (vm.VM, error)
+
+// Run runs the suite against the machines that newVM makes, and closes them.
+func Run(t *testing.T, newVM New, options Options) {
 	precisions := options.Precisions
 	if precisions == nil {
 		precisions = []graph.Precision{graph.Float32, graph.Float64}
@@ -42,6 +45,7 @@ func Run(t *testing.T, newVM func(graph.Network) (vm.VM, error), options Options
 			t.Run("SplitPass", s.splitPass)
 			t.Run("Extremes", s.extremes)
 			t.Run("Evaluate", s.evaluate)
+			t.Run("Snapshot", s.snapshot)
 			t.Run("Predict", s.predict)
 			t.Run("Repeatable", s.repeatable)
 			t.Run("Parameters", s.parameters)
@@ -54,7 +58,7 @@ func Run(t *testing.T, newVM func(graph.Network) (vm.VM, error), options Options
 }
 
 type suite struct {
-	newVM     func(graph.Network) (vm.VM, error)
+	newVM     New
 	options   Options
 	precision graph.Precision
 }
@@ -68,7 +72,12 @@ func (s suite) network(bias bool, layers ...int) graph.Network {
 // it has these parameters.
 func (s suite) machine(t *testing.T, n graph.Network, p graph.Parameters) vm.VM {
 	t.Helper()
-	m, err := s.newVM(n)
+	return s.machineOf(t, n, p, false)
+}
+
+func (s suite) machineOf(t *testing.T, n graph.Network, p graph.Parameters, listing bool) vm.VM {
+	t.Helper()
+	m, err := s.newVM(n, listing)
 	if err != nil {
 		t.Fatalf("new machine for %v: %v", n, err)
 	}
@@ -88,6 +97,9 @@ func (s suite) machine(t *testing.T, n graph.Network, p graph.Parameters) vm.VM 
 func (s suite) networks() []graph.Network {
 	tanh := s.network(true, 9, 7, 5, 3)
 	tanh.Activation = graph.Tanh
+	if testing.Short() { // also under the race detector: the shapes without the size
+		return []graph.Network{s.network(true, 35, 17, 33, 2), s.network(false, 1, 1, 1), tanh}
+	}
 	return []graph.Network{
 		s.network(false, 784, 50, 10),
 		s.network(true, 784, 50, 10),
@@ -407,8 +419,8 @@ func (s suite) refuses(t *testing.T) {
 		"parameters of one layer": m.SetParameters(p[:1]),
 		"parameters without bias": m.SetParameters(noBias),
 		"parameters that are few": m.SetParameters(short),
-		"network without a layer": second(s.newVM(s.network(true, 16))),
-		"network with no nodes":   second(s.newVM(s.network(true, 16, 0, 4))),
+		"network without a layer": second(s.newVM(s.network(true, 16), false)),
+		"network with no nodes":   second(s.newVM(s.network(true, 16, 0, 4), false)),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", what)

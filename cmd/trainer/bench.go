@@ -1,0 +1,56 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"os"
+	"time"
+
+	"trainer/graph/vm"
+	"trainer/graph/vm/tape"
+	"trainer/train/bench"
+)
+
+// benchCommand measures the configured machine beside Gorgonia's.
+func benchCommand(args []string, stdout, stderr io.Writer) error {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	var flags configFlags
+	flags.register(f)
+	asJSON := f.Bool("json", false, "print JSON")
+	peer := f.Bool("peer", false, "also run the textbook's listing in Python with NumPy, on one thread")
+	python := f.String("python", "python3", "the Python of -peer, a `program`")
+	least := f.Duration("time", time.Second, "how long to measure each at the least")
+	if err := parseFlags(f, args, stdout); err != nil {
+		return err
+	}
+	if err := noArguments(f); err != nil {
+		return err
+	}
+	c, err := flags.read()
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(func(os.Signal) {})
+	defer stop()
+	d, err := openDataset(ctx, c, stderr)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	o := bench.Options{
+		New:     func() (vm.VM, error) { m, _, err := newMachine(c); return m, err },
+		Witness: func() (vm.VM, error) { return tape.New(c.Network()) },
+		Set:     d.Train,
+		Least:   *least,
+	}
+	if *peer {
+		o.Python = *python
+	}
+	report, err := bench.Run(ctx, o)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	if *asJSON {
+		return printJSON(stdout, report)
+	}
+	return report.Text(stdout)
+}

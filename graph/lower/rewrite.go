@@ -1,0 +1,86 @@
+package lower
+
+import (
+	"slices"
+
+	"trainer/graph/ir"
+)
+
+// definitions returns, for each buffer, the index of the instruction that
+// defines it, or −1: parameters and inputs, which are not temporaries.
+func definitions(p *ir.Program) []int {
+	def := make([]int, len(p.Buffers))
+	for i := range def {
+		def[i] = -1
+	}
+	for i, in := range p.Code {
+		if !in.Op.IsUpdate() {
+			def[in.Dst] = i
+		}
+	}
+	return def
+}
+
+// isOutput reports whether r is read after the program: it has to be stored.
+func isOutput(p *ir.Program, r ir.Ref) bool { return slices.Contains(p.Outputs, r) }
+
+// reads returns how often each buffer is read: as an argument, or as an output.
+func reads(p *ir.Program) []int {
+	n := make([]int, len(p.Buffers))
+	for _, in := range p.Code {
+		for _, a := range in.Args {
+			n[a]++
+		}
+	}
+	for _, r := range p.Outputs {
+		n[r]++
+	}
+	return n
+}
+
+// rename makes every reader of a buffer read to[buffer] instead.
+func rename(p *ir.Program, to map[ir.Ref]ir.Ref) {
+	resolve := func(r ir.Ref) ir.Ref {
+		for {
+			next, ok := to[r]
+			if !ok {
+				return r
+			}
+			r = next
+		}
+	}
+	for i := range p.Code {
+		in := &p.Code[i]
+		args := make([]ir.Ref, len(in.Args))
+		for k, a := range in.Args {
+			args[k] = resolve(a)
+		}
+		if in.Op == ir.Map {
+			note := in.Note
+			*in = ir.NewMap(in.Dst, args, in.Expr) // two arguments may have become one
+			in.Note = note
+		} else {
+			in.Args = args
+		}
+	}
+	for i, r := range p.Outputs {
+		p.Outputs[i] = resolve(r)
+	}
+}
+
+// setMap makes an instruction the Map of e over args.
+func setMap(in *ir.Instr, args []ir.Ref, e ir.Expr) {
+	note := in.Note
+	*in = ir.NewMap(in.Dst, args, e)
+	in.Note = note
+}
+
+// remove deletes the instructions for which drop is true, and the temporaries
+// that nothing mentions any more.
+func remove(p *ir.Program, drop func(i int, in ir.Instr) bool) {
+	i := -1
+	p.Code = slices.DeleteFunc(p.Code, func(in ir.Instr) bool { i++; return drop(i, in) })
+	p.Compact()
+}
+
+func sameShape(a, b ir.Buffer) bool { return a.Rows == b.Rows && a.Cols == b.Cols }

@@ -1,0 +1,253 @@
+// Package cpu is the machine that runs compiled programs on the processor, with
+// the vector kernels of package kernel.
+//
+// Single-sample steps are sequential by nature and run on one core; mini-batches
+// and evaluations run on all. The result does not depend on how many there are:
+// each element of a parameter takes the samples of a batch in their order, and
+// sums over a set are taken over blocks of fixed size.
+//
+// Data sets are resident as the pixels that are not zero, or dense where most
+// are not. A program's instructions that no kernel is made for run as plain
+// loops.
+package cpu
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+
+	"trainer/data"
+	"trainer/graph"
+	"trainer/graph/ir"
+	"trainer/graph/vm"
+	"trainer/graph/vm/cpu/kernel"
+)
+
+// Options change how a machine computes. The zero value is good.
+type Options struct {
+	Cores   int    // how many to use at most; 0: all that Go uses
+	Kernels string // "avx512", "avx2" or "go"; "": the fastest that the processor has
+}
+
+// New makes a machine, with parameters of zero, for a network in the network's
+// precision. compile makes its programs.
+func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
+	if err := network.Check(); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
+	}
+	if n := network.Inputs(); n > math.MaxUint16+1 {
+		return nil, fmt.Errorf("cpu: %d inputs: this machine takes up to %d: use vm: tape", n, math.MaxUint16+1)
+	}
+	if o.Cores == 0 {
+		o.Cores = runtime.GOMAXPROCS(0)
+	}
+	if network.Precision == graph.Float64 {
+		return newMachine(network, compile, o, kernel.Float64())
+	}
+	return newMachine(network, compile, o, kernel.Float32())
+}
+
+// machine is the vm.VM of an element type.
+type machine[T kernel.Float] struct {
+	network graph.Network
+	compile vm.Compiler
+	cores   int
+	kernel  kernel.Set[T]
+	forward *ir.Program // of one sample
+	state   tensors[T]  // the parameters
+	named   []named[T]  // the same, in order, with their names in messages
+	saved   tensors[T]  // the parameters at the last point where all were finite
+
+	steps     map[int]*plan[T] // by batch size
+	costs     map[int]*plan[T] // the same, and compute the cost
+	evaluator *evaluator[T]    // over state
+	snapshot  *snapshot[T]     // nil until the first one, and then kept
+	sets      map[*data.Set]*rows[T]
+	targets   [][]T // one-hot rows by label
+}
+
+type named[T kernel.Float] struct {
+	matrix[T]
+	name string
+}
+
+func newMachine[T kernel.Float](n graph.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
+	m := &machine[T]{
+		network: n, compile: compile, cores: o.Cores, kernel: sets[0],
+		steps: map[int]*plan[T]{}, costs: map[int]*plan[T]{}, sets: map[*data.Set]*rows[T]{},
+	}
+	if o.Kernels != "" {
+		found := false
+		for _, s := range sets {
+			if s.Name == o.Kernels {
+				m.kernel, found = s, true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("cpu: this processor or build has no kernels %q", o.Kernels)
+		}
+	}
+	var err error
+	if m.forward, err = compile.Forward(1); err != nil {
+		return nil, err
+	}
+	m.state = newTensors[T](m.forward)
+	m.saved = m.state.like()
+	for i := range n.Layers[1:] {
+		w, b := graph.Symbols(i)
+		m.named = append(m.named, named[T]{m.state[w], graph.WeightName(i)})
+		if n.Bias {
+			m.named = append(m.named, named[T]{m.state[b], graph.BiasName(i)})
+		}
+	}
+	m.evaluator = newEvaluator(m, m.state)
+	for label := range n.Outputs() {
+		y := kernel.Aligned[T](kernel.Pad[T](n.Outputs()))
+		y[label] = 1
+		m.targets = append(m.targets, y)
+	}
+	return m, nil
+}
+
+// Name implements vm.VM.
+func (m *machine[T]) Name() string { return "cpu" }
+
+// String says which kernels on how many cores.
+func (m *machine[T]) String() string {
+	return fmt.Sprintf("compiled, %s kernels, cores: %d", m.kernel.Name, m.cores)
+}
+
+// Network implements vm.VM.
+func (m *machine[T]) Network() graph.Network { return m.network }
+
+// Load implements vm.VM.
+func (m *machine[T]) Load(set *data.Set) error {
+	if _, err := m.resident(set); err != nil {
+		return fmt.Errorf("cpu: %w", err)
+	}
+	return nil
+}
+
+// resident returns the rows of a set, and makes them the first time.
+func (m *machine[T]) resident(set *data.Set) (*rows[T], error) {
+	if err := vm.CheckSet(set, m.network); err != nil {
+		return nil, err
+	}
+	r, ok := m.sets[set]
+	if !ok {
+		r = newRows[T](set, m.cores)
+		m.sets[set] = r
+	}
+	return r, nil
+}
+
+// SetParameters implements vm.VM.
+func (m *machine[T]) SetParameters(p graph.Parameters) error {
+	if err := p.Check(m.network); err != nil {
+		return fmt.Errorf("cpu: %w", err)
+	}
+	for i, l := range p {
+		w, b := graph.Symbols(i)
+		m.state[w].write(l.Weight)
+		if l.Bias != nil {
+			m.state[b].write(l.Bias)
+		}
+	}
+	return nil
+}
+
+// Parameters implements vm.VM.
+func (m *machine[T]) Parameters() (graph.Parameters, error) { return m.read(m.state), nil }
+
+func (m *machine[T]) read(t tensors[T]) graph.Parameters {
+	p := graph.NewParameters(m.network)
+	for i, l := range p {
+		w, b := graph.Symbols(i)
+		t[w].read(l.Weight)
+		if l.Bias != nil {
+			t[b].read(l.Bias)
+		}
+	}
+	return p
+}
+
+// plan returns the plan of a step with batch samples, with or without its cost.
+func (m *machine[T]) plan(batch int, cost bool) (*plan[T], error) {
+	known := m.steps
+	if cost {
+		known = m.costs
+	}
+	if pl := known[batch]; pl != nil {
+		return pl, nil
+	}
+	p, err := m.compile.Step(batch)
+	if err != nil {
+		return nil, err
+	}
+	known[batch] = newPlan(p, m.kernel, m.state, cost)
+	return known[batch], nil
+}
+
+// Predict implements vm.VM.
+func (m *machine[T]) Predict(x []float64) ([]float64, error) {
+	in, out := m.network.Inputs(), m.network.Outputs()
+	if len(x)%in != 0 {
+		return nil, fmt.Errorf("cpu: predict: %d values, want rows of %d", len(x), in)
+	}
+	a := make([]float64, 0, len(x)/in*out)
+	s := inputRows[T](x, in)
+	e := m.evaluator.worker(0)
+	for i := range s.len() {
+		s.load(e.lane(), i)
+		a = append(a, e.run()...)
+	}
+	return a, nil
+}
+
+// Gradients implements vm.VM: see ir.Gradients.
+func (m *machine[T]) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+	batch, err := vm.CheckBatch(x, y, m.network)
+	if err != nil {
+		return 0, nil, fmt.Errorf("cpu: gradients: %w", err)
+	}
+	p, err := m.compile.Step(batch)
+	if err != nil {
+		return 0, nil, fmt.Errorf("cpu: gradients: %w", err)
+	}
+	p = ir.Gradients(p)
+	t := newTensors[T](p)
+	gradients := tensors[T]{}
+	for name := range m.state {
+		gradients[name] = t[ir.GradientPrefix+name]
+		t[name] = m.state[name]
+	}
+	pl := newPlan(p, m.kernel, t, true)
+	s, out := inputRows[T](x, m.network.Inputs()), m.network.Outputs()
+	for r := range batch {
+		l := &pl.lanes[r]
+		s.load(l, r)
+		l.target = kernel.Aligned[T](kernel.Pad[T](out))
+		for k, v := range y[r*out : (r+1)*out] {
+			l.target[k] = T(v)
+		}
+	}
+	pl.rate = -1
+	pl.run()
+	return pl.cost(), m.read(gradients), nil
+}
+
+// Close implements vm.VM.
+func (m *machine[T]) Close() error {
+	clear(m.sets)
+	return nil
+}
+
+// Evaluate implements vm.VM.
+func (m *machine[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
+	r, err := m.resident(set)
+	if err != nil {
+		return vm.Score{}, fmt.Errorf("cpu: %w", err)
+	}
+	return m.evaluator.evaluate(ctx, r, m.cores)
+}

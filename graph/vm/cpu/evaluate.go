@@ -1,0 +1,131 @@
+package cpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"trainer/data"
+	"trainer/graph/ir"
+	"trainer/graph/vm"
+	"trainer/graph/vm/cpu/kernel"
+)
+
+// block is the number of samples whose costs are summed on their own. The
+// blocks' sums are added in order, so the cores do not show in the result.
+const block = 500
+
+// evaluator runs forward passes over some parameters, a sample at a time on
+// each core.
+type evaluator[T kernel.Float] struct {
+	program    *ir.Program
+	kernel     kernel.Set[T]
+	parameters tensors[T]
+	outputs    int
+	workers    []*forward[T]
+}
+
+// snapshot is a copy of a machine's parameters that evaluates while the machine
+// trains, on the cores that a single-sample pass leaves.
+type snapshot[T kernel.Float] struct {
+	*evaluator[T]
+	sets  map[*data.Set]*rows[T] // the machine's
+	cores int
+	taken bool
+}
+
+// Snapshot implements vm.VM.
+func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
+	if m.snapshot == nil {
+		m.snapshot = &snapshot[T]{evaluator: newEvaluator(m, m.state.like()), sets: m.sets, cores: max(1, m.cores-1)}
+	}
+	if m.snapshot.taken {
+		return nil, errors.New("cpu: the last snapshot is still in use: close it first")
+	}
+	m.snapshot.taken = true
+	m.snapshot.parameters.copyFrom(m.state)
+	return m.snapshot, nil
+}
+
+// Idle implements vm.VM.
+func (m *machine[T]) Idle(batch int) bool { return batch == 1 && m.cores > 1 }
+
+// Evaluate implements vm.Snapshot.
+func (s *snapshot[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
+	r, ok := s.sets[set]
+	if !ok {
+		return vm.Score{}, fmt.Errorf("cpu: snapshot: %s was not loaded", set.Name)
+	}
+	return s.evaluate(ctx, r, s.cores)
+}
+
+// Close implements vm.Snapshot.
+func (s *snapshot[T]) Close() error {
+	s.taken = false
+	return nil
+}
+
+// forward is a core's own buffers.
+type forward[T kernel.Float] struct {
+	plan   *plan[T]
+	output matrix[T] // 1 × n^L
+	a      []float64 // the same
+}
+
+func newEvaluator[T kernel.Float](m *machine[T], parameters tensors[T]) *evaluator[T] {
+	return &evaluator[T]{program: m.forward, kernel: m.kernel, parameters: parameters, outputs: m.network.Outputs()}
+}
+
+// worker returns the buffers of core i.
+func (e *evaluator[T]) worker(i int) *forward[T] {
+	for len(e.workers) <= i {
+		pl := newPlan(e.program, e.kernel, e.parameters, true)
+		e.workers = append(e.workers, &forward[T]{plan: pl, output: pl.buffer[e.program.Outputs[0]], a: make([]float64, e.outputs)})
+	}
+	return e.workers[i]
+}
+
+func (f *forward[T]) lane() *lane[T] { return &f.plan.lanes[0] }
+
+// run returns the outputs for the sample in the lane. The next call overwrites
+// them.
+func (f *forward[T]) run() []float64 {
+	f.plan.run()
+	f.output.read(f.a)
+	return f.a
+}
+
+// evaluate scores a set on so many cores.
+func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.Score, error) {
+	blocks := (s.len() + block - 1) / block
+	scores := make([]vm.Score, blocks)
+	for i := range min(cores, blocks) {
+		e.worker(i) // made here: the cores below only use them
+	}
+	var next atomic.Int64
+	parallel(min(cores, blocks), cores, func(from, to int) {
+		for core := from; core < to; core++ {
+			for b := int(next.Add(1)) - 1; b < blocks && ctx.Err() == nil; b = int(next.Add(1)) - 1 {
+				scores[b] = e.block(e.worker(core), s, b)
+			}
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return vm.Score{}, err
+	}
+	total := vm.NewScore(e.outputs)
+	for _, s := range scores {
+		total.Merge(s)
+	}
+	return total.Mean(), nil
+}
+
+func (e *evaluator[T]) block(f *forward[T], s *rows[T], b int) vm.Score {
+	score := vm.NewScore(e.outputs)
+	for i := b * block; i < min((b+1)*block, s.len()); i++ {
+		s.load(f.lane(), i)
+		score.Add(f.run(), s.labels[i])
+	}
+	return score
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// each emits the loop over the vectors of n bytes; f takes their offset.
+func (m *machine) each(n reg.GPVirtual, f func(at reg.GPVirtual)) {
+	at := GP64()
+	XORQ(at, at)
+	JMP(LabelRef("test"))
+	Label("vector")
+	f(at)
+	ADDQ(U8(m.width), at)
+	Label("test")
+	CMPQ(at, n)
+	JLT(LabelRef("vector"))
+	m.ret()
+}
+
+func (m *machine) axpy() {
+	m.function("axpy", "y, x []%[1]s, alpha %[1]s", "y[j] += alpha·x[j]")
+	y, x, n, alpha := base("y"), base("x"), m.bytes("y"), m.scalar("alpha")
+	m.each(n, func(at reg.GPVirtual) {
+		v := m.vec()
+		m.move(Mem{Base: y, Index: at, Scale: 1}, v)
+		m.fma(Mem{Base: x, Index: at, Scale: 1}, alpha, v)
+		m.move(v, Mem{Base: y, Index: at, Scale: 1})
+	})
+}
+
+func (m *machine) deltas() {
+	c := m.constants("delta", nil)
+	sigmoid := func(v, one reg.VecVirtual) reg.VecVirtual {
+		t := m.vec()
+		m.sub(v, one, t)
+		m.mul(v, t, t)
+		return t
+	}
+	tanh := func(v, one reg.VecVirtual) reg.VecVirtual {
+		t := m.vec()
+		m.move(one, t)
+		m.fnma(v, v, t)
+		return t
+	}
+	for _, g := range []struct {
+		name, formula string
+		slope         func(v, one reg.VecVirtual) reg.VecVirtual
+	}{
+		{"sigmoid", "·a[j]·(1 − a[j])", sigmoid},
+		{"tanh", "·(1 − a[j]²)", tanh},
+	} {
+		m.function(g.name+"Delta", "d, g, a []%[1]s", "d[j] = g[j]"+g.formula)
+		dp, gp, ap, n, one := base("d"), base("g"), base("a"), m.bytes("d"), c.load("one")
+		m.each(n, func(at reg.GPVirtual) {
+			v := m.vec()
+			m.move(Mem{Base: ap, Index: at, Scale: 1}, v)
+			s := g.slope(v, one)
+			m.mul(Mem{Base: gp, Index: at, Scale: 1}, s, s)
+			m.move(s, Mem{Base: dp, Index: at, Scale: 1})
+		})
+
+		m.function(g.name+"OutputDelta", "d, a, y []%[1]s, alpha %[1]s", "d[j] = alpha·(a[j] − y[j])"+g.formula)
+		dp, ap, yp, n, alpha, one := base("d"), base("a"), base("y"), m.bytes("d"), m.scalar("alpha"), c.load("one")
+		m.each(n, func(at reg.GPVirtual) {
+			v := m.vec()
+			m.move(Mem{Base: ap, Index: at, Scale: 1}, v)
+			s := g.slope(v, one)
+			e := m.vec()
+			m.sub(Mem{Base: yp, Index: at, Scale: 1}, v, e)
+			m.mul(alpha, e, e)
+			m.mul(e, s, s)
+			m.move(s, Mem{Base: dp, Index: at, Scale: 1})
+		})
+	}
+}
+
+// tailMask is a table: 64 bytes of ones, then 64 bytes of zeros. The vector
+// that is n bytes before its middle has ones in the first n bytes.
+func tailMask() Mem {
+	t := GLOBL("tail", RODATA|NOPTR)
+	for i := range 16 {
+		v := U64(math.MaxUint64)
+		if i >= 8 {
+			v = 0
+		}
+		DATA(8*i, v)
+	}
+	return t
+}
+
+// constants is a table of scalars of the element type.
+type constants struct {
+	m     *machine
+	table Mem
+	names []string // in the table's order
+	at    map[string]int
+	ready map[string]reg.VecVirtual // in registers
+}
+
+type constant struct {
+	name  string
+	value float64 // rounded to the element type
+	bits  uint64  // instead, where it is not zero
+}
+
+// constants lays out a table that has 1 and the given constants.
+func (m *machine) constants(name string, list []constant) *constants {
+	c := &constants{m: m, at: map[string]int{}, table: GLOBL(name+m.suffix, RODATA|NOPTR)}
+	for i, k := range append([]constant{{name: "one", value: 1}}, list...) {
+		c.names = append(c.names, k.name)
+		c.at[k.name] = i * m.size
+		switch {
+		case k.bits != 0 && m.size == 4:
+			DATA(i*m.size, U32(k.bits))
+		case k.bits != 0:
+			DATA(i*m.size, U64(k.bits))
+		case m.size == 4:
+			DATA(i*m.size, F32(k.value))
+		default:
+			DATA(i*m.size, F64(k.value))
+		}
+	}
+	return c
+}
+
+// load broadcasts a constant.
+func (c *constants) load(name string) reg.VecVirtual {
+	at, ok := c.at[name]
+	if !ok {
+		panic(fmt.Sprintf("no constant %s", name))
+	}
+	v := c.m.vec()
+	c.m.bcast(c.table.Offset(at), v)
+	return v
+}
+
+// hoist loads all constants but some ahead of a loop, where there are registers
+// enough.
+func (c *constants) hoist(but ...string) {
+	c.ready = map[string]reg.VecVirtual{}
+	if c.m.registers < 32 {
+		return
+	}
+	for _, name := range c.names {
+		if !slices.Contains(but, name) {
+			c.ready[name] = c.load(name)
+		}
+	}
+}
+
+// get returns a constant in a register.
+func (c *constants) get(name string) reg.VecVirtual {
+	if v, ok := c.ready[name]; ok {
+		return v
+	}
+	return c.load(name)
+}

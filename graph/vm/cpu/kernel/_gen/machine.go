@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// quantum is the granularity of vectors beside rows, in bytes: kernel.Width.
+const quantum = 32
+
+// elem is an element type: its instructions.
+type elem struct {
+	name     string // Go's
+	suffix   string // of function names
+	size     int    // bytes
+	mantissa uint64 // bits of the fraction
+
+	add, sub, mul, div, min, max, and, andn, or func(...Op)
+	fma, fnma                                   func(...Op) // x·y + acc, acc − x·y
+	bcast                                       func(...Op)
+	paddInt, shiftLeft                          func(...Op)
+	unpackLow, unpackHigh                       func(...Op)
+	lanesShuffle                                func(...Op) // 128-bit lanes of two zmm
+}
+
+var float32Elem = elem{
+	name: "float32", suffix: "F32", size: 4, mantissa: 23,
+	add: VADDPS, sub: VSUBPS, mul: VMULPS, div: VDIVPS, min: VMINPS, max: VMAXPS, and: VANDPS, andn: VANDNPS, or: VORPS,
+	fma: VFMADD231PS, fnma: VFNMADD231PS, bcast: VBROADCASTSS, paddInt: VPADDD, shiftLeft: VPSLLD,
+	unpackLow: VUNPCKLPS, unpackHigh: VUNPCKHPS, lanesShuffle: VSHUFF32X4,
+}
+
+var float64Elem = elem{
+	name: "float64", suffix: "F64", size: 8, mantissa: 52,
+	add: VADDPD, sub: VSUBPD, mul: VMULPD, div: VDIVPD, min: VMINPD, max: VMAXPD, and: VANDPD, andn: VANDNPD, or: VORPD,
+	fma: VFMADD231PD, fnma: VFNMADD231PD, bcast: VBROADCASTSD, paddInt: VPADDQ, shiftLeft: VPSLLQ,
+	unpackLow: VUNPCKLPD, unpackHigh: VUNPCKHPD, lanesShuffle: VSHUFF64X2,
+}
+
+// machine is an element type on an instruction set.
+type machine struct {
+	elem
+	isa       string // suffix of function names
+	width     int    // bytes of a vector
+	registers int    // vector registers
+	blockMax  int    // quanta of the widest column block: a register for each vector of it, and two more
+}
+
+func newMachine(isa string, e elem) (*machine, error) {
+	switch isa {
+	case "avx512":
+		return &machine{elem: e, isa: "AVX512", width: 64, registers: 32, blockMax: 16}, nil
+	case "avx2":
+		return &machine{elem: e, isa: "AVX2", width: 32, registers: 16, blockMax: 14}, nil
+	}
+	return nil, fmt.Errorf("-isa %q: want avx512 or avx2", isa)
+}
+
+// function begins a kernel. params has %[1]s where the element type belongs;
+// loop is the reference loop, the kernel's comment.
+func (m *machine) function(name, params, loop string) {
+	name += m.suffix + m.isa
+	TEXT(name, NOSPLIT, fmt.Sprintf("func("+params+")", m.name))
+	Doc(fmt.Sprintf("%s: %s", name, loop))
+}
+
+func (m *machine) ret() {
+	VZEROUPPER()
+	RET()
+}
+
+func (m *machine) vec() reg.VecVirtual {
+	if m.width == 64 {
+		return ZMM()
+	}
+	return YMM()
+}
+
+func (m *machine) vecs(n int) []reg.VecVirtual {
+	v := make([]reg.VecVirtual, n)
+	for i := range v {
+		v[i] = m.vec()
+	}
+	return v
+}
+
+// move loads or stores a whole vector.
+func (m *machine) move(from, to Op) { VMOVUPS(from, to) }
+
+func (m *machine) zero(v reg.VecVirtual) {
+	if m.width == 64 {
+		VPXORD(v, v, v)
+	} else {
+		VPXOR(v, v, v)
+	}
+}
+
+// base loads the address of a slice parameter.
+func base(name string) reg.GPVirtual {
+	r := GP64()
+	Load(Param(name).Base(), r)
+	return r
+}
+
+// length loads the length of a slice parameter.
+func length(name string) reg.GPVirtual {
+	r := GP64()
+	Load(Param(name).Len(), r)
+	return r
+}
+
+// bytes loads the length of a slice parameter in bytes.
+func (m *machine) bytes(name string) reg.GPVirtual {
+	r := length(name)
+	SHLQ(U8(m.log2size()), r)
+	return r
+}
+
+func (m *machine) log2size() int {
+	if m.size == 4 {
+		return 2
+	}
+	return 3
+}
+
+// scalar broadcasts a parameter of the element type.
+func (m *machine) scalar(name string) reg.VecVirtual {
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	v := m.vec()
+	m.bcast(p.Addr, v)
+	return v
+}

@@ -1,0 +1,37 @@
+// Command gen writes the assembly of package kernel: for one instruction set,
+// all kernels in float32 and float64.
+//
+//	go run -C _gen . -isa avx512 -out ../avx512_amd64.s -stubs ../avx512_amd64.go -pkg kernel
+package main
+
+import (
+	"flag"
+	"log"
+
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	log.SetFlags(0)
+	isa := flag.String("isa", "", "instruction set: avx512 or avx2")
+	flag.Parse() // -out, -stubs and -pkg are avo's
+
+	ConstraintExpr("!noasm")
+	tail := tailMask()
+	for _, t := range []elem{float32Elem, float64Elem} {
+		m, err := newMachine(*isa, t)
+		if err != nil {
+			log.Fatal(err)
+		}
+		m.sparseDot()
+		m.sparseAxpy()
+		m.matVec()
+		m.vecMat()
+		m.rank1()
+		m.axpy()
+		m.activations(tail)
+		m.deltas()
+		m.prefetch()
+	}
+	Generate()
+}

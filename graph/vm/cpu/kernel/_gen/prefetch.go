@@ -1,0 +1,27 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+)
+
+// prefetch asks for the lines of a sparse row.
+func (m *machine) prefetch() {
+	m.function("prefetch", "idx []uint16, val []%[1]s", "brings idx and val into the first cache")
+	for _, p := range []struct {
+		name string
+		log2 int
+	}{{"idx", 1}, {"val", m.log2size()}} {
+		at, left := base(p.name), length(p.name)
+		SHLQ(U8(p.log2), left)
+		JMP(LabelRef(p.name + "test"))
+		Label(p.name + "line")
+		PREFETCHT0(Mem{Base: at})
+		ADDQ(U8(64), at)
+		SUBQ(U8(64), left)
+		Label(p.name + "test")
+		TESTQ(left, left)
+		JGT(LabelRef(p.name + "line"))
+	}
+	RET()
+}

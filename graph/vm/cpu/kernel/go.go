@@ -1,0 +1,131 @@
+package kernel
+
+import (
+	"math"
+	"slices"
+)
+
+// goSet returns the kernels as plain loops: the definition of every kernel,
+// and what runs where there is no assembly.
+func goSet[T Float]() Set[T] {
+	return Set[T]{
+		Name:               "go",
+		SparseDot:          sparseDot[T],
+		SparseAxpy:         sparseAxpy[T],
+		MatVec:             matVec[T],
+		VecMat:             vecMat[T],
+		Rank1:              rank1[T],
+		Axpy:               axpy[T],
+		Sigmoid:            sigmoid[T],
+		Tanh:               tanh[T],
+		SigmoidDelta:       sigmoidDelta[T],
+		TanhDelta:          tanhDelta[T],
+		SigmoidOutputDelta: sigmoidOutputDelta[T],
+		TanhOutputDelta:    tanhOutputDelta[T],
+		Prefetch:           func([]uint16, []T) {},
+	}
+}
+
+// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
+func sparseDot[T Float](z, b, w []T, idx []uint16, val []T) {
+	n := Pad[T](len(z))
+	copy(z, b)
+	for k, i := range idx {
+		axpy(z, w[int(i)*n:][:len(z)], val[k])
+	}
+}
+
+// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); the last k first
+func sparseAxpy[T Float](w, g []T, idx []uint16, val []T) {
+	n := Pad[T](len(g))
+	for k, i := range slices.Backward(idx) {
+		axpy(w[int(i)*n:][:len(g)], g, val[k])
+	}
+}
+
+// z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
+func matVec[T Float](z, b, w, a []T) {
+	for i := range z {
+		row := w[i*len(a):][:len(a)]
+		// Four sums, for the processor to add at the same time.
+		var s [4]T
+		j := 0
+		for ; j+4 <= len(a); j += 4 {
+			r, v := row[j:j+4:j+4], a[j:j+4:j+4]
+			s[0] += r[0] * v[0]
+			s[1] += r[1] * v[1]
+			s[2] += r[2] * v[2]
+			s[3] += r[3] * v[3]
+		}
+		z[i] = b[i] + ((s[0] + s[1]) + (s[2] + s[3]))
+	}
+}
+
+// g[j] = Σ_i d[i]·w[i·n + j], n = Pad(len(g))
+func vecMat[T Float](g, w, d []T) {
+	n := Pad[T](len(g))
+	clear(g)
+	for i, v := range d {
+		axpy(g, w[i*n:][:len(g)], v)
+	}
+}
+
+// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
+func rank1[T Float](w, d, a []T) {
+	n := Pad[T](len(a))
+	for i, v := range d {
+		axpy(w[i*n:][:len(a)], a, v)
+	}
+}
+
+// y[j] += alpha·x[j]
+func axpy[T Float](y, x []T, alpha T) {
+	x = x[:len(y)]
+	for j := range y {
+		y[j] += alpha * x[j]
+	}
+}
+
+// a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
+func sigmoid[T Float](a, z []T, n int) {
+	for j, v := range z[:n] {
+		a[j] = T(1 / (1 + math.Exp(-float64(v))))
+	}
+	clear(a[n:])
+}
+
+// a[j] = tanh(z[j]) for j < n, 0 for n ≤ j < len(a)
+func tanh[T Float](a, z []T, n int) {
+	for j, v := range z[:n] {
+		a[j] = T(math.Tanh(float64(v)))
+	}
+	clear(a[n:])
+}
+
+// d[j] = g[j]·a[j]·(1 − a[j])
+func sigmoidDelta[T Float](d, g, a []T) {
+	for j, v := range a {
+		d[j] = g[j] * (v * (1 - v))
+	}
+}
+
+// d[j] = g[j]·(1 − a[j]²)
+func tanhDelta[T Float](d, g, a []T) {
+	for j, v := range a {
+		d[j] = g[j] * (1 - v*v)
+	}
+}
+
+// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+func sigmoidOutputDelta[T Float](d, a, y []T, alpha T) {
+	for j, v := range a {
+		d[j] = alpha * (v - y[j]) * (v * (1 - v))
+	}
+}
+
+// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+func tanhOutputDelta[T Float](d, a, y []T, alpha T) {
+	for j, v := range a {
+		d[j] = alpha * (v - y[j]) * (1 - v*v)
+	}
+}

@@ -1,0 +1,97 @@
+//go:build amd64 && !noasm
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+//go:generate go run -C _gen . -isa avx512 -out ../avx512_amd64.s -stubs ../avx512_amd64.go -pkg kernel
+//go:generate go run -C _gen . -isa avx2 -out ../avx2_amd64.s -stubs ../avx2_amd64.go -pkg kernel
+
+// The assembly uses no other extensions than these.
+var (
+	hasAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && hasAVX2
+	hasAVX2   = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+)
+
+func native32() []Set[float32] { return native(f32AVX512, f32AVX2) }
+
+func native64() []Set[float64] { return native(f64AVX512, f64AVX2) }
+
+// native returns those of the sets that this processor can run.
+func native[T Float](avx512, avx2 Set[T]) []Set[T] {
+	var sets []Set[T]
+	if hasAVX512 {
+		sets = append(sets, avx512)
+	}
+	if hasAVX2 {
+		sets = append(sets, avx2)
+	}
+	return sets
+}
+
+var (
+	f32AVX512 = Set[float32]{
+		Name:               "avx512",
+		SparseDot:          sparseDotF32AVX512,
+		SparseAxpy:         sparseAxpyF32AVX512,
+		MatVec:             matVecF32AVX512,
+		VecMat:             vecMatF32AVX512,
+		Rank1:              rank1F32AVX512,
+		Axpy:               axpyF32AVX512,
+		Sigmoid:            sigmoidF32AVX512,
+		Tanh:               tanhF32AVX512,
+		SigmoidDelta:       sigmoidDeltaF32AVX512,
+		TanhDelta:          tanhDeltaF32AVX512,
+		SigmoidOutputDelta: sigmoidOutputDeltaF32AVX512,
+		TanhOutputDelta:    tanhOutputDeltaF32AVX512,
+		Prefetch:           prefetchF32AVX512,
+	}
+	f32AVX2 = Set[float32]{
+		Name:               "avx2",
+		SparseDot:          sparseDotF32AVX2,
+		SparseAxpy:         sparseAxpyF32AVX2,
+		MatVec:             matVecF32AVX2,
+		VecMat:             vecMatF32AVX2,
+		Rank1:              rank1F32AVX2,
+		Axpy:               axpyF32AVX2,
+		Sigmoid:            sigmoidF32AVX2,
+		Tanh:               tanhF32AVX2,
+		SigmoidDelta:       sigmoidDeltaF32AVX2,
+		TanhDelta:          tanhDeltaF32AVX2,
+		SigmoidOutputDelta: sigmoidOutputDeltaF32AVX2,
+		TanhOutputDelta:    tanhOutputDeltaF32AVX2,
+		Prefetch:           prefetchF32AVX2,
+	}
+	f64AVX512 = Set[float64]{
+		Name:               "avx512",
+		SparseDot:          sparseDotF64AVX512,
+		SparseAxpy:         sparseAxpyF64AVX512,
+		MatVec:             matVecF64AVX512,
+		VecMat:             vecMatF64AVX512,
+		Rank1:              rank1F64AVX512,
+		Axpy:               axpyF64AVX512,
+		Sigmoid:            sigmoidF64AVX512,
+		Tanh:               tanhF64AVX512,
+		SigmoidDelta:       sigmoidDeltaF64AVX512,
+		TanhDelta:          tanhDeltaF64AVX512,
+		SigmoidOutputDelta: sigmoidOutputDeltaF64AVX512,
+		TanhOutputDelta:    tanhOutputDeltaF64AVX512,
+		Prefetch:           prefetchF64AVX512,
+	}
+	f64AVX2 = Set[float64]{
+		Name:               "avx2",
+		SparseDot:          sparseDotF64AVX2,
+		SparseAxpy:         sparseAxpyF64AVX2,
+		MatVec:             matVecF64AVX2,
+		VecMat:             vecMatF64AVX2,
+		Rank1:              rank1F64AVX2,
+		Axpy:               axpyF64AVX2,
+		Sigmoid:            sigmoidF64AVX2,
+		Tanh:               tanhF64AVX2,
+		SigmoidDelta:       sigmoidDeltaF64AVX2,
+		TanhDelta:          tanhDeltaF64AVX2,
+		SigmoidOutputDelta: sigmoidOutputDeltaF64AVX2,
+		TanhOutputDelta:    tanhOutputDeltaF64AVX2,
+		Prefetch:           prefetchF64AVX2,
+	}
+)

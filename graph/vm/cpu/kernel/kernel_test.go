@@ -1,0 +1,453 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// unit roundoffs
+const (
+	u32 = 0x1p-24
+	u64 = 0x1p-53
+)
+
+// inputs makes vectors between guards: NaN, so that a read outside shows in
+// the result.
+type inputs[T Float] struct {
+	offset int // elements past an aligned address
+	next   func() T
+}
+
+func (in inputs[T]) vector(n int) []T {
+	v, _ := in.between(n, T(math.NaN()))
+	for i := range v {
+		v[i] = in.next()
+	}
+	return v
+}
+
+// output makes a vector between guards, and the function that reports whether
+// they are as they were.
+func (in inputs[T]) output(n int) ([]T, func() bool) {
+	const guard = -987654
+	v, all := in.between(n, guard)
+	return v, func() bool {
+		first := lanes[T]() + in.offset
+		for i, x := range all {
+			if (i < first || i >= first+n) && x != guard {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// between returns n elements out of a larger array that is full of guards.
+func (in inputs[T]) between(n int, guard T) (v, all []T) {
+	m := lanes[T]()
+	all = Aligned[T](n + 3*m)
+	for i := range all {
+		all[i] = guard
+	}
+	return all[m+in.offset:][:n], all
+}
+
+// plain are the linear kernels in float64, straight from their comments. size
+// has the sums of the terms' absolute values, for the bound.
+type plain struct{ sum, size []float64 }
+
+func newPlain[T Float](start []T) plain {
+	p := plain{make([]float64, len(start)), make([]float64, len(start))}
+	for i, v := range start {
+		p.sum[i], p.size[i] = float64(v), math.Abs(float64(v))
+	}
+	return p
+}
+
+func (p plain) add(at int, x, y float64) {
+	p.sum[at] += x * y
+	p.size[at] += math.Abs(x * y)
+}
+
+// require fails where got is further from the sums than bound times the size
+// of their terms.
+func (p plain) require(t *testing.T, what string, got []float64, bound float64) {
+	t.Helper()
+	for i, v := range got {
+		if d := math.Abs(v - p.sum[i]); !(d <= bound*p.size[i]) {
+			t.Fatalf("%s [%d]: got %g, want %g: off by %.3g, bound %.3g", what, i, v, p.sum[i], d, bound*p.size[i])
+		}
+	}
+}
+
+func floats[T Float](v []T) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// linear runs a kernel at one size, and returns its result beside the plain
+// one, the number of terms of each sum, and whether the guards are whole.
+type linear[T Float] struct {
+	name string
+	run  func(s Set[T], in inputs[T], n, rows int, idx []uint16) (got []T, want plain, terms int, whole bool)
+}
+
+func linearKernels[T Float]() []linear[T] {
+	return []linear[T]{
+		{"SparseDot", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, plain, int, bool) {
+			b, w, val := in.vector(n), in.vector(rows*Pad[T](n)), in.vector(len(idx))
+			z, whole := in.output(n)
+			want := newPlain(b)
+			for k, i := range idx {
+				for j := range n {
+					want.add(j, float64(val[k]), float64(w[int(i)*Pad[T](n)+j]))
+				}
+			}
+			s.SparseDot(z, b, w, idx, val)
+			// In place, the same.
+			s.SparseDot(b, b, w, idx, val)
+			return z, want, len(idx), whole() && slices.Equal(z, b)
+		}},
+		{"SparseAxpy", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, plain, int, bool) {
+			w, whole := in.output(rows * Pad[T](n))
+			copy(w, in.vector(rows*Pad[T](n)))
+			g, val := in.vector(n), in.vector(len(idx))
+			want := newPlain(w)
+			for k, i := range idx {
+				for j := range n {
+					want.add(int(i)*Pad[T](n)+j, float64(val[k]), float64(g[j]))
+				}
+			}
+			s.SparseAxpy(w, g, idx, val)
+			return w, want, 1, whole()
+		}},
+		{"MatVec", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, plain, int, bool) {
+			b, w, a := in.vector(rows), in.vector(rows*n), in.vector(n)
+			z, whole := in.output(rows)
+			want := newPlain(b)
+			for i := range rows {
+				for j := range n {
+					want.add(i, float64(w[i*n+j]), float64(a[j]))
+				}
+			}
+			s.MatVec(z, b, w, a)
+			s.MatVec(b, b, w, a)
+			return z, want, n, whole() && slices.Equal(z, b)
+		}},
+		{"VecMat", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, plain, int, bool) {
+			w, d := in.vector(rows*Pad[T](n)), in.vector(rows)
+			g, whole := in.output(n)
+			want := newPlain(make([]T, n))
+			for i := range rows {
+				for j := range n {
+					want.add(j, float64(d[i]), float64(w[i*Pad[T](n)+j]))
+				}
+			}
+			s.VecMat(g, w, d)
+			return g, want, rows, whole()
+		}},
+		{"Rank1", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, plain, int, bool) {
+			w, whole := in.output(rows * Pad[T](n))
+			copy(w, in.vector(rows*Pad[T](n)))
+			d, a := in.vector(rows), in.vector(n)
+			want := newPlain(w)
+			for i := range rows {
+				for j := range n {
+					want.add(i*Pad[T](n)+j, float64(d[i]), float64(a[j]))
+				}
+			}
+			s.Rank1(w, d, a)
+			return w, want, 1, whole()
+		}},
+		{"Axpy", func(s Set[T], in inputs[T], n, _ int, _ []uint16) ([]T, plain, int, bool) {
+			y, whole := in.output(n)
+			copy(y, in.vector(n))
+			x, alpha := in.vector(n), in.next()
+			want := newPlain(y)
+			for j := range n {
+				want.add(j, float64(alpha), float64(x[j]))
+			}
+			s.Axpy(y, x, alpha)
+			return y, want, 1, whole()
+		}},
+	}
+}
+
+// pixels returns n of rows indices, ascending, and with a gap where there can
+// be one.
+func pixels(n, rows int) []uint16 {
+	idx := make([]uint16, n)
+	for k := range idx {
+		idx[k] = uint16(k * rows / n)
+	}
+	return idx
+}
+
+// TestLinear compares the kernels that only multiply and add with plain loops
+// in float64.
+func TestLinear(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { testLinear(t, Float32(), u32) })
+	t.Run("float64", func(t *testing.T) { testLinear(t, Float64(), u64) })
+}
+
+func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
+	unit := lanes[T]()
+	type size struct{ n, rows, nonzero int }
+	sizes := []size{{0, 3, 2}, {0, 0, 0}, {4 * unit, 784, 150}, {4 * unit, 784, 784}, {7 * unit, 784, 149}, {33 * unit, 12, 5}}
+	for rows := range 71 {
+		sizes = append(sizes, size{(1 + rows%9) * unit, rows, rows / 2}, size{(1 + rows*5%17) * unit, rows, rows})
+	}
+	for units := 1; units <= 26; units++ {
+		for rows := range 6 {
+			sizes = append(sizes, size{units * unit, rows + 4*(units%4), rows})
+		}
+	}
+	for half := range 40 { // vectors cut to Width
+		sizes = append(sizes, size{half * unit / 2, 7 + half%3, half % 6})
+	}
+	for _, s := range sets {
+		for _, k := range linearKernels[T]() {
+			t.Run(s.Name+"/"+k.name, func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(1, 2))
+				// Small integers: every sum is exact in any order, and so
+				// are the results.
+				integers := func() T { return T(rng.IntN(17) - 8) }
+				reals := func() T { return T(rng.NormFloat64()) }
+				for i, c := range sizes {
+					if testing.Short() && i%5 != 0 {
+						continue
+					}
+					if k.name == "MatVec" || k.name == "Axpy" {
+						c.n = Pad[T](c.n)
+					}
+					idx := pixels(c.nonzero, c.rows)
+					in := inputs[T]{offset: i % (unit + 1), next: integers}
+					got, want, terms, whole := k.run(s, in, c.n, c.rows, idx)
+					what := fmt.Sprintf("%+v, offset %d", c, in.offset)
+					want.require(t, what, floats(got), 0)
+					if !whole {
+						t.Fatalf("%s: wrote outside, or differs in place", what)
+					}
+					in.next = reals
+					got, want, terms, whole = k.run(s, in, c.n, c.rows, idx)
+					// Each product and each sum rounds once: at most terms + 1
+					// times for a term (Higham, Accuracy and Stability of
+					// Numerical Algorithms, 2002, section 3.1). The plain loop
+					// in float64 has the same bound with 2^−53.
+					want.require(t, what, floats(got), float64(terms+2)*(u+u64))
+					if !whole {
+						t.Fatalf("%s: wrote outside, or differs in place", what)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestAlignment: the same bits wherever the vectors lie.
+func TestAlignment(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { testAlignment(t, Float32()) })
+	t.Run("float64", func(t *testing.T) { testAlignment(t, Float64()) })
+}
+
+func testAlignment[T Float](t *testing.T, sets []Set[T]) {
+	for _, s := range sets {
+		for _, k := range linearKernels[T]() {
+			var first []T
+			for offset := range lanes[T]() {
+				rng := rand.New(rand.NewPCG(5, 6))
+				in := inputs[T]{offset: offset, next: func() T { return T(rng.NormFloat64()) }}
+				got, _, _, _ := k.run(s, in, 5*lanes[T](), 23, pixels(11, 23))
+				if offset == 0 {
+					first = got
+				} else if !slices.Equal(got, first) {
+					t.Errorf("%s/%s: other bits at offset %d", s.Name, k.name, offset)
+				}
+			}
+		}
+	}
+}
+
+// TestDeltas compares the element-wise kernels with their formulas.
+func TestDeltas(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { testDeltas(t, Float32(), u32) })
+	t.Run("float64", func(t *testing.T) { testDeltas(t, Float64(), u64) })
+}
+
+func testDeltas[T Float](t *testing.T, sets []Set[T], u float64) {
+	for _, s := range sets {
+		for _, k := range []struct {
+			name string
+			run  func(d, g, a, y []T, alpha T)
+			want func(g, a, y, alpha float64) float64
+		}{
+			{"SigmoidDelta", func(d, g, a, _ []T, _ T) { s.SigmoidDelta(d, g, a) },
+				func(g, a, _, _ float64) float64 { return g * a * (1 - a) }},
+			{"TanhDelta", func(d, g, a, _ []T, _ T) { s.TanhDelta(d, g, a) },
+				func(g, a, _, _ float64) float64 { return g * (1 - a*a) }},
+			{"SigmoidOutputDelta", func(d, _, a, y []T, alpha T) { s.SigmoidOutputDelta(d, a, y, alpha) },
+				func(_, a, y, alpha float64) float64 { return alpha * (a - y) * a * (1 - a) }},
+			{"TanhOutputDelta", func(d, _, a, y []T, alpha T) { s.TanhOutputDelta(d, a, y, alpha) },
+				func(_, a, y, alpha float64) float64 { return alpha * (a - y) * (1 - a*a) }},
+		} {
+			t.Run(s.Name+"/"+k.name, func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(3, 4))
+				for i := range 200 {
+					n := i % 20 * lanes[T]()
+					in := inputs[T]{offset: i % lanes[T](), next: func() T { return T(rng.NormFloat64()) }}
+					g, y, alpha := in.vector(n), in.vector(n), in.next()
+					in.next = func() T { return T(rng.Float64()) }
+					a := in.vector(n)
+					for j := range a {
+						if j%3 == 0 { // as in padding
+							a[j], y[j], g[j] = 0, 0, 0
+						}
+					}
+					d, whole := in.output(n)
+					k.run(d, g, a, y, alpha)
+					if !whole() {
+						t.Fatalf("n = %d: wrote outside", n)
+					}
+					for j := range d {
+						want := k.want(float64(g[j]), float64(a[j]), float64(y[j]), float64(alpha))
+						// At most five roundings, of which that of 1 − a² is
+						// relative to 1, and so grows by 1/(1 − a²).
+						v := float64(a[j])
+						bound := 5*(u+u64)*math.Abs(want) + (u+u64)*math.Abs(want)/(1-v*v)
+						if diff := math.Abs(float64(d[j]) - want); !(diff <= bound) {
+							t.Fatalf("n = %d [%d]: got %g, want %g: off by %.3g, bound %.3g", n, j, d[j], want, diff, bound)
+						}
+						if want == 0 && d[j] != 0 {
+							t.Fatalf("n = %d [%d]: padding became %g", n, j, d[j])
+						}
+					}
+					// In place, where that is allowed.
+					if k.name == "SigmoidDelta" || k.name == "TanhDelta" {
+						k.run(g, g, a, y, alpha)
+						if !slices.Equal(g, d) {
+							t.Fatalf("n = %d: differs in place", n)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestChecks: lengths that do not fit are refused.
+func TestChecks(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { testChecks(t, Float32()) })
+	t.Run("float64", func(t *testing.T) { testChecks(t, Float64()) })
+}
+
+func testChecks[T Float](t *testing.T, sets []Set[T]) {
+	v := func(n int) []T { return make([]T, n) }
+	n := lanes[T]()
+	for _, s := range sets {
+		for name, f := range map[string]func(){
+			"SparseDot b":           func() { s.SparseDot(v(n), v(2*n), v(3*n), nil, nil) },
+			"SparseDot not padded":  func() { s.SparseDot(v(n-1), v(n-1), v(3*n), nil, nil) },
+			"SparseDot idx":         func() { s.SparseDot(v(n), v(n), v(3*n), []uint16{0, 3}, v(2)) },
+			"SparseDot val":         func() { s.SparseDot(v(n), v(n), v(3*n), []uint16{0, 1}, v(1)) },
+			"SparseAxpy not padded": func() { s.SparseAxpy(v(3*n), v(n+1), nil, nil) },
+			"SparseAxpy idx":        func() { s.SparseAxpy(v(3*n), v(n), []uint16{3}, v(1)) },
+			"SparseAxpy val":        func() { s.SparseAxpy(v(3*n), v(n), []uint16{0}, v(2)) },
+			"MatVec b":              func() { s.MatVec(v(3), v(2), v(3*n), v(n)) },
+			"MatVec w":              func() { s.MatVec(v(3), v(3), v(3*n-1), v(n)) },
+			"MatVec not padded":     func() { s.MatVec(v(3), v(3), v(3), v(1)) },
+			"VecMat w":              func() { s.VecMat(v(n), v(3*n+1), v(3)) },
+			"VecMat not padded":     func() { s.VecMat(v(1), v(3), v(3)) },
+			"Rank1 w":               func() { s.Rank1(v(2*n), v(3), v(n)) },
+			"Rank1 not padded":      func() { s.Rank1(v(3), v(3), v(1)) },
+			"Axpy x":                func() { s.Axpy(v(n), v(2*n), 1) },
+			"Axpy not padded":       func() { s.Axpy(v(1), v(1), 1) },
+			"Sigmoid z":             func() { s.Sigmoid(v(n), v(2*n), 1) },
+			"Sigmoid n":             func() { s.Sigmoid(v(n), v(n), n+1) },
+			"Sigmoid negative n":    func() { s.Sigmoid(v(n), v(n), -1) },
+			"Tanh not padded":       func() { s.Tanh(v(1), v(1), 1) },
+			"SigmoidDelta g":        func() { s.SigmoidDelta(v(n), v(0), v(n)) },
+			"TanhDelta not padded":  func() { s.TanhDelta(v(1), v(1), v(1)) },
+			"SigmoidOutputDelta y":  func() { s.SigmoidOutputDelta(v(n), v(n), v(0), 1) },
+			"TanhOutputDelta a":     func() { s.TanhOutputDelta(v(n), v(0), v(n), 1) },
+		} {
+			t.Run(s.Name+"/"+name, func(t *testing.T) {
+				defer func() {
+					want := "BUG: kernel: " + strings.Fields(name)[0] + ":"
+					if r := fmt.Sprint(recover()); !strings.HasPrefix(r, want) {
+						t.Errorf("panic %q, want %q …", r, want)
+					}
+				}()
+				f()
+			})
+		}
+	}
+}
+
+// TestPrefetch: any row is fine, and it is as it was.
+func TestPrefetch(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { testPrefetch(t, Float32()) })
+	t.Run("float64", func(t *testing.T) { testPrefetch(t, Float64()) })
+}
+
+func testPrefetch[T Float](t *testing.T, sets []Set[T]) {
+	for _, s := range sets {
+		s.Prefetch(nil, nil)
+		for n := range 200 {
+			idx, val := pixels(n, 784), make([]T, n)
+			s.Prefetch(idx, val)
+			if !slices.Equal(idx, pixels(n, 784)) || !slices.Equal(val, make([]T, n)) {
+				t.Fatalf("%s: %d pixels changed", s.Name, n)
+			}
+		}
+	}
+}
+
+func TestAligned(t *testing.T) {
+	for n := range 100 {
+		a, b := Aligned[float32](n), Aligned[float64](n)
+		if len(a) != n || len(b) != n || cap(a) != n || cap(b) != n {
+			t.Fatalf("Aligned(%d): %d and %d elements", n, len(a), len(b))
+		}
+		for _, p := range []unsafe.Pointer{unsafe.Pointer(unsafe.SliceData(a)), unsafe.Pointer(unsafe.SliceData(b))} {
+			if uintptr(p)%64 != 0 {
+				t.Fatalf("Aligned(%d) is at %p", n, p)
+			}
+		}
+	}
+	for _, c := range []struct{ n, f32, f64 int }{{0, 0, 0}, {1, 16, 8}, {8, 16, 8}, {9, 16, 16}, {16, 16, 16}, {50, 64, 56}, {784, 784, 784}} {
+		if w := Width[float32](c.n); w%8 != 0 || w < c.n || w > c.n+7 {
+			t.Errorf("Width[float32](%d) is %d", c.n, w)
+		}
+		if w := Width[float64](c.n); w%4 != 0 || w < c.n || w > c.n+3 {
+			t.Errorf("Width[float64](%d) is %d", c.n, w)
+		}
+		if a, b := Pad[float32](c.n), Pad[float64](c.n); a != c.f32 || b != c.f64 {
+			t.Errorf("Pad(%d) is %d and %d, want %d and %d", c.n, a, b, c.f32, c.f64)
+		}
+	}
+}
+
+// TestSets: "go" is always the last set, and no name comes twice.
+func TestSets(t *testing.T) {
+	var names []string
+	for _, s := range Float32() {
+		names = append(names, s.Name)
+	}
+	t.Log("sets on this machine:", strings.Join(names, ", "))
+	for i, s := range Float64() {
+		if s.Name != names[i] {
+			t.Errorf("float64 set %d is %s, float32's is %s", i, s.Name, names[i])
+		}
+	}
+	if names[len(names)-1] != "go" || len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
+		t.Errorf("sets %v: want different ones, go the last", names)
+	}
+}

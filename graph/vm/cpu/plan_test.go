@@ -1,0 +1,396 @@
+package cpu
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"trainer/data"
+	"trainer/graph"
+	"trainer/graph/ir"
+	"trainer/graph/ir/irtest"
+	"trainer/graph/lower"
+	"trainer/graph/vm"
+	"trainer/graph/vm/cpu/kernel"
+)
+
+// runProgram runs p as a plan, from the memory m and back into it.
+func runProgram[T kernel.Float](p *ir.Program, k kernel.Set[T], m *ir.Memory[T], rate T) *plan[T] {
+	parameters := newTensors[T](p)
+	for r, b := range p.Buffers {
+		if b.Kind == ir.Parameter {
+			parameters[b.Name].write(widen(m.Buf[r]))
+		}
+	}
+	pl := newPlan(p, k, parameters, true)
+	pl.rate = rate
+	for r, b := range p.Buffers {
+		for i := range pl.lanes {
+			l := &pl.lanes[i]
+			switch b.Kind {
+			case ir.Data:
+				inputRows[T](widen(m.Buf[r]), b.Cols).load(l, i)
+			case ir.Target:
+				l.target = kernel.Aligned[T](kernel.Pad[T](b.Cols))
+				copy(l.target, m.Buf[r][i*b.Cols:(i+1)*b.Cols])
+			}
+		}
+	}
+	pl.run()
+	for r, b := range p.Buffers {
+		if b.Kind == ir.Parameter || b.Kind == ir.Temporary {
+			values := make([]float64, b.Len())
+			pl.buffer[r].read(values)
+			for i, v := range values {
+				m.Buf[r][i] = T(v)
+			}
+		}
+	}
+	return pl
+}
+
+func widen[T kernel.Float](v []T) []float64 {
+	w := make([]float64, len(v))
+	for i := range v {
+		w[i] = float64(v[i])
+	}
+	return w
+}
+
+// checkRandom runs a random program on the plan and by ir.Interpret, and
+// compares parameters and outputs.
+func checkRandom[T kernel.Float](t *testing.T, seed uint64, elem ir.Elem, k kernel.Set[T]) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 1))
+	p := irtest.Random(random, irtest.Options{Elem: elem, MaxDim: 1 + int(seed%9)})
+	own, want := ir.NewMemory[T](p), ir.NewMemory[T](p)
+	irtest.Fill(random, p, own)
+	for r := range p.Buffers {
+		copy(want.Buf[r], own.Buf[r])
+	}
+	runProgram(p, k, own, 0.25)
+	if err := ir.Interpret(p, want, 0.25); err != nil {
+		t.Fatal(err)
+	}
+	// Values are below irtest.Limit, sums have some tens of terms, and a
+	// program some tens of instructions: 2^14 roundings are more than enough,
+	// and far less than what a wrong operand makes.
+	tolerance := math.Pow(2, 14-24)
+	if elem == ir.Float64 {
+		tolerance = math.Pow(2, 14-53)
+	}
+	if diff := irtest.Diff(p, irtest.Values(p, own), irtest.Values(p, want), tolerance); diff != "" {
+		t.Fatalf("seed %d, kernels %s: %s\n%v", seed, k.Name, diff, p)
+	}
+}
+
+// TestRandomPrograms: what no kernel knows is right too.
+func TestRandomPrograms(t *testing.T) {
+	for seed := range uint64(150) {
+		for _, k := range kernel.Float32() {
+			checkRandom(t, seed, ir.Float32, k)
+		}
+		for _, k := range kernel.Float64() {
+			checkRandom(t, seed, ir.Float64, k)
+		}
+	}
+}
+
+func FuzzRandomPrograms(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		checkRandom(t, seed, ir.Float64, kernel.Float64()[0])
+	})
+}
+
+func compiler(n graph.Network) lower.Compiler { return lower.Compiler{Network: n} }
+
+// TestKernelsAreUsed: a step of a network is kernels only, but for its cost.
+// Without this, a change of the compiler could make the machine slow and no
+// test would fail.
+func TestKernelsAreUsed(t *testing.T) {
+	for _, activation := range []graph.Activation{graph.Sigmoid, graph.Tanh} {
+		for _, bias := range []bool{false, true} {
+			for _, layers := range [][]int{{784, 50, 10}, {9, 4}, {20, 9, 7, 5}} {
+				for _, batch := range []int{1, 6} {
+					for _, listing := range []bool{false, true} {
+						n := graph.Network{Layers: layers, Activation: activation, Bias: bias}
+						p, err := lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}.Step(batch)
+						if err != nil {
+							t.Fatal(err)
+						}
+						pl := newPlan(p, kernel.Float32()[0], newTensors[float32](p), false)
+						if !pl.simple {
+							t.Errorf("%v, batch %d, listing %t: plain loops in\n%v", n, batch, listing, updatesOnly(p))
+						}
+						if want := 1; !listing && len(pl.stages) != want {
+							t.Errorf("%v, batch %d: %d stages, want %d", n, batch, len(pl.stages), want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// randomSet returns n images of so many pixels, a share of them not zero.
+func randomSet(n, inputs int, density float64) *data.Set {
+	random := rand.New(rand.NewPCG(2, uint64(n)))
+	s := &data.Set{Name: "random", Rows: 1, Cols: inputs, Classes: 10, Pixels: make([]uint8, n*inputs), Labels: make([]uint8, n)}
+	for i := range s.Pixels {
+		if random.Float64() < density {
+			s.Pixels[i] = uint8(1 + random.IntN(255))
+		}
+	}
+	for i := range s.Labels {
+		s.Labels[i] = uint8(random.IntN(10))
+	}
+	return s
+}
+
+func parameters(n graph.Network) graph.Parameters {
+	p := graph.Normal(n, 0.3, data.Stream(3, "cpu test", 0))
+	for _, l := range p {
+		for i := range l.Bias {
+			l.Bias[i] = 0.01 * float64(i)
+		}
+	}
+	p.Round(n.Precision)
+	return p
+}
+
+// TestSameBitsOnAnyCores: parameters and scores do not depend on the number of
+// cores, dense or sparse, with ragged batches, with and without an order.
+func TestSameBitsOnAnyCores(t *testing.T) {
+	for _, density := range []float64{0.2, 1} {
+		for _, batch := range []int{1, 7, 64} {
+			for _, layers := range [][]int{{100, 50, 10}, {100, 13, 17, 10}} {
+				for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
+					n := graph.Network{Layers: layers, Bias: true, Precision: precision}
+					set := randomSet(1203, 100, density)
+					var first graph.Parameters
+					var score vm.Score
+					for _, cores := range []int{1, 2, 3, 5} {
+						m, err := New(n, compiler(n), Options{Cores: cores})
+						if err != nil {
+							t.Fatal(err)
+						}
+						if err := m.SetParameters(parameters(n)); err != nil {
+							t.Fatal(err)
+						}
+						for _, order := range [][]int32{nil, data.Shuffled(set.Len(), 4, 1)} {
+							if err := m.Train(context.Background(), vm.Pass{Set: set, Order: order, Batch: batch, Rate: 0.3}); err != nil {
+								t.Fatal(err)
+							}
+						}
+						p, err := m.Parameters()
+						if err != nil {
+							t.Fatal(err)
+						}
+						s, err := m.Evaluate(context.Background(), set)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if first == nil {
+							first, score = p, s
+						}
+						if !reflect.DeepEqual(p, first) {
+							t.Errorf("density %g, %v, batch %d: other parameters on %d cores than on one", density, n, batch, cores)
+						}
+						if !reflect.DeepEqual(s, score) {
+							t.Errorf("density %g, %v, batch %d: score %v on %d cores, %v on one", density, n, batch, s, cores, score)
+						}
+						if err := m.Close(); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestDenseIsSparse: dense rows give what sparse rows give, but for rounding.
+func TestDenseIsSparse(t *testing.T) {
+	n := graph.Network{Layers: []int{100, 50, 10}, Bias: true, Precision: graph.Float64}
+	dense := randomSet(300, 100, 1)
+	got := map[bool]graph.Parameters{}
+	for _, asDense := range []bool{false, true} {
+		v, err := New(n, compiler(n), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := v.(*machine[float64])
+		r, err := m.resident(dense)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.dense == nil {
+			t.Fatal("a set without zeros is not dense")
+		}
+		if !asDense {
+			x := make([]float64, len(dense.Pixels))
+			for i := range dense.Len() {
+				data.Input(x[i*100:(i+1)*100], dense, i)
+			}
+			s := inputRows[float64](x, 100)
+			s.labels = dense.Labels
+			m.sets[dense] = s
+		}
+		if err := m.SetParameters(parameters(n)); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Train(context.Background(), vm.Pass{Set: dense, Batch: 1, Rate: 0.3}); err != nil {
+			t.Fatal(err)
+		}
+		if got[asDense], err = m.Parameters(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, l := range got[true] {
+		for j, v := range l.Weight {
+			if w := got[false][i].Weight[j]; math.Abs(v-w) > 1e-12 {
+				t.Fatalf("%s[%d] is %v dense, %v sparse", graph.WeightName(i), j, v, w)
+			}
+		}
+	}
+}
+
+// TestNoAllocation: a pass allocates a fixed number of times, however long it
+// is, on one core and on several.
+func TestNoAllocation(t *testing.T) {
+	n := graph.Network{Layers: []int{100, 50, 10}, Bias: true}
+	set := randomSet(20_000, 100, 0.2)
+	for _, cores := range []int{1, 2} {
+		for _, batch := range []int{1, 50} {
+			m, err := New(n, compiler(n), Options{Cores: cores})
+			if err != nil {
+				t.Fatal(err)
+			}
+			allocations := func(samples int) float64 {
+				pass := vm.Pass{Set: set.Slice(0, samples), Batch: batch, Rate: 0.1}
+				return testing.AllocsPerRun(3, func() {
+					if err := m.Train(context.Background(), pass); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			// Goroutines of a team may take memory from the runtime when they
+			// start: that is not of the steps.
+			if few, many := allocations(1000), allocations(20_000); many > few+4 {
+				t.Errorf("%d cores, batch %d: %v allocations for 1,000 samples, %v for 20,000", cores, batch, few, many)
+			}
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestSnapshot: evaluates what was, while the machine trains.
+func TestSnapshot(t *testing.T) {
+	n := graph.Network{Layers: []int{100, 50, 10}, Bias: true}
+	set := randomSet(3000, 100, 0.2)
+	m, err := New(n, compiler(n), Options{Cores: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.SetParameters(parameters(n)); err != nil {
+		t.Fatal(err)
+	}
+	want, err := m.Evaluate(context.Background(), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Snapshot(); err == nil {
+		t.Error("a second snapshot at a time: no error")
+	}
+	done := make(chan error, 1)
+	go func() {
+		for range 20 {
+			got, err := s.Evaluate(context.Background(), set)
+			if err == nil && !reflect.DeepEqual(got, want) {
+				err = fmt.Errorf("score %v, want %v", got, want)
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- s.Close()
+	}()
+	for range 5 {
+		if err := m.Train(context.Background(), vm.Pass{Set: set, Batch: 1, Rate: 0.5}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if s, err = m.Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Evaluate(context.Background(), set); err != nil || reflect.DeepEqual(got, want) {
+		t.Errorf("a snapshot after training has the score from before it, %v", err)
+	}
+	if _, err := s.Evaluate(context.Background(), set.Slice(0, 5)); err == nil || !strings.Contains(err.Error(), "not loaded") {
+		t.Errorf("a set that was not loaded: %v", err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	wide := graph.Network{Layers: []int{65537, 1}}
+	if _, err := New(wide, compiler(wide), Options{}); err == nil || !strings.Contains(err.Error(), "65536") {
+		t.Errorf("65,537 inputs: %v", err)
+	}
+	n := graph.Network{Layers: []int{4, 1}}
+	if _, err := New(n, compiler(n), Options{Kernels: "mmx"}); err == nil || !strings.Contains(err.Error(), `"mmx"`) {
+		t.Errorf("unknown kernels: %v", err)
+	}
+}
+
+// BenchmarkDensity is a training step with sparse and with dense rows, by the
+// share of pixels that are not zero: where denseFrom comes from.
+func BenchmarkDensity(b *testing.B) {
+	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true}
+	for _, density := range []float64{0.2, 0.5, 0.7, 0.8, 0.9, 1} {
+		set := randomSet(1000, 784, density)
+		for _, asDense := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%g/dense=%t", density, asDense), func(b *testing.B) {
+				v, err := New(n, compiler(n), Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				m := v.(*machine[float32])
+				x := make([]float64, len(set.Pixels))
+				dense := make([]float32, len(set.Pixels))
+				for i := range set.Len() {
+					data.Input(x[i*784:(i+1)*784], set, i)
+				}
+				for i, v := range x {
+					dense[i] = float32(v)
+				}
+				r := inputRows[float32](x, 784)
+				r.labels = set.Labels
+				if asDense {
+					r.dense = dense
+				}
+				m.sets[set] = r
+				for b.Loop() {
+					if err := m.Train(context.Background(), vm.Pass{Set: set, Batch: 1, Rate: 0.01}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/sample")
+			})
+		}
+	}
+}

@@ -1,0 +1,121 @@
+package cpu
+
+import (
+	"sync"
+
+	"trainer/data"
+	"trainer/graph/vm/cpu/kernel"
+)
+
+// rows is a resident set. An image is the indices and the values x = pixel/255
+// of its pixels that are not zero, or, where most of the set's are not, all its
+// values. To skip a zero changes no sum, as long as the weights are finite.
+type rows[T kernel.Float] struct {
+	labels []uint8
+	inputs int
+	dense  []T   // N × inputs; nil when sparse
+	start  []int // of image i in index and value; len N+1
+	index  []uint16
+	value  []T
+}
+
+// denseFrom is the share of pixels that are not zero from which dense rows are
+// faster than sparse ones: BenchmarkDensity.
+const denseFrom = 0.9
+
+// newRows makes a set resident, on so many cores.
+func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
+	n := set.Len()
+	s := &rows[T]{labels: set.Labels, inputs: set.Inputs(), start: make([]int, n+1)}
+	parallel(n, cores, func(from, to int) {
+		for i := from; i < to; i++ {
+			count := 0
+			for _, p := range set.Image(i) {
+				if p != 0 {
+					count++
+				}
+			}
+			s.start[i+1] = count
+		}
+	})
+	for i := range n {
+		s.start[i+1] += s.start[i]
+	}
+	var values [256]T
+	for p := range values {
+		values[p] = T(float64(p) / 255)
+	}
+	if float64(s.start[n]) > denseFrom*float64(len(set.Pixels)) {
+		s.dense = make([]T, len(set.Pixels))
+		parallel(len(set.Pixels), cores, func(from, to int) {
+			for k := from; k < to; k++ {
+				s.dense[k] = values[set.Pixels[k]]
+			}
+		})
+		return s
+	}
+	s.index = make([]uint16, s.start[n])
+	s.value = make([]T, s.start[n])
+	parallel(n, cores, func(from, to int) {
+		for i := from; i < to; i++ {
+			k := s.start[i]
+			for j, p := range set.Image(i) {
+				if p != 0 {
+					s.index[k], s.value[k] = uint16(j), values[p]
+					k++
+				}
+			}
+		}
+	})
+	return s
+}
+
+// inputRows returns inputs that are no image's, without labels.
+func inputRows[T kernel.Float](x []float64, inputs int) *rows[T] {
+	s := &rows[T]{inputs: inputs, start: []int{0}}
+	for len(x) > 0 {
+		for j, v := range x[:inputs] {
+			if t := T(v); t != 0 {
+				s.index = append(s.index, uint16(j))
+				s.value = append(s.value, t)
+			}
+		}
+		s.start = append(s.start, len(s.index))
+		x = x[inputs:]
+	}
+	return s
+}
+
+func (s *rows[T]) len() int { return len(s.start) - 1 }
+
+// load makes image i the input of a lane.
+func (s *rows[T]) load(l *lane[T], i int) {
+	if s.dense != nil {
+		l.dense = s.dense[i*s.inputs : (i+1)*s.inputs]
+		l.index, l.value = nil, nil
+		return
+	}
+	from, to := s.start[i], s.start[i+1]
+	l.dense = nil
+	l.index, l.value = s.index[from:to:to], s.value[from:to:to]
+}
+
+// prefetch asks for the memory of image i, which is needed soon. Shuffled rows
+// are not where the processor expects the next one.
+func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
+	if s.dense == nil {
+		from, to := s.start[i], s.start[i+1]
+		k.Prefetch(s.index[from:to], s.value[from:to])
+	}
+}
+
+// parallel cuts 0..n-1 into a piece for each core.
+func parallel(n, cores int, piece func(from, to int)) {
+	cores = max(1, min(cores, n))
+	var wait sync.WaitGroup
+	for c := 1; c < cores; c++ {
+		wait.Go(func() { piece(n*c/cores, n*(c+1)/cores) })
+	}
+	piece(0, n/cores)
+	wait.Wait()
+}

@@ -1,0 +1,20 @@
+package interpret_test
+
+import (
+	"testing"
+
+	"trainer/graph"
+	"trainer/graph/lower"
+	"trainer/graph/vm"
+	"trainer/graph/vm/interpret"
+	"trainer/graph/vm/vmtest"
+)
+
+func newVM(n graph.Network, listing bool) (vm.VM, error) {
+	return interpret.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}})
+}
+
+func TestConformance(t *testing.T) { vmtest.Run(t, newVM, vmtest.Options{}) }
+
+// BenchmarkTrain is a training step of the textbook's network, per sample.
+func BenchmarkTrain(b *testing.B) { vmtest.BenchmarkTrain(b, newVM) }
