@@ -49,7 +49,7 @@ func readCSV(ctx context.Context, in *input, classes int) (*Set, error) {
 			return nil, fmt.Errorf("csv: %s: %w", in.path, err)
 		}
 		line, err := p.readLine(r)
-		if end = err == io.EOF; err != nil && !end {
+		if end = errors.Is(err, io.EOF); err != nil && !end {
 			return nil, err
 		}
 		if err := p.parse(line); err != nil {

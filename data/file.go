@@ -65,7 +65,7 @@ func newInput(format, path string, r io.Reader, size int64) (*input, error) {
 	b := bufio.NewReaderSize(r, 1<<17)
 	in := &input{format: format, path: path, size: size, r: b}
 	head, err := b.Peek(64)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, in.errorf(0, "%w", err)
 	}
 	in.html = bytes.HasPrefix(bytes.TrimLeft(head, "\ufeff \t\r\n"), []byte("<"))
@@ -117,7 +117,7 @@ func (in *input) gzipError(err error) error {
 	switch {
 	case errors.Is(err, gzip.ErrChecksum):
 		return in.errorf(in.off, "gzip: wrong checksum: the file is damaged; get it again")
-	case errors.Is(err, io.ErrUnexpectedEOF), err == io.EOF:
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return in.errorf(in.off, "gzip: the file is cut off; get it again: %w", io.ErrUnexpectedEOF)
 	case errors.Is(err, gzip.ErrHeader):
 		return in.errorf(in.off, "gzip: wrong header, or bytes after the end; get the file again")

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Format is a file format of a data set in a folder.
@@ -106,7 +107,7 @@ func contents(dir string) string {
 		if info, statErr := f.Stat(); statErr == nil && !info.IsDir() {
 			return "this is a file, not a folder"
 		}
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return err.Error()
 		}
 		return "the folder is empty"
@@ -165,19 +166,18 @@ func (f found) read(ctx context.Context, classes int, check func(s *Set, p pair,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var test *Set
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		test, err = one(f.test, true)
-		done <- err
-	}()
+	var testErr error
+	var other sync.WaitGroup
+	other.Go(func() { test, testErr = one(f.test, true) })
 	train, err := one(f.train, false)
 	if err != nil {
 		cancel() // the other's result is of no use
-		<-done
-		return nil, err
 	}
-	if err := <-done; err != nil {
+	other.Wait()
+	if err == nil {
+		err = testErr
+	}
+	if err != nil {
 		return nil, err
 	}
 	if train.Rows != test.Rows || train.Cols != test.Cols {

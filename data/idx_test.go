@@ -70,7 +70,7 @@ func TestReadIDXFaults(t *testing.T) {
 	s := testSet(3, 2, 2, 10, 1)
 	s.Labels[1] = 9
 	images, labels := idxBytes(t, s)
-	cat := func(parts ...[]byte) []byte { return slices.Concat(parts...) }
+	cat := slices.Concat[[]byte]
 	for name, c := range map[string]struct {
 		images, labels []byte
 		want           string

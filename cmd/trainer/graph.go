@@ -32,7 +32,7 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	if *program && *format != "text" || *passes && !*program {
 		return usageError("graph: -program prints text, and -passes goes with -program")
 	}
-	print, ok := map[string]func(io.Writer, draw.Graph) error{"text": draw.Text, "dot": draw.DOT, "svg": draw.SVG}[*format]
+	drawing, ok := map[string]func(io.Writer, draw.Graph) error{"text": draw.Text, "dot": draw.DOT, "svg": draw.SVG}[*format]
 	if !ok {
 		return usageError(fmt.Sprintf("graph: unknown format %q: want text, dot or svg", *format))
 	}
@@ -48,7 +48,7 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	write := func(w io.Writer) error { return print(w, g.Drawing()) }
+	write := func(w io.Writer) error { return drawing(w, g.Drawing()) }
 	if *program {
 		write = func(w io.Writer) error { return printProgram(w, g, lowerOptions(c), *passes) }
 	}

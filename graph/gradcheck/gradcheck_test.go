@@ -458,6 +458,10 @@ func TestTapeGiven(t *testing.T) {
 	}
 }
 
+// Snapshot and Idle belong to training, which a fake cannot do.
+func (*fake) Snapshot() (vm.Snapshot, error) { return nil, errors.New("no snapshots") }
+func (*fake) Idle(int) bool                  { return false }
+
 // clampedFake is a fake that says from where its sigmoid is cut off.
 type clampedFake struct {
 	*fake

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func textCases(t *testing.T, pass string) []textCase {
 
 // TestPassText holds each pass to the text of the program that it leaves, and
 // the program to the results that it had before.
-func noTestPassText(t *testing.T) {
+func TestPassText(t *testing.T) {
 	for _, pass := range Passes {
 		cases := textCases(t, pass.Name)
 		acts, rests := 0, 0
@@ -147,7 +148,7 @@ func results[T float32 | float64](t *testing.T, p *ir.Program, seed uint64) [][]
 // TestRandomPrograms runs all passes over random programs, with the updates at
 // the end as Import has them: they are no networks, and no pass may change what
 // they compute.
-func noTestRandomPrograms(t *testing.T) {
+func TestRandomPrograms(t *testing.T) {
 	programs := 600
 	if testing.Short() {
 		programs = 60
@@ -192,7 +193,7 @@ func updatesLast(p *ir.Program) {
 			rest = append(rest, in)
 		}
 	}
-	p.Code = append(rest, updates...)
+	p.Code = slices.Concat(rest, updates)
 }
 
 // TestTrace says that the passes are traced in their order, each with a

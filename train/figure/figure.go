@@ -158,7 +158,7 @@ func style(p *plot.Plot) {
 		a.Label.Padding = vg.Points(4)
 		a.Tick.Label.Font = font.From(sans, vg.Points(11))
 		a.Tick.Label.Color = textColor
-		a.Tick.LineStyle.Color = axisColor
+		a.Tick.Color = axisColor
 		a.Tick.Length = vg.Points(4)
 		a.Color = axisColor
 		a.Width = vg.Points(0.8)

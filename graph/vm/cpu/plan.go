@@ -53,9 +53,10 @@ func newPlan[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[
 			pl.buffer[r] = parameters[b.Name]
 		default:
 			pl.buffer[r] = byRows[T](b.Rows, b.Cols)
-			if b.Kind == ir.Data {
+			switch b.Kind {
+			case ir.Data:
 				pl.x = pl.buffer[r]
-			} else if b.Kind == ir.Target {
+			case ir.Target:
 				pl.y = pl.buffer[r]
 			}
 		}

@@ -28,7 +28,7 @@ func (s suite) gradients(t *testing.T) {
 			report, err := gradcheck.Check(s.machine(t, n, nil), gradcheck.Options{Seed: 1})
 			must(t, err)
 			if !report.OK() {
-				report.Text(t.Output())
+				must(t, report.Text(t.Output()))
 				t.Error("the gradients differ")
 			}
 		})

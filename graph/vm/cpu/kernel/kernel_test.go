@@ -230,14 +230,14 @@ func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
 					}
 					idx := pixels(c.nonzero, c.rows)
 					in := inputs[T]{offset: i % (unit + 1), next: integers}
-					got, want, terms, whole := k.run(s, in, c.n, c.rows, idx)
+					got, want, _, whole := k.run(s, in, c.n, c.rows, idx)
 					what := fmt.Sprintf("%+v, offset %d", c, in.offset)
 					want.require(t, what, floats(got), 0)
 					if !whole {
 						t.Fatalf("%s: wrote outside, or differs in place", what)
 					}
 					in.next = reals
-					got, want, terms, whole = k.run(s, in, c.n, c.rows, idx)
+					got, want, terms, whole := k.run(s, in, c.n, c.rows, idx)
 					// Each product and each sum rounds once: at most terms + 1
 					// times for a term (Higham, Accuracy and Stability of
 					// Numerical Algorithms, 2002, section 3.1). The plain loop
