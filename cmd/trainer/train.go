@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"trainer/train"
@@ -56,7 +57,11 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		return cause(ctx, err)
 	}
 	screen := newScreen(stdout, dir, c.Train.Epochs, dataset.Train.Len())
-	screen.say("%s: %d + %d images, from %s", dataset.Name, dataset.Train.Len(), dataset.Test.Len(), dataset.Source)
+	from := ", from " + dataset.Source
+	if strings.Contains(dataset.Name, dataset.Source) {
+		from = ""
+	}
+	screen.say("%s: %d + %d images%s", dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)
 	screen.say("%v: %d parameters", c.Network(), c.Network().Size())
 	screen.say("%s", chose)
 	screen.say("run folder %s", dir.Path())

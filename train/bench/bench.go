@@ -100,10 +100,11 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	}
 	r.add("load the set", float64(load)/float64(o.Set.Len()), 0)
 
-	order := data.Shuffled(o.Set.Len(), 1, 1)
+	some := o.Set.Slice(0, min(o.Set.Len(), witnessSamples)) // for the witness
+	sets := [2]*data.Set{o.Set, some}
 	for _, batch := range Batches {
-		own, other, err := turns(ctx, o, a, b, p, func(m vm.VM, samples int) error {
-			return m.Train(ctx, vm.Pass{Set: o.Set, Order: order[:samples], Batch: batch, Rate: 0.1})
+		own, other, err := turns(ctx, o.Least, a, b, sets, p, func(m vm.VM, set *data.Set) error {
+			return m.Train(ctx, vm.Pass{Set: set, Order: data.Shuffled(set.Len(), 1, 1), Batch: batch, Rate: 0.1})
 		})
 		if err != nil {
 			return r, err
@@ -115,8 +116,8 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 			}
 		}
 	}
-	own, other, err := turns(ctx, o, a, b, p, func(m vm.VM, samples int) error {
-		_, err := m.Evaluate(ctx, o.Set.Slice(0, samples))
+	own, other, err := turns(ctx, o.Least, a, b, sets, p, func(m vm.VM, set *data.Set) error {
+		_, err := m.Evaluate(ctx, set)
 		return err
 	})
 	if err != nil {
@@ -133,40 +134,37 @@ func (r *Report) add(what string, own, other float64) {
 // witnessSamples bounds what the witness is given: it may be 300 times slower.
 const witnessSamples = 2000
 
-// turns measures do on a and on b by turns, in nanoseconds a sample.
-func turns(ctx context.Context, o Options, a, b vm.VM, p graph.Parameters, do func(m vm.VM, samples int) error) (own, other float64, err error) {
-	timed := func(m vm.VM, samples int) func() (time.Duration, error) {
-		return func() (time.Duration, error) {
-			if err := m.SetParameters(p); err != nil {
-				return 0, err
-			}
-			start := time.Now()
-			err := do(m, samples)
-			return time.Since(start), err
-		}
-	}
-	all, some := o.Set.Len(), min(o.Set.Len(), witnessSamples)
-	if _, err := timed(a, some)(); err != nil { // programs are made, sets loaded
-		return 0, 0, err
-	}
+// turns measures do on a with the first set and on b with the second, by
+// turns, in nanoseconds a sample.
+func turns(ctx context.Context, long time.Duration, a, b vm.VM, sets [2]*data.Set, p graph.Parameters, do func(vm.VM, *data.Set) error) (own, other float64, err error) {
+	best := [2]float64{}
 	const rounds = 3
-	for range rounds {
-		t, err := least(ctx, o.Least/rounds, timed(a, all))
-		if err != nil {
-			return 0, 0, err
-		}
-		u, err := least(ctx, o.Least/rounds, timed(b, some))
-		if err != nil {
-			return 0, 0, err
-		}
-		if ns := float64(t) / float64(all); own == 0 || ns < own {
-			own = ns
-		}
-		if ns := float64(u) / float64(some); other == 0 || ns < other {
-			other = ns
+	for round := range rounds + 1 {
+		for i, m := range []vm.VM{a, b} {
+			once := func() (time.Duration, error) {
+				if err := m.SetParameters(p); err != nil {
+					return 0, err
+				}
+				start := time.Now()
+				err := do(m, sets[i])
+				return time.Since(start), err
+			}
+			if round == 0 { // programs are made and sets loaded
+				if _, err := once(); err != nil {
+					return 0, 0, err
+				}
+				continue
+			}
+			t, err := least(ctx, long/rounds, once)
+			if err != nil {
+				return 0, 0, err
+			}
+			if ns := float64(t) / float64(sets[i].Len()); best[i] == 0 || ns < best[i] {
+				best[i] = ns
+			}
 		}
 	}
-	return own, other, nil
+	return best[0], best[1], nil
 }
 
 // least repeats do for some time, once at least, and returns the least of its
