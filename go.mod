@@ -2,6 +2,8 @@ module trainer
 
 go 1.26.0
 
+// Never run `go get -u`: gorgonia.org/gorgonia and its modules have no
+// resolvable @latest. Change one version at a time, and run the tests.
 require (
 	go.yaml.in/yaml/v4 v4.0.0
 	golang.org/x/sys v0.49.0
@@ -30,6 +32,8 @@ require (
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/stretchr/testify v1.9.0 // indirect
 	github.com/xtgo/set v1.0.0 // indirect
+	// With the older version that Gorgonia asks for, every program panics at
+	// start on Go 1.26 ("Something in this program imports …").
 	go4.org/unsafe/assume-no-moving-gc v0.0.0-20231121144256-b99613f794b6 // indirect
 	golang.org/x/image v0.30.0 // indirect
 	golang.org/x/text v0.28.0 // indirect

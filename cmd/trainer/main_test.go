@@ -271,6 +271,45 @@ func TestClosedPipe(t *testing.T) {
 	}
 }
 
+// TestFallback: without MNIST and network, a run on the built-in digits says so
+// everywhere, and its configuration repeats it.
+func TestFallback(t *testing.T) {
+	if testing.Short() {
+		t.Skip("generates 70,000 images")
+	}
+	home := t.TempDir()
+	c := process("-config", "mnist.yaml", "-set", "train.epochs=1", "-set", "train.batch=100")
+	c.Dir = home
+	if err := os.WriteFile(filepath.Join(home, "mnist.yaml"), []byte("name: mnist\ndata: {fallback: digits}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Names that resolve nowhere: a proxy that is not there.
+	c.Env = append(c.Env, "HOME="+home, "XDG_CACHE_HOME="+home, "TRAINER_DATA=", "HTTPS_PROXY=http://127.0.0.1:1")
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		t.Fatalf("%v: %s", err, stderr.String())
+	}
+	if !strings.Contains(stderr.String(), "WARNING: THIS IS NOT MNIST") {
+		t.Errorf("no warning: %s", stderr.String())
+	}
+	if strings.Contains(stdout.String(), "MNIST") || !strings.Contains(stdout.String(), "digits (built in)") {
+		t.Errorf("standard output: %s", stdout.String())
+	}
+	folders, err := filepath.Glob(filepath.Join(home, "runs", "*-mnist-digits"))
+	if err != nil || len(folders) != 1 {
+		t.Fatalf("run folders %v, %v", folders, err)
+	}
+	text, err := os.ReadFile(filepath.Join(folders[0], rundir.ConfigFile))
+	if err != nil || !bytes.Contains(text, []byte("dataset: digits")) {
+		t.Errorf("config.yaml: %s, %v", text, err)
+	}
+	figure, err := os.ReadFile(filepath.Join(folders[0], rundir.FigureSVG))
+	if err != nil || !bytes.Contains(figure, []byte("digits (built in)")) || bytes.Contains(figure, []byte("MNIST")) {
+		t.Errorf("accuracy.svg does not say digits (built in), %v", err)
+	}
+}
+
 func waitFor(t *testing.T, path string) {
 	t.Helper()
 	for range 1000 {

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
+	"trainer/data/digits"
 	"trainer/train"
 	"trainer/train/config"
 	"trainer/train/progress"
@@ -47,19 +47,23 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, machine.Close()) }()
+	dataset, err := openDataset(ctx, c, stderr)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	if dataset.Source == digits.Source && c.Data.Dataset != "digits" {
+		// The fallback: what ran is what the run's files say.
+		c.Data.Dataset, c.Name = "digits", c.Name+"-digits"
+	}
 	dir, err := rundir.Create(out, c.Name, time.Now())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	dataset, err := openDataset(ctx, c, stderr)
-	if err != nil {
-		return cause(ctx, err)
-	}
 	screen := newScreen(stdout, dir, c.Train.Epochs, dataset.Train.Len())
-	from := ", from " + dataset.Source
-	if strings.Contains(dataset.Name, dataset.Source) {
-		from = ""
+	from := ""
+	if dataset.Source != digits.Source {
+		from = ", from " + dataset.Source
 	}
 	screen.say("%s: %d + %d images%s", dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)
 	screen.say("%v: %d parameters", c.Network(), c.Network().Size())

@@ -33,6 +33,12 @@ const (
 	Test  Split = "test"
 )
 
+// Name and Source are those of the data set, and of no other.
+const (
+	Name   = "digits (built in)"
+	Source = "built in"
+)
+
 // writers is the number of people who write a split: of 60,000 images, about
 // 120 each.
 const writers = 500
@@ -42,8 +48,8 @@ const writers = 500
 // as many as Go does.
 func Generate(seed uint64, train, test int) *data.Dataset {
 	return &data.Dataset{
-		Name:   "digits (built in)",
-		Source: "built in",
+		Name:   Name,
+		Source: Source,
 		Train:  generate(seed, Train, train),
 		Test:   generate(seed, Test, test),
 	}
@@ -52,7 +58,7 @@ func Generate(seed uint64, train, test int) *data.Dataset {
 // generate returns the first n images of a split.
 func generate(seed uint64, split Split, n int) *data.Set {
 	set := &data.Set{
-		Name:    "digits (built in) " + string(split),
+		Name:    Name + " " + string(split),
 		Rows:    side,
 		Cols:    side,
 		Classes: len(glyphs),
