@@ -9,6 +9,9 @@ import (
 )
 
 const (
+	// rowsAPiece is the number of samples of a mini-batch that a core takes at a
+	// time, some microseconds' work.
+	rowsAPiece = 8
 	// glance is the number of samples after which a pass looks whether it is
 	// cancelled: a quarter of a millisecond.
 	glance = 256
@@ -38,7 +41,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		return fmt.Errorf("cpu: %w", err)
 	}
 	if t.full.simple && p.Batch > 1 && m.cores > 1 {
-		t.team = newTeam(min(m.cores, p.Batch), t.phase)
+		t.team = newTeam(min(m.cores, p.Batch), t.piece)
 		defer t.team.dismiss()
 	}
 	stepsAChunk := max(1, chunk/p.Batch)
@@ -103,7 +106,11 @@ func (t *trainer[T]) step(step int) {
 	t.plan.rate = T(t.pass.Rate)
 	t.first = step * t.pass.Batch
 	if t.team != nil {
-		t.team.run(2 * len(t.plan.stages))
+		rows := (len(t.plan.lanes) + rowsAPiece - 1) / rowsAPiece
+		for stage := range t.plan.stages {
+			t.team.run(2*stage, rows)
+			t.team.run(2*stage+1, t.cores)
+		}
 	} else {
 		t.load(0, len(t.plan.lanes))
 		t.plan.run()
@@ -113,16 +120,16 @@ func (t *trainer[T]) step(step int) {
 	}
 }
 
-// phase runs a part of a stage: in even phases of its rows, in odd ones of what
+// piece does a piece of a stage: in even phases of its rows, in odd ones of what
 // is over all rows.
-func (t *trainer[T]) phase(phase, part, parts int) {
+func (t *trainer[T]) piece(phase, piece, pieces int) {
 	stage := phase / 2
 	if phase%2 == 1 {
-		t.plan.whole(stage, part, parts)
+		t.plan.whole(stage, piece, pieces)
 		return
 	}
 	n := len(t.plan.lanes)
-	from, to := n*part/parts, n*(part+1)/parts
+	from, to := n*piece/pieces, n*(piece+1)/pieces
 	if stage == 0 {
 		t.load(from, to)
 	}
