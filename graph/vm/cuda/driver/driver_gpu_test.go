@@ -1,0 +1,611 @@
+//go:build gpu && cgo && linux && (amd64 || arm64)
+
+package driver
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"trainer/graph/vm/cuda/driver/fake"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("TEST_PRINT_STATUS") != "" {
+		s := Status()
+		fmt.Println(s, "|", s.Require(12040))
+		_, err := Open(0)
+		fmt.Println("open:", err)
+		_, err = Devices()
+		fmt.Println("devices:", err)
+		os.Exit(0)
+	}
+	os.Exit(fake.Main(m))
+}
+
+// quick spares a process with the race detector its second of sleep at exit.
+const quick = "GORACE=atexit_sleep_ms=0"
+
+// child runs the test again in a process of its own, which what it does to the
+// driver does not outlive, and says whether this is that process.
+func child(t *testing.T) bool {
+	t.Helper()
+	fake.Require(t)
+	if os.Getenv("TEST_CHILD") == t.Name() {
+		return true
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v")
+	c.Env = append(os.Environ(), "TEST_CHILD="+t.Name(), quick)
+	out, err := c.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS")) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// device opens the fake device with the kernels of testdata.
+func device(t *testing.T) *Device {
+	t.Helper()
+	fake.Require(t)
+	t.Setenv("CUDA_FAKE_KERNELS", fake.Compile(t, "testdata/kernels.c"))
+	d, err := Open(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func kernel(t *testing.T, d *Device, name string) *Function {
+	t.Helper()
+	m := must(d.Load("kernels", ".version 8.0"))(t)
+	t.Cleanup(func() { check(t, m.Close()) })
+	return must(m.Function(name))(t)
+}
+
+func must[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %q", parts)
+	}
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("error %q lacks %q", err, p)
+		}
+	}
+}
+
+// The program starts without a driver: nothing of libcuda is left for the
+// dynamic linker. This is also what shows that cuda_functions.h is complete:
+// what it lacks would be imported, or not link.
+func TestNoLibraryNeeded(t *testing.T) {
+	f, err := elf.Open(must(os.Executable())(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { check(t, f.Close()) }()
+	for _, l := range must(f.ImportedLibraries())(t) {
+		if strings.Contains(l, "cuda") {
+			t.Errorf("needs %s: the linker found a libcuda before ours: set CGO_LDFLAGS as make gpu does", l)
+		}
+	}
+	for _, s := range must(f.ImportedSymbols())(t) {
+		if strings.HasPrefix(s.Name, "cu") {
+			t.Errorf("imports %s: add it to cuda_functions.h", s.Name)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	fake.Require(t)
+	driver := os.Getenv("CUDA_FAKE_DRIVER")
+	empty, stranger := t.TempDir(), t.TempDir()
+	check(t, os.WriteFile(filepath.Join(stranger, "a.c"), []byte("int x;"), 0o600))
+	check(t, os.Rename(fake.Compile(t, filepath.Join(stranger, "a.c")), filepath.Join(stranger, "libcuda.so.1")))
+	for _, c := range []struct {
+		name, path string
+		env        string
+		want       []string
+	}{
+		{"none", empty, "", []string{"no NVIDIA driver", "libcuda.so.1", "install the driver", "open: no NVIDIA driver", "devices: no NVIDIA driver"}},
+		{"not a driver", stranger, "", []string{"is not an NVIDIA driver", "cuInit"}},
+		{"no device", driver, "CUDA_FAKE_INIT=100", []string{"cuInit: CUDA_ERROR_NO_DEVICE (100): there is no NVIDIA GPU", "open: cuInit"}},
+		{"mismatch", driver, "CUDA_FAKE_INIT=803", []string{"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803)", "restart"}},
+		{"unknown code", driver, "CUDA_FAKE_INIT=12345", []string{"cuInit: CUDA error (12345)"}},
+		{"no devices counted", driver, "CUDA_FAKE_DEVICES=0", []string{"CUDA_ERROR_NO_DEVICE"}},
+		{"count fails", driver, "CUDA_FAKE_FAIL=cuDeviceGetCount=999", []string{"cuDeviceGetCount: CUDA_ERROR_UNKNOWN (999): text of 999"}},
+		{"old", driver, "CUDA_FAKE_VERSION=11040", []string{"driver for CUDA 11.4, 1 device | the NVIDIA driver supports CUDA up to 11.4, and this program needs 12.4", "550"}},
+		{"good", driver, "CUDA_FAKE_DEVICES=2", []string{"driver for CUDA 13.0, 2 devices | <nil>", "open: <nil>", "devices: <nil>"}},
+		{"no such device", driver, "CUDA_FAKE_FAIL=cuDeviceGet=101", []string{"open: cuDeviceGet (device 0): CUDA_ERROR_INVALID_DEVICE (101)", "trainer devices"}},
+		{"no context", driver, "CUDA_FAKE_FAIL=cuDevicePrimaryCtxRetain=2", []string{"open: cuDevicePrimaryCtxRetain (device 0): CUDA_ERROR_OUT_OF_MEMORY"}},
+		{"context not current", driver, "CUDA_FAKE_FAIL=cuCtxSetCurrent=201", []string{"open: cuCtxSetCurrent"}},
+		{"attribute", driver, "CUDA_FAKE_FAIL=cuDeviceGetAttribute=1", []string{"cuDeviceGetAttribute (device 0, attribute 75): CUDA_ERROR_INVALID_VALUE"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := exec.Command(os.Args[0])
+			p.Env = append(os.Environ(), "TEST_PRINT_STATUS=1", "LD_LIBRARY_PATH="+c.path, quick)
+			if c.env != "" {
+				p.Env = append(p.Env, c.env)
+			}
+			out, err := p.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if c.path == empty && !bytes.Contains(out, []byte("no NVIDIA driver")) {
+				t.Skipf("NOT TESTED: this machine has a driver: %s", out)
+			}
+			for _, w := range c.want {
+				if !strings.Contains(string(out), w) {
+					t.Errorf("%q lacks %q", out, w)
+				}
+			}
+		})
+	}
+}
+
+func TestDevices(t *testing.T) {
+	fake.Require(t)
+	t.Setenv("CUDA_FAKE_DEVICES", "2")
+	t.Setenv("CUDA_FAKE_ATTRIBUTES", "97=101376 17=1")
+	infos := must(Devices())(t)
+	want := Info{
+		Ordinal: 1, Name: "Fake GPU 1", Memory: 1 << 30, Free: -1, Major: 9, Multiprocessors: 132,
+		SharedPerBlock: 101376, SharedStatic: 49152, ThreadsPerBlock: 1024, RegistersPerSM: 65536,
+		ClockKHz: 1980000, MemoryClockKHz: 2619000, L2: 50 << 20, Cooperative: true, WatchdogEnabled: true,
+	}
+	if len(infos) != 2 || infos[1] != want {
+		t.Errorf("%+v, want %+v", infos, want)
+	}
+	_, err := Open(2)
+	wantError(t, err, "CUDA device 2", "2 devices", "trainer devices")
+	_, err = Open(-1)
+	wantError(t, err, "CUDA device -1")
+}
+
+// All calls for a device are made on one thread, with its context.
+func TestThread(t *testing.T) {
+	d := device(t)
+	var wg sync.WaitGroup
+	var threads sync.Map
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				err := d.Do(func() error {
+					threads.Store(syscall.Gettid(), true)
+					return d.Do(func() error { // inside Do: runs directly
+						_, _, err := d.MemoryInfo()
+						return err
+					})
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				m, err := d.Alloc("x", 16)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := m.Free(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	threads.Range(func(any, any) bool { n++; return true })
+	if n != 1 {
+		t.Errorf("calls on %d threads", n)
+	}
+	want := errors.New("mine")
+	if err := d.Do(func() error { return want }); !errors.Is(err, want) {
+		t.Errorf("Do returned %v", err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	fake.Require(t)
+	log := filepath.Join(t.TempDir(), "log")
+	t.Setenv("CUDA_FAKE_LOG", log)
+	d := must(Open(0))(t)
+	m := must(d.Alloc("x", 16))(t)
+	check(t, m.Free())
+	check(t, m.Free())
+	check(t, d.Close())
+	check(t, d.Close())
+	if _, err := d.Alloc("x", 16); !errors.Is(err, ErrClosed) {
+		t.Errorf("Alloc after Close: %v", err)
+	}
+	calls := string(must(os.ReadFile(log))(t))
+	for call, want := range map[string]int{"cuDevicePrimaryCtxRetain 0\n": 1, "cuDevicePrimaryCtxRelease_v2 0\n": 1, "cuMemAlloc_v2 16\n": 1, "cuMemFree_v2 \n": 1} {
+		if got := strings.Count(calls, call); got != want {
+			t.Errorf("%d times %q, want %d, in\n%s", got, call, want, calls)
+		}
+	}
+}
+
+func TestMemory(t *testing.T) {
+	d := device(t)
+	m := must(d.Alloc("numbers", 40))(t)
+	if m.Size() != 40 || m.Address() == 0 || m.Address()%256 != 0 {
+		t.Errorf("size %d at %#x", m.Size(), m.Address())
+	}
+	check(t, m.Clear())
+	check(t, CopyTo(m, 8, []float32{1, 2, 3}))
+	got := make([]float32, 10)
+	check(t, CopyFrom(got, m, 0))
+	if want := []float32{0, 0, 1, 2, 3, 0, 0, 0, 0, 0}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	n := must(d.Alloc("others", 8))(t)
+	check(t, n.Copy(0, m, 12, 8))
+	check(t, CopyFrom(got[:2], n, 0))
+	if got[0] != 2 || got[1] != 3 {
+		t.Errorf("copied %v", got[:2])
+	}
+	check(t, CopyTo(m, 40, []float64{}))
+
+	wantError(t, CopyTo(m, 36, []float64{1}), "numbers: 8 bytes at 36, in memory of 40")
+	wantError(t, CopyTo(m, -1, []uint8{1}), "1 bytes at -1")
+	wantError(t, CopyFrom(make([]uint8, 41), m, 0), "41 bytes at 0")
+	wantError(t, n.Copy(0, m, 0, 9), "others: 9 bytes")
+	wantError(t, m.Copy(0, n, 4, 8), "others: 8 bytes at 4")
+	_, err := d.Alloc("nothing", 0)
+	wantError(t, err, "nothing: 0 bytes")
+	check(t, n.Free())
+	check(t, m.Free())
+	wantError(t, CopyFrom(got, m, 0), "numbers: the device memory was freed")
+	wantError(t, m.Clear(), "was freed")
+	if free, total, err := d.MemoryInfo(); err != nil || free != total || total != 1<<30 {
+		t.Errorf("free %d of %d, %v: all was freed", free, total, err)
+	}
+}
+
+func TestOutOfMemory(t *testing.T) {
+	d := device(t)
+	m := must(d.Alloc("images", 1000<<20))(t)
+	_, err := d.Alloc("labels", 100<<20)
+	wantError(t, err, "labels: out of memory on Fake GPU 0", "needed 100.00 MiB", "free 24.00 MiB of 1.00 GiB", "cuMemAlloc (labels): CUDA_ERROR_OUT_OF_MEMORY (2)")
+	var me *MemoryError
+	if !errors.As(err, &me) || me.Needed != 100<<20 || me.Free != 24<<20 || me.Total != 1<<30 || IsSticky(err) {
+		t.Errorf("%#v", err)
+	}
+	check(t, m.Free())
+	m = must(d.Alloc("labels", 100<<20))(t)
+	check(t, m.Free())
+
+	t.Setenv("CUDA_FAKE_FAIL", "cuMemHostAlloc=2")
+	_, err = d.AllocHost("progress", 4096)
+	wantError(t, err, "4096 bytes of page-locked host memory", "cuMemHostAlloc (progress)")
+}
+
+func TestArguments(t *testing.T) {
+	d := device(t)
+	f := kernel(t, d, "types")
+	out := must(d.Alloc("out", 9*8))(t)
+	seven := must(d.Alloc("seven", 4))(t)
+	check(t, CopyTo(seven, 0, []int32{7}))
+	arguments := []Argument{Address(out.Address()), Int32(-2), Uint32(4000000000), Int64(-1 << 40), Float32(1.5), Float64(-0.1), Address(seven.Address())}
+	want := []float64{-2, 4000000000, -1 << 40, 1.5, -0.1, 7, 12, 96, 1024}
+	for _, cooperative := range []bool{false, true} {
+		for _, s := range []*Stream{nil, must(d.NewStream())(t)} {
+			check(t, out.Clear())
+			check(t, f.Launch(Launch{Grid: 12, Block: 96, Shared: 1024, Cooperative: cooperative, Stream: s}, arguments...))
+			got := make([]float64, 9)
+			check(t, CopyFrom(got, out, 0))
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("cooperative %v: %v, want %v", cooperative, got, want)
+			}
+			if s != nil {
+				check(t, s.Close())
+				check(t, s.Close())
+			}
+		}
+	}
+
+	for _, n := range []string{"", "2"} { // inside the launch, and on the stream's thread
+		t.Setenv("CUDA_FAKE_ARGUMENTS", n)
+		direct := kernel(t, d, "direct")
+		check(t, CopyTo(out, 0, []float32{1}))
+		check(t, direct.Launch(Launch{Grid: 1, Block: 1}, Address(out.Address()), Float32(2.25)))
+		got := make([]float32, 1)
+		check(t, CopyFrom(got, out, 0))
+		if got[0] != 3.25 {
+			t.Errorf("direct: %v", got)
+		}
+	}
+	check(t, out.Free())
+	check(t, seven.Free())
+}
+
+// What reaches the driver, to the letter.
+func TestLaunchCalls(t *testing.T) {
+	d := device(t)
+	f := kernel(t, d, "hungry")
+	s := must(d.NewStream())(t)
+	log := filepath.Join(t.TempDir(), "log")
+	t.Setenv("CUDA_FAKE_LOG", log)
+	check(t, f.AllowShared(100000))
+	check(t, f.Launch(Launch{Grid: 3, Block: 64, Shared: 100000, Stream: s}))
+	check(t, f.Launch(Launch{Grid: 132, Block: 128, Cooperative: true}))
+	n := must(f.BlocksPerMultiprocessor(128, 100000))(t)
+	check(t, s.Wait())
+	check(t, d.Wait())
+	want := `cuFuncSetAttribute hungry 8 100000
+cuLaunchKernel hungry grid=3,1,1 block=64,1,1 shared=100000 stream=1 extra=0
+cuLaunchCooperativeKernel hungry grid=132,1,1 block=128,1,1 shared=0 stream=0
+cuOccupancyMaxActiveBlocksPerMultiprocessor hungry 128 100000
+cuStreamSynchronize 1
+cuCtxSynchronize 
+`
+	if got := string(must(os.ReadFile(log))(t)); got != want {
+		t.Errorf("calls:\n%s\nwant:\n%s", got, want)
+	}
+	if n != 2 { // 233472 / (100000 + 1024 static + 1024 of the system)
+		t.Errorf("%d blocks a multiprocessor", n)
+	}
+	check(t, s.Close())
+}
+
+func TestLaunchRefused(t *testing.T) {
+	d := device(t)
+	f := kernel(t, d, "hungry")
+	l := Launch{Grid: 1, Block: 32}
+	for _, c := range []struct {
+		change func(*Launch)
+		want   []string
+	}{
+		{func(l *Launch) { l.Grid = 0 }, []string{"hungry: a grid of 0 blocks"}},
+		{func(l *Launch) { l.Block = 0 }, []string{"blocks of 0 threads"}},
+		{func(l *Launch) { l.Block = 1025 }, []string{"blocks of 1025 threads: want 1 to 1024"}},
+		{func(l *Launch) { l.Shared = 231425 }, []string{"231425 bytes", "Fake GPU 0 has 231424"}}, // 232448 − 1024 static
+		{func(l *Launch) { l.Shared = 50000 }, []string{"cuLaunchKernel (hungry, 1 blocks of 32 threads, 50000 bytes shared): CUDA_ERROR_INVALID_VALUE (1)"}},
+		{func(l *Launch) { l.Grid, l.Block, l.Cooperative = 265, 1024, true }, []string{"cuLaunchCooperativeKernel", "CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE (720)", "whole grid at once"}},
+	} {
+		l := l
+		c.change(&l)
+		wantError(t, f.Launch(l), c.want...)
+	}
+	wantError(t, f.Launch(l, make([]Argument, 65)...), "65 arguments")
+	wantError(t, f.AllowShared(231425), "231425 bytes", "231424")
+	check(t, f.AllowShared(231424))
+	l.Shared = 231424
+	check(t, f.Launch(l))
+	check(t, f.Launch(Launch{Grid: 264, Block: 1024, Cooperative: true}))
+
+	t.Setenv("CUDA_FAKE_ATTRIBUTES", "95=0")
+	old := must(Open(0))(t)
+	m := must(old.Load("kernels", ""))(t)
+	g := must(m.Function("hungry"))(t)
+	wantError(t, g.Launch(Launch{Grid: 1, Block: 1, Cooperative: true}), "cannot launch cooperatively")
+	check(t, m.Close())
+	check(t, old.Close())
+}
+
+func TestAttributes(t *testing.T) {
+	d := device(t)
+	a := must(kernel(t, d, "hungry").Attributes())(t)
+	if want := (Attributes{Registers: 40, SharedStatic: 1024, MaxThreads: 1024, PTX: 80, Binary: 90}); a != want {
+		t.Errorf("%+v, want %+v", a, want)
+	}
+}
+
+// The host sees what a running kernel writes, and the kernel what the host
+// writes; a launch does not wait.
+func TestHostMemory(t *testing.T) {
+	d := device(t)
+	f := kernel(t, d, "wait")
+	s := must(d.NewStream())(t)
+	h := must(d.AllocHost("flags", 64))(t)
+	flags := HostSlice[uint32](h, 8, 2)
+	if flags[0] != 0 || flags[1] != 0 || h.Size() != 64 {
+		t.Errorf("flags %v, size %d", flags, h.Size())
+	}
+	check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, Address(h.Address()+8)))
+	if idle := must(s.Idle())(t); idle {
+		t.Error("idle while the kernel waits")
+	}
+	atomic.StoreUint32(&flags[0], 41)
+	check(t, s.Wait())
+	if got := atomic.LoadUint32(&flags[1]); got != 42 {
+		t.Errorf("the kernel answered %d", got)
+	}
+	if idle := must(s.Idle())(t); !idle {
+		t.Error("not idle after Wait")
+	}
+	func() {
+		defer func() {
+			if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), "BUG: flags") {
+				t.Errorf("HostSlice beyond the end: %v", p)
+			}
+		}()
+		HostSlice[uint64](h, 56, 2)
+	}()
+	check(t, h.Free())
+	check(t, h.Free())
+	check(t, s.Close())
+}
+
+func TestStreamCopies(t *testing.T) {
+	d := device(t)
+	f := kernel(t, d, "add")
+	s := must(d.NewStream())(t)
+	h := must(d.AllocHost("staging", 32))(t)
+	m := must(d.Alloc("numbers", 16))(t)
+	start, end := must(d.NewEvent())(t), must(d.NewEvent())(t)
+	log := filepath.Join(t.TempDir(), "log")
+	t.Setenv("CUDA_FAKE_LOG", log)
+	x := HostSlice[float32](h, 0, 8)
+	copy(x, []float32{1, 2, 3, 4, 0, 0, 0, 0})
+	check(t, start.Record(s))
+	check(t, s.CopyTo(m, 0, h, 0, 16))
+	check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, Address(m.Address()), Int32(4), Float32(0.5)))
+	check(t, s.CopyFrom(h, 16, m, 0, 16))
+	check(t, end.Record(s))
+	elapsed := must(end.Since(start))(t)
+	if got, want := fmt.Sprint(x), "[1 2 3 4 1.5 2.5 3.5 4.5]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if elapsed < 0 || elapsed > time.Minute {
+		t.Errorf("took %v", elapsed)
+	}
+	if calls := string(must(os.ReadFile(log))(t)); strings.Count(calls, "Async_v2 16 pinned=1") != 2 {
+		t.Errorf("calls:\n%s", calls)
+	}
+	wantError(t, s.CopyTo(m, 8, h, 0, 16), "numbers: 16 bytes at 8")
+	wantError(t, s.CopyFrom(h, 24, m, 0, 16), "staging: 16 bytes at 24")
+	check(t, end.Close())
+	check(t, start.Close())
+	check(t, m.Free())
+	check(t, h.Free())
+	wantError(t, s.CopyTo(must(d.Alloc("z", 1))(t), 0, h, 0, 1), "staging: the page-locked memory was freed")
+	check(t, s.Close())
+}
+
+func TestLoad(t *testing.T) {
+	d := device(t)
+	_, err := must(d.Load("kernels.ptx", ".version 8.0"))(t).Function("absent")
+	wantError(t, err, "cuModuleGetFunction (absent): CUDA_ERROR_NOT_FOUND (500)", "kernels.ptx has no such kernel")
+
+	t.Setenv("CUDA_FAKE_JIT_LOG", "ptxas application ptx input, line 12; fatal : Parsing error near 'x'")
+	t.Setenv("CUDA_FAKE_FAIL", "cuModuleLoadDataEx=218")
+	_, err = d.Load("kernels.ptx", "x")
+	wantError(t, err, "cuModuleLoadDataEx (kernels.ptx): CUDA_ERROR_INVALID_PTX (218)", "does not compile", "\nptxas application ptx input, line 12; fatal")
+	t.Setenv("CUDA_FAKE_FAIL", "cuModuleLoadDataEx=222")
+	_, err = d.Load("kernels.ptx", "x")
+	wantError(t, err, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222)", "install a newer NVIDIA driver")
+
+	// A log that fills its buffer is cut, and no more.
+	t.Setenv("CUDA_FAKE_JIT_LOG", strings.Repeat("y", 2*logSize))
+	_, err = d.Load("kernels.ptx", "x")
+	var e *Error
+	if !errors.As(err, &e) || len(e.Log) != logSize-2 { // snprintf's zero, and ours
+		t.Errorf("a log of %d bytes", len(e.Log))
+	}
+}
+
+// After a kernel failed, every call says so, and what was held is given back
+// without another error.
+func TestSticky(t *testing.T) {
+	if !child(t) {
+		return
+	}
+	d := device(t)
+	m := must(d.Alloc("numbers", 16))(t)
+	h := must(d.AllocHost("flags", 16))(t)
+	s := must(d.NewStream())(t)
+	e := must(d.NewEvent())(t)
+	mod := must(d.Load("kernels", ""))(t)
+	f := must(mod.Function("hungry"))(t)
+	t.Setenv("CUDA_FAKE_FAIL", "kernel=719")
+	check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s})) // asynchronous: the launch is fine
+	err := s.Wait()
+	wantError(t, err, "cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED (719)", "cannot be used again")
+	if !IsSticky(err) {
+		t.Error("719 is not sticky")
+	}
+	t.Setenv("CUDA_FAKE_FAIL", "")
+	_, alloc := d.Alloc("x", 1)
+	_, load := d.Load("x", "")
+	_, idle := s.Idle()
+	for name, again := range map[string]error{
+		"Alloc": alloc, "Load": load, "Idle": idle, "Wait": d.Wait(), "Launch": f.Launch(Launch{Grid: 1, Block: 1}),
+		"CopyTo": CopyTo(m, 0, []uint8{1}), "Clear": m.Clear(), "Record": e.Record(s),
+	} {
+		if !errors.Is(again, err) {
+			t.Errorf("%s after the fault: %v", name, again)
+		}
+	}
+	for _, c := range []func() error{mod.Close, e.Close, s.Close, h.Free, m.Free, d.Close} {
+		check(t, c())
+	}
+}
+
+// Each call of the driver, failing, is named in the error, and nothing else
+// comes of it.
+func TestEveryCallFails(t *testing.T) {
+	d := device(t)
+	m := must(d.Alloc("numbers", 16))(t)
+	h := must(d.AllocHost("flags", 16))(t)
+	s := must(d.NewStream())(t)
+	e := must(d.NewEvent())(t)
+	mod := must(d.Load("kernels", ""))(t)
+	f := must(mod.Function("hungry"))(t)
+	check(t, e.Record(nil))
+	for _, c := range []struct {
+		symbol string
+		call   func() error
+	}{
+		{"cuMemAlloc_v2", func() error { _, err := d.Alloc("x", 1); return err }},
+		{"cuMemGetInfo_v2", func() error { _, _, err := d.MemoryInfo(); return err }},
+		{"cuMemHostAlloc", func() error { _, err := d.AllocHost("x", 1); return err }},
+		{"cuMemHostGetDevicePointer_v2", func() error { _, err := d.AllocHost("x", 1); return err }},
+		{"cuMemsetD8_v2", m.Clear},
+		{"cuMemcpyHtoD_v2", func() error { return CopyTo(m, 0, []int32{1}) }},
+		{"cuMemcpyDtoH_v2", func() error { return CopyFrom([]int32{1}, m, 0) }},
+		{"cuMemcpyDtoD_v2", func() error { return m.Copy(0, m, 8, 8) }},
+		{"cuMemcpyHtoDAsync_v2", func() error { return s.CopyTo(m, 0, h, 0, 8) }},
+		{"cuMemcpyDtoHAsync_v2", func() error { return s.CopyFrom(h, 0, m, 0, 8) }},
+		{"cuStreamCreate", func() error { _, err := d.NewStream(); return err }},
+		{"cuStreamSynchronize", s.Wait},
+		{"cuStreamQuery", func() error { _, err := s.Idle(); return err }},
+		{"cuCtxSynchronize", d.Wait},
+		{"cuEventCreate", func() error { _, err := d.NewEvent(); return err }},
+		{"cuEventRecord", func() error { return e.Record(s) }},
+		{"cuEventSynchronize", func() error { _, err := e.Since(e); return err }},
+		{"cuEventElapsedTime", func() error { _, err := e.Since(e); return err }},
+		{"cuModuleLoadDataEx", func() error { _, err := d.Load("x", ""); return err }},
+		{"cuModuleGetFunction", func() error { _, err := mod.Function("hungry"); return err }},
+		{"cuFuncGetAttribute", func() error { _, err := f.Attributes(); return err }},
+		{"cuFuncSetAttribute", func() error { return f.AllowShared(100) }},
+		{"cuOccupancyMaxActiveBlocksPerMultiprocessor", func() error { _, err := f.BlocksPerMultiprocessor(1, 1); return err }},
+		{"cuLaunchKernel", func() error { return f.Launch(Launch{Grid: 1, Block: 1}) }},
+		{"cuLaunchCooperativeKernel", func() error { return f.Launch(Launch{Grid: 1, Block: 1, Cooperative: true}) }},
+		{"cuStreamDestroy_v2", func() error { return must(d.NewStream())(t).Close() }},
+		{"cuEventDestroy_v2", func() error { return must(d.NewEvent())(t).Close() }},
+		{"cuModuleUnload", func() error { return must(d.Load("x", ""))(t).Close() }},
+		{"cuMemFree_v2", func() error { return must(d.Alloc("x", 1))(t).Free() }},
+		{"cuMemFreeHost", func() error { return must(d.AllocHost("x", 1))(t).Free() }},
+		{"cuDevicePrimaryCtxRelease_v2", func() error { return must(Open(0))(t).Close() }},
+	} {
+		t.Run(c.symbol, func(t *testing.T) {
+			check(t, c.call())
+			t.Setenv("CUDA_FAKE_FAIL", c.symbol+"=999")
+			name, _, _ := strings.Cut(c.symbol, "_v2")
+			wantError(t, c.call(), name, "CUDA_ERROR_UNKNOWN (999): text of 999")
+			t.Setenv("CUDA_FAKE_FAIL", "")
+			check(t, c.call())
+		})
+	}
+}

@@ -1,0 +1,22 @@
+//go:build !(gpu && cgo && linux && (amd64 || arm64))
+
+package driver
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestNotBuilt(t *testing.T) {
+	s := Status()
+	if s.Built || s.Ready() || !strings.Contains(s.String(), "-tags gpu") {
+		t.Errorf("%+v", s)
+	}
+	if _, err := Devices(); !errors.Is(err, ErrNotBuilt) {
+		t.Errorf("Devices: %v", err)
+	}
+	if err := s.Require(12000); !errors.Is(err, ErrNotBuilt) {
+		t.Errorf("Require: %v", err)
+	}
+}

@@ -1,0 +1,425 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"trainer/graph/ir"
+)
+
+// Mode says who runs a program.
+type Mode uint8
+
+// The modes; see the package comment.
+const (
+	Block Mode = iota
+	Grid
+	Tiles
+	Dense
+	modeEnd
+)
+
+var modeNames = [modeEnd]string{"block", "grid", "tiles", "dense"}
+
+func (m Mode) String() string {
+	if m >= modeEnd {
+		return fmt.Sprintf("Mode(%d)", m)
+	}
+	return modeNames[m]
+}
+
+// MaxThreads is the most threads of a block.
+const MaxThreads = 512
+
+// Options say how to encode.
+type Options struct {
+	Mode    Mode
+	Threads int // of a block, a multiple of 32; 0: MaxThreads
+	Blocks  int // Grid: of the launch, all resident at once; 1 or more
+
+	// Shared is how many bytes of dynamic shared memory a block may have: the
+	// device's MAX_SHARED_MEMORY_PER_BLOCK_OPTIN. What does not fit is in
+	// global memory: first the parameters, then the temporaries.
+	Shared int
+
+	Cost    string // the 1×1 output that goes to Params.Costs; "": none, and what only it needs is left out
+	Outputs bool   // keep the program's outputs for Params.Outputs
+	Score   string // Tiles: the output with a^L, for Params.Predictions, SampleCosts and Confusion
+}
+
+// Image is an encoded program.
+type Image struct {
+	Program *ir.Program
+	Options Options // with the defaults filled in
+
+	// What goes to device memory, 8-byte aligned; see Params.
+	Code, Operands, Bytecode, Constants []byte
+
+	Entry       string // the kernel
+	SharedBytes int    // dynamic shared memory of the launch
+	Flags       uint32
+
+	Placements   []Placement // of the parameters
+	ParamCount   int         // elements of the parameters of one replica
+	ArenaCount   int         // elements of the temporaries of one replica, or of one block of Tiles
+	Outputs      []ir.Ref    // in their order in Params.Outputs, each row-major
+	OutputCount  int         // elements of one replica's outputs
+	NeedsDense   bool        // Params.Pixels or Values
+	NeedsRows    bool        // Params.RowStart, RowIndex, and RowPixel or RowValue
+	NeedsTarget  bool        // Params.Labels or Targets
+	Barriers     int         // barriers of all threads that a step has
+	outputFirst  int
+	instructions int
+}
+
+// Placement is where a parameter is among the parameters: element (i,j) is at
+// Offset + i·RowStride + j·ColStride.
+type Placement struct {
+	Ref                             ir.Ref
+	Offset, RowStride, ColStride, N int
+}
+
+// The enumerations of machine.h.
+const (
+	opFill = iota
+	opCopy
+	opDot
+	opFinish
+	opRows
+	opRowsAdd
+	opPixels
+	opScore
+)
+
+const (
+	sinkStore = iota
+	sinkMap
+	sinkUpdate
+	sinkCost
+)
+
+const (
+	spaceParam = iota
+	spaceArena
+	spaceData
+	spaceTarget
+	spaceOne
+	spaceSelf
+)
+
+const (
+	barrierNone = iota
+	barrierWarp
+	barrierAll
+)
+
+const (
+	none = math.MaxUint32
+	tile = 8 // TILE
+)
+
+// operand is struct Operand.
+type operand struct {
+	Space, Offset uint32
+	Rs, Cs        int32
+	Cols          uint32
+	Prs, Pcs      int32
+	Len           uint32 // of an output: its elements
+}
+
+// instr is struct Instr.
+type instr struct {
+	Op, Sink, Form, Barrier uint32
+	Warp                    uint32
+	Rows, Cols, Inner       uint32
+	Lanes, Splits, Chunk    uint32
+	Dst, Raw, A, B          uint32
+	Arg, Args               uint32
+	Code, Terms             uint32
+	Chained                 uint32
+	Value                   float64
+}
+
+const operandSize = 32 // bytes of struct Operand
+
+// matrix is an operand before the memory plan: a buffer (or the scratch of a
+// split sum, numbered behind the buffers) seen through strides.
+type matrix struct {
+	buf     int // index into encoder.temps for temporaries, else the Ref
+	operand operand
+}
+
+// step is an instruction before it is encoded.
+type step struct {
+	op, sink          int
+	rows, cols, inner int
+	lanes, splits     int
+	chunk             int
+	warp              bool
+	barrier           int
+	dst, raw, a, b    *matrix
+	args              []matrix
+	expr              ir.Expr // sinkMap
+	chain             []*step // maps that it does too, element by element
+	value             float64 // opFill
+}
+
+type temp struct {
+	len, first, last, offset int
+}
+
+type encoder struct {
+	p     *ir.Program
+	o     Options
+	image *Image
+	place map[ir.Ref]Placement
+	temps map[int]*temp
+	next  int // number of the next scratch
+	keep  map[ir.Ref]bool
+	cost  ir.Ref
+	score ir.Ref
+	steps []*step
+}
+
+// Encode turns a verified program into the device's form. It refuses what the
+// kernels cannot run, and what cannot be in the mode.
+func Encode(p *ir.Program, o Options) (*Image, error) {
+	if err := ir.Verify(p); err != nil {
+		return nil, fmt.Errorf("kernel: %w", err)
+	}
+	if o.Threads == 0 {
+		o.Threads = MaxThreads
+	}
+	e := &encoder{p: p, o: o, temps: map[int]*temp{}, next: len(p.Buffers), keep: map[ir.Ref]bool{}, cost: -1, score: -1}
+	e.image = &Image{Program: p, Options: o}
+	passes := []func() error{e.check, e.layout, e.lower, e.fuse, e.split, e.plan, e.barriers, e.emit}
+	if o.Mode == Dense {
+		passes = []func() error{e.check, e.layout, e.lower, e.fuse, e.dense}
+	}
+	for _, pass := range passes {
+		if err := pass(); err != nil {
+			return nil, fmt.Errorf("kernel: %s, %v mode: %w", p.Name, o.Mode, err)
+		}
+	}
+	return e.image, nil
+}
+
+func (e *encoder) check() error {
+	o := e.o
+	switch {
+	case o.Mode >= modeEnd:
+		return errors.New("want mode block, grid, tiles or dense")
+	case o.Threads < 32 || o.Threads > MaxThreads || o.Threads%32 != 0:
+		return fmt.Errorf("blocks of %d threads, want a multiple of 32 up to %d", o.Threads, MaxThreads)
+	case o.Mode == Grid && o.Blocks < 1:
+		return fmt.Errorf("a grid of %d blocks, want 1 or more", o.Blocks)
+	case o.Score != "" && o.Mode != Tiles:
+		return errors.New("a score is for tiles mode only")
+	case o.Mode == Tiles && (o.Cost != "" || o.Outputs):
+		return errors.New("costs and outputs of steps, which tiles have not: use a score")
+	}
+	find := func(name, what string) (ir.Ref, error) {
+		r, ok := e.p.Lookup(name)
+		if !ok || e.p.Buffers[r].Kind != ir.Temporary {
+			return -1, fmt.Errorf("no temporary %q for the %s", name, what)
+		}
+		return r, nil
+	}
+	var err error
+	if o.Cost != "" {
+		if e.cost, err = find(o.Cost, "cost"); err != nil {
+			return err
+		}
+		if e.p.Buffers[e.cost].Len() != 1 {
+			return fmt.Errorf("the cost %s has %d elements, want 1", o.Cost, e.p.Buffers[e.cost].Len())
+		}
+	}
+	if o.Score != "" {
+		if e.score, err = find(o.Score, "score"); err != nil {
+			return err
+		}
+		if e.p.Buffers[e.score].Rows != e.p.Batch {
+			return fmt.Errorf("the score %s has %d rows, want %d, one a sample", o.Score, e.p.Buffers[e.score].Rows, e.p.Batch)
+		}
+	}
+	if o.Outputs {
+		for _, r := range e.p.Outputs {
+			e.keep[r] = true
+		}
+		e.image.Outputs = slices.Clone(e.p.Outputs)
+	}
+	for i, in := range e.p.Code {
+		if in.Op.IsUpdate() && o.Mode == Tiles {
+			return fmt.Errorf("#%d updates %s, and tiles run in no order: use block or grid mode", i, e.p.Buffers[in.Dst].Name)
+		}
+	}
+	return nil
+}
+
+// emit writes the tables and sums up the launch.
+func (e *encoder) emit() error {
+	im := e.image
+	var code []instr
+	var operands []operand
+	var bytecode []uint32
+	var constants []float64
+	put := func(m *matrix) uint32 {
+		if m == nil {
+			return none
+		}
+		o := m.operand
+		if o.Space == spaceArena {
+			o.Offset = uint32(e.temps[m.buf].offset)
+		}
+		operands = append(operands, o)
+		return uint32(len(operands) - 1)
+	}
+	var all []*step
+	for _, s := range e.steps {
+		all = append(append(all, s), s.chain...)
+	}
+	for _, s := range all {
+		in := instr{
+			Op: uint32(s.op), Sink: uint32(s.sink), Barrier: uint32(s.barrier),
+			Rows: uint32(s.rows), Cols: uint32(s.cols), Inner: uint32(s.inner),
+			Lanes: uint32(s.lanes), Splits: uint32(s.splits), Chunk: uint32(s.chunk),
+			Dst: put(s.dst), Raw: put(s.raw), A: put(s.a), B: put(s.b),
+			Value: s.value, Chained: uint32(len(s.chain)),
+		}
+		if s.warp {
+			in.Warp = 1
+		}
+		in.Arg, in.Args = uint32(len(operands)), uint32(len(s.args))
+		for k := range s.args {
+			put(&s.args[k])
+		}
+		if s.sink == sinkMap {
+			form, factor := recognise(s.expr)
+			in.Form, in.Code = uint32(form), uint32(len(bytecode))
+			if form != 0 {
+				in.Value = factor
+			} else {
+				for _, t := range s.expr.Terms() {
+					word := uint32(t.Fn)
+					switch t.Fn {
+					case ir.FnArg:
+						word |= uint32(t.Arg) << 8
+					case ir.FnConst:
+						word |= uint32(len(constants)) << 8
+						constants = append(constants, t.Value)
+					}
+					bytecode = append(bytecode, word)
+				}
+			}
+			in.Terms = uint32(len(bytecode)) - in.Code
+		}
+		code = append(code, in)
+		for _, m := range s.operands() {
+			switch m.operand.Space {
+			case spaceData:
+				if s.op != opRows {
+					im.NeedsDense = true
+				}
+			case spaceTarget:
+				im.NeedsTarget = true
+			}
+		}
+		im.NeedsRows = im.NeedsRows || s.op == opRows || s.op == opRowsAdd
+	}
+	im.outputFirst = len(operands)
+	for _, r := range im.Outputs {
+		m := e.view(r)
+		n := e.p.Buffers[r].Len()
+		operands[put(&m)].Len = uint32(n)
+		im.OutputCount += n
+	}
+	return e.finish(code, operands, bytecode, constants)
+}
+
+// finish fills in the image and decides what is in shared memory.
+func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, constants []float64) error {
+	im := e.image
+	im.instructions = len(code)
+	im.Code, im.Operands, im.Constants = encode(code), encode(operands), encode(constants)
+	im.Bytecode = encode(bytecode)
+	size, suffix := 4, "_f32"
+	if e.p.Elem == ir.Float64 {
+		size, suffix = 8, "_f64"
+	}
+	room := func(bytes int) int { return (bytes + 15) &^ 15 }
+	im.SharedBytes = ControlSize + room(len(im.Code)) + room(len(im.Operands)) + room(len(im.Constants)) +
+		room(len(im.Bytecode)) + room(256*size)
+	if im.SharedBytes > e.o.Shared {
+		return fmt.Errorf("the program needs %d bytes of shared memory and a block may have %d: use the CPU", im.SharedBytes, e.o.Shared)
+	}
+	im.Entry = "vm_block" + suffix
+	switch e.o.Mode {
+	case Grid:
+		im.Entry = "vm_grid" + suffix
+		return nil
+	case Dense:
+		return nil // dense.go says what it needs
+	}
+	if e.o.Mode == Tiles {
+		im.Flags |= FlagTiles
+	}
+	for _, part := range []struct {
+		count int
+		flag  uint32
+	}{{im.ArenaCount, FlagArenaShared}, {im.ParamCount, FlagParamsShared}} {
+		if n := room(part.count * size); im.SharedBytes+n <= e.o.Shared {
+			im.SharedBytes += n
+			im.Flags |= part.flag
+		}
+	}
+	return nil
+}
+
+// Params returns the argument of a launch with what the image knows filled in.
+func (im *Image) Params() Params {
+	p := Params{
+		ParamStride: uint64(im.ParamCount), ArenaStride: uint64(im.ArenaCount), OutputStride: uint64(im.OutputCount),
+		Instructions: uint32(im.instructions), OperandCount: uint32(len(im.Operands) / operandSize),
+		BytecodeCount: uint32(len(im.Bytecode) / 4), ConstantCount: uint32(len(im.Constants) / 8),
+		Batch: uint32(im.Program.Batch), Inputs: 1, Classes: 1, Flags: im.Flags,
+		ParamCount: uint32(im.ParamCount), ArenaCount: uint32(im.ArenaCount),
+		OutputFirst: uint32(im.outputFirst), OutputCount: uint32(len(im.Outputs)),
+	}
+	for _, b := range im.Program.Buffers {
+		switch b.Kind {
+		case ir.Data:
+			p.Inputs = uint32(b.Cols)
+		case ir.Target:
+			p.Classes = uint32(b.Cols)
+		}
+	}
+	if r, ok := im.Program.Lookup(im.Options.Score); ok {
+		p.Classes = uint32(im.Program.Buffers[r].Cols)
+	}
+	return p
+}
+
+// Pack writes parameter r, row-major in values, to its place among the
+// parameters of a replica.
+func Pack[T float32 | float64](im *Image, params []T, r ir.Ref, values []T) {
+	im.each(r, func(at, k int) { params[at] = values[k] })
+}
+
+// Unpack is the way back.
+func Unpack[T float32 | float64](im *Image, params []T, r ir.Ref, values []T) {
+	im.each(r, func(at, k int) { values[k] = params[at] })
+}
+
+func (im *Image) each(r ir.Ref, f func(at, k int)) {
+	for _, pl := range im.Placements {
+		if pl.Ref != r {
+			continue
+		}
+		b := im.Program.Buffers[r]
+		for k := range b.Len() {
+			f(pl.Offset+k/b.Cols*pl.RowStride+k%b.Cols*pl.ColStride, k)
+		}
+	}
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Makes kernels.ptx and registers.txt from the sources beside this file. Needs
+# python3 with venv and pip, and no GPU.
+#
+#   ./generate.sh          make them
+#   ./generate.sh -check   fail if they are not what the sources give (CI)
+#
+# registers.txt has what ptxas -v says of each kernel: registers, stack and
+# spills for sm_80 and sm_90. They change only with a commit that shows it.
+set -eu
+cd "$(dirname "$0")"
+nvrtc=12.0.140
+ptxas=12.4.131
+tools=${TRAINER_CUDA_TOOLS:-${TMPDIR:-/tmp}/trainer-cuda-tools-$(id -u)-$nvrtc-$ptxas}
+if [ ! -e "$tools/ready" ]; then
+	python3 -m venv "$tools"
+	"$tools/bin/pip" install --quiet "nvidia-cuda-nvrtc-cu12==$nvrtc" "nvidia-cuda-nvcc-cu12==$ptxas"
+	touch "$tools/ready"
+fi
+site=$("$tools/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+chmod +x "$site/nvidia/cuda_nvcc/bin/ptxas"
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+"$tools/bin/python" _gen/ptx.py . "$site" "$out"
+if [ "${1:-}" = -check ]; then
+	diff -u registers.txt "$out/registers.txt"
+	cmp kernels.ptx "$out/kernels.ptx"
+	echo "kernels.ptx and registers.txt are fresh"
+else
+	cp "$out/kernels.ptx" "$out/registers.txt" .
+fi

@@ -1,0 +1,255 @@
+// shim.h: the CUDA that the kernels use, on the CPU, so that g++ compiles
+// them: threads, barriers, warp shuffles, atomics and dynamic shared memory.
+//
+// A CUDA thread is a fiber (its own stack, switched at barriers), so that
+// blocks of 512 threads are cheap; or, with -DHOST_THREADS, a std::thread, for
+// the thread sanitizer and small blocks. Blocks run one after the other; those
+// of a kernel whose blocks wait for each other run all at once.
+//
+// Shared memory begins as NaN. A barrier that not all threads of its block or
+// warp reach ends the process with a message, as do threads that wait for ever
+// (fibers only).
+//
+// For a kernel NAME the library exports
+//	void NAME_host(void **params, unsigned gridX, unsigned blockX, unsigned sharedBytes);
+// params[0] points to the kernel's argument, as cuLaunchKernel has it.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <vector>
+#ifdef HOST_THREADS
+#include <barrier>
+#include <thread>
+#else
+#include <csetjmp>
+#include <sys/mman.h>
+#include <ucontext.h>
+#endif
+
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __align__(n) alignas(n)
+#define NOINLINE __attribute__((noinline))
+#define WARP_ALL 0xffffffffu
+
+namespace host {
+
+struct Dim {
+	unsigned x;
+};
+
+[[noreturn]] inline void fail(const char *what) {
+	fprintf(stderr, "shim: %s\n", what);
+	abort();
+}
+
+#ifdef HOST_THREADS
+struct Barrier {
+	explicit Barrier(unsigned n) : b(n) {}
+	void wait() { b.arrive_and_wait(); }
+	std::barrier<> b;
+};
+#else
+struct Barrier {
+	explicit Barrier(unsigned n) : want(n) {}
+	void wait();
+	unsigned want, arrived = 0, generation = 0;
+};
+#endif
+
+struct Warp {
+	explicit Warp(unsigned lanes) : barrier(lanes) {}
+	Barrier barrier;
+	unsigned long long slot[32] = {};
+};
+
+struct Block {
+	Block(unsigned threads, unsigned bytes) : barrier(threads) {
+		for (unsigned i = 0; i < threads; i += 32)
+			warps.push_back(std::make_unique<Warp>(threads - i < 32 ? threads - i : 32));
+		shared = (unsigned char *)aligned_alloc(256, (bytes + 511) & ~255u);
+		memset(shared, 0xff, (bytes + 511) & ~255u);
+	}
+	~Block() { free(shared); }
+	Barrier barrier;
+	std::vector<std::unique_ptr<Warp>> warps;
+	unsigned char *shared;
+};
+
+} // namespace host
+
+inline thread_local host::Dim threadIdx, blockIdx;
+inline host::Dim blockDim, gridDim;
+namespace host {
+inline thread_local Block *block;
+
+#ifdef HOST_THREADS
+inline void pause() { std::this_thread::yield(); }
+
+template <class F> void together(unsigned first, unsigned last, unsigned threads, unsigned bytes, F body) {
+	std::vector<std::unique_ptr<Block>> blocks;
+	std::vector<std::thread> all;
+	for (unsigned b = first; b < last; b++)
+		blocks.push_back(std::make_unique<Block>(threads, bytes));
+	for (unsigned b = first; b < last; b++)
+		for (unsigned t = 0; t < threads; t++)
+			all.emplace_back([&, b, t] {
+				threadIdx.x = t;
+				blockIdx.x = b;
+				block = blocks[b - first].get();
+				body();
+			});
+	for (auto &t : all)
+		t.join();
+}
+#else
+struct Fiber {
+	unsigned block = 0, thread = 0;
+	bool started = false, done = false, pausing = false;
+	const Barrier *at = nullptr; // waits here until its generation is not
+	unsigned generation = 0;
+	jmp_buf state;
+	ucontext_t context;
+};
+inline Fiber *running;
+inline jmp_buf scheduler;
+inline void (*entry)(void *);
+inline void *entryBody;
+constexpr size_t stackBytes = 64 << 10;
+
+// yield gives the CPU back to the scheduler.
+inline void yield() {
+	if (!_setjmp(running->state))
+		_longjmp(scheduler, 1);
+}
+inline void pause() {
+	running->pausing = true;
+	yield();
+}
+inline void Barrier::wait() {
+	if (++arrived == want) {
+		arrived = 0;
+		generation++;
+		return;
+	}
+	running->at = this;
+	running->generation = generation;
+	yield();
+}
+[[noreturn]] inline void start() {
+	entry(entryBody);
+	running->done = true;
+	_longjmp(scheduler, 1);
+}
+
+// resume runs f until it waits, pauses or ends. It is a function of its own so
+// that no variable of the caller lives across the jump.
+__attribute__((noinline)) inline void resume(Fiber &f, char *stack) {
+	f.at = nullptr;
+	f.pausing = false;
+	running = &f;
+	if (_setjmp(scheduler))
+		return;
+	if (f.started)
+		_longjmp(f.state, 1);
+	f.started = true;
+	getcontext(&f.context);
+	f.context.uc_stack.ss_sp = stack;
+	f.context.uc_stack.ss_size = stackBytes;
+	f.context.uc_link = nullptr;
+	makecontext(&f.context, start, 0);
+	setcontext(&f.context);
+}
+
+template <class F> void together(unsigned first, unsigned last, unsigned threads, unsigned bytes, F body) {
+	std::vector<std::unique_ptr<Block>> blocks;
+	std::vector<Fiber> fibers((last - first) * threads);
+	size_t size = fibers.size() * stackBytes;
+	char *stacks = (char *)mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (stacks == MAP_FAILED)
+		fail("no memory for the stacks of the threads");
+	entry = [](void *b) { (*(F *)b)(); };
+	entryBody = &body;
+	for (unsigned b = first; b < last; b++)
+		blocks.push_back(std::make_unique<Block>(threads, bytes));
+	for (size_t i = 0; i < fibers.size(); i++) {
+		fibers[i].block = first + i / threads;
+		fibers[i].thread = i % threads;
+	}
+	unsigned idle = 0;
+	for (size_t left = fibers.size(); left > 0;) {
+		size_t resumed = 0, paused = 0;
+		for (size_t i = 0; i < fibers.size(); i++) {
+			Fiber &f = fibers[i];
+			if (f.done || (f.at && f.at->generation == f.generation))
+				continue;
+			threadIdx.x = f.thread;
+			blockIdx.x = f.block;
+			block = blocks[f.block - first].get();
+			resume(f, stacks + i * stackBytes);
+			resumed++;
+			left -= f.done;
+			paused += f.pausing;
+		}
+		if (left > 0 && resumed == 0)
+			fail("a barrier that not all threads reach");
+		idle = resumed == paused ? idle + 1 : 0;
+		if (left > 0 && idle > 100000)
+			fail("threads wait for ever");
+	}
+	munmap(stacks, size);
+}
+#endif
+
+// launch runs body(argument) as a kernel.
+template <class A> void launch(void (*body)(const A *), void **params, unsigned grid, unsigned threads, unsigned bytes, bool all) {
+	static std::mutex one;
+	std::lock_guard<std::mutex> hold(one);
+	if (grid == 0 || threads == 0 || threads % 32 != 0)
+		fail("a launch of no block, or of blocks that are no whole warps");
+	const A *argument = *(const A **)params[0];
+	gridDim.x = grid;
+	blockDim.x = threads;
+	for (unsigned b = 0; b < grid; b += all ? grid : 1)
+		together(b, all ? grid : b + 1, threads, bytes, [=] { body(argument); });
+}
+
+template <class U> U exchange(U v, unsigned from) {
+	Warp &w = *block->warps[threadIdx.x / 32];
+	memcpy(&w.slot[threadIdx.x % 32], &v, sizeof v);
+	w.barrier.wait();
+	memcpy(&v, &w.slot[from], sizeof v);
+	w.barrier.wait();
+	return v;
+}
+
+} // namespace host
+
+inline void __syncthreads() { host::block->barrier.wait(); }
+#ifndef NO_SYNCWARP // a test takes it away
+inline void __syncwarp() { host::block->warps[threadIdx.x / 32]->barrier.wait(); }
+#else
+inline void __syncwarp() {}
+#endif
+inline void __threadfence() {}
+template <class U> U __shfl_sync(unsigned, U v, unsigned from) { return host::exchange(v, from % 32); }
+template <class U> U __shfl_xor_sync(unsigned, U v, unsigned with) { return host::exchange(v, threadIdx.x % 32 ^ with); }
+inline unsigned atomicAdd(unsigned *p, unsigned v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }
+inline unsigned atomicCAS(unsigned *p, unsigned old, unsigned v) {
+	__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	return old;
+}
+inline unsigned load_acquire(const unsigned *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+inline unsigned load_system(const unsigned *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+inline void store_system(unsigned *p, unsigned v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+inline void spin_pause() { host::pause(); }
+#define SHARED_MEMORY() host::block->shared
+
+#define KERNEL(NAME, BODY, TOGETHER) \
+	extern "C" void NAME##_host(void **a, unsigned g, unsigned b, unsigned s) { host::launch<Params>(BODY, a, g, b, s, TOGETHER); }

@@ -1,0 +1,189 @@
+// Package kerneltest runs the kernels on the CPU, for tests of everything
+// that needs a GPU otherwise: it compiles them with g++ and host/shim.h.
+package kerneltest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trainer/graph/vm/cuda/kernel"
+)
+
+// Library compiles the kernels to a shared library that exports NAME_host for
+// each kernel, and returns its path. The result is kept in the folder for
+// temporary files until the sources change. Without g++ the test is skipped.
+func Library(tb testing.TB, flags ...string) string {
+	tb.Helper()
+	return compile(tb, "libkernels.so", append([]string{"-fPIC", "-shared", "-x", "c++", "kernels.cu"}, flags...))
+}
+
+// Host is a process that runs kernels.
+type Host struct {
+	in     io.WriteCloser
+	out    io.Reader
+	stderr *bytes.Buffer
+	cmd    *exec.Cmd
+}
+
+// Start starts a process that runs the kernels of Library.
+func Start(tb testing.TB) *Host {
+	tb.Helper()
+	runner := compile(tb, "run", []string{"-x", "c++", "host/run.cpp", "-ldl"})
+	return start(tb, exec.Command(runner, Library(tb)))
+}
+
+// StartThreads starts a process with a thread for each CUDA thread, under the
+// thread sanitizer. A data race ends it.
+func StartThreads(tb testing.TB, flags ...string) *Host {
+	tb.Helper()
+	args := append([]string{"-DHOST_THREADS", "-fsanitize=thread", "-g", "-rdynamic", "-x", "c++", "kernels.cu", "host/run.cpp", "-ldl"}, flags...)
+	cmd := exec.Command(compile(tb, "run-threads", args))
+	cmd.Env = append(os.Environ(), "TSAN_OPTIONS=halt_on_error=1 exitcode=66")
+	return start(tb, cmd)
+}
+
+func start(tb testing.TB, cmd *exec.Cmd) *Host {
+	tb.Helper()
+	h := &Host{cmd: cmd, stderr: &bytes.Buffer{}}
+	cmd.Stderr = h.stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h.in, h.out = in, out
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		_ = in.Close() // its end
+		_ = cmd.Wait() // Launch has reported what went wrong
+	})
+	return h
+}
+
+// compile builds name in a folder that is named by the sources and flags.
+func compile(tb testing.TB, name string, args []string) string {
+	tb.Helper()
+	compiler, err := exec.LookPath("g++")
+	if err != nil {
+		tb.Skip("SKIPPED: no g++, so the kernels are not tested here: install g++")
+	}
+	args = append([]string{"-std=c++20", "-O2", "-DHOST_SHIM", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"}, args...)
+	hash := sha256.New()
+	fmt.Fprintln(hash, compiler, args)
+	sources := map[string][]byte{}
+	err = fs.WalkDir(kernel.Sources, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		sources[path], err = fs.ReadFile(kernel.Sources, path)
+		fmt.Fprintln(hash, path, len(sources[path]))
+		hash.Write(sources[path])
+		return err
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	folder := filepath.Join(os.TempDir(), fmt.Sprintf("trainer-kernels-%d-%s", os.Getuid(), hex.EncodeToString(hash.Sum(nil)[:8])))
+	target := filepath.Join(folder, name)
+	if _, err := os.Stat(target); err == nil {
+		return target
+	}
+	// Built beside and renamed, so that tests that build at once do no harm.
+	work := tb.TempDir()
+	for path, text := range sources {
+		if err := os.MkdirAll(filepath.Join(work, filepath.Dir(path)), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(work, path), text, 0o644); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	beside, err := os.CreateTemp(folder, name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := beside.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.Command(compiler, append(args, "-o", beside.Name())...)
+	cmd.Dir = work
+	if text, err := cmd.CombinedOutput(); err != nil {
+		_ = os.Remove(beside.Name())
+		tb.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, text)
+	}
+	if err := os.Rename(beside.Name(), target); err != nil {
+		tb.Fatal(err)
+	}
+	return target
+}
+
+// Memory stands for device memory. An address is a place in it; 0 is none.
+type Memory struct {
+	bytes []byte
+}
+
+// Put adds b, aligned, and returns its address; 0 if b is empty.
+func (m *Memory) Put(b []byte) kernel.Address {
+	if len(b) == 0 {
+		return 0
+	}
+	at := max(256, (len(m.bytes)+255)&^255)
+	m.bytes = append(m.bytes, make([]byte, at-len(m.bytes))...)
+	m.bytes = append(m.bytes, b...)
+	return kernel.Address(at)
+}
+
+// PutValues adds values, which are of fixed size.
+func (m *Memory) PutValues(values any) kernel.Address {
+	var b bytes.Buffer
+	if err := binary.Write(&b, binary.LittleEndian, values); err != nil {
+		panic("BUG: kerneltest: " + err.Error())
+	}
+	return m.Put(b.Bytes())
+}
+
+// Get reads the values at an address into values.
+func (m *Memory) Get(at kernel.Address, values any) {
+	if err := binary.Read(bytes.NewReader(m.bytes[at:]), binary.LittleEndian, values); err != nil {
+		panic("BUG: kerneltest: " + err.Error())
+	}
+}
+
+// Launch runs a kernel over memory m, which it changes. The error has what the
+// process wrote: the report of a data race, or of a barrier that not all reach.
+func (h *Host) Launch(entry string, grid, block, shared int, m *Memory, p kernel.Params) error {
+	at := m.Put(p.Bytes())
+	head := make([]byte, 32)
+	copy(head, entry)
+	for _, v := range []int{grid, block, shared, int(at), len(m.bytes), kernel.Addresses} {
+		head = binary.LittleEndian.AppendUint32(head, uint32(v))
+	}
+	_, err := h.in.Write(append(head, m.bytes...))
+	if err == nil {
+		_, err = io.ReadFull(h.out, m.bytes)
+	}
+	if err != nil {
+		_ = h.in.Close()
+		_ = h.cmd.Wait()
+		return fmt.Errorf("kerneltest: %s: %w\n%s", entry, err, h.stderr)
+	}
+	return nil
+}

@@ -1,0 +1,634 @@
+//go:build gpu && cgo && linux && (amd64 || arm64)
+
+package cuda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"trainer/data"
+	"trainer/graph"
+	"trainer/graph/vm"
+	"trainer/graph/vm/cuda/driver"
+	"trainer/graph/vm/cuda/kernel"
+)
+
+// New opens the device and makes a machine with parameters of zero. compile
+// makes its programs.
+func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
+	if err := network.Check(); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	if err := Check(); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	if network.Inputs() > 1<<16 {
+		return nil, fmt.Errorf("cuda: %d inputs: this machine takes up to %d: use device cpu and vm: tape", network.Inputs(), 1<<16)
+	}
+	if network.Precision == graph.Float64 {
+		return newMachine[float64](network, compile, o)
+	}
+	return newMachine[float32](network, compile, o)
+}
+
+// machine is the vm.VM of an element type.
+//
+// The parameters are on the device, packed as kernel.Image says: that is the
+// same for all programs of a network, which check sees to.
+type machine[T data.Float] struct {
+	network graph.Network
+	compile vm.Compiler
+	options Options
+
+	mu         sync.Mutex // held while the device works: a snapshot waits for a pass
+	device     *driver.Device
+	module     *driver.Module
+	stream     *driver.Stream
+	functions  map[string]*driver.Function
+	shared     map[string]int // bytes of shared memory that each function may have
+	table      *driver.Memory
+	status     *driver.Host // a kernel.Status, and behind it the stop word
+	layout     []placed
+	count      int // elements of the parameters
+	parameters *driver.Memory
+	steps      map[key]*loaded
+	evaluate   *loaded
+	sets       map[*data.Set]*resident
+	closed     bool
+}
+
+// key says which step a program is.
+type key struct {
+	batch    int
+	cost     bool
+	gradient bool // its updates can go elsewhere
+}
+
+// placed is a parameter's name and place.
+type placed struct {
+	name string
+	kernel.Placement
+}
+
+// loaded is an image with its tables on the device.
+type loaded struct {
+	*kernel.Image
+	function                            *driver.Function
+	blocks                              int
+	code, operands, bytecode, constants *driver.Memory
+	arena, control, arguments           *driver.Memory
+}
+
+func newMachine[T data.Float](n graph.Network, compile vm.Compiler, o Options) (_ vm.VM, err error) {
+	m := &machine[T]{
+		network: n, compile: compile, options: o,
+		functions: map[string]*driver.Function{}, shared: map[string]int{}, steps: map[key]*loaded{}, sets: map[*data.Set]*resident{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("cuda: %w", err), m.Close())
+		}
+	}()
+	if m.device, err = driver.Open(o.Device); err != nil {
+		return nil, err
+	}
+	info := m.device.Info()
+	if info.Capability() < kernel.LeastCapability {
+		return nil, fmt.Errorf("%s has compute capability %d.%d, and the kernels need %d.%d", info.Name, info.Major, info.Minor,
+			kernel.LeastCapability/10, kernel.LeastCapability%10)
+	}
+	if m.module, err = m.device.Load("the kernels", kernel.PTX); err != nil {
+		return nil, err
+	}
+	if m.stream, err = m.device.NewStream(); err != nil {
+		return nil, err
+	}
+	if m.status, err = m.device.AllocHost("status", kernel.StatusSize+4); err != nil {
+		return nil, err
+	}
+	table := kernel.Table[T]()
+	if m.table, err = upload(m.device, "table of pixels", table[:]); err != nil {
+		return nil, err
+	}
+	p, err := compile.Forward(tileRows)
+	if err != nil {
+		return nil, err
+	}
+	im, err := kernel.Encode(p, kernel.Options{Mode: kernel.Tiles, Shared: info.SharedPerBlock, Score: p.Buffers[p.Outputs[0]].Name})
+	if err != nil {
+		return nil, err
+	}
+	m.layout, m.count = layoutOf(im), im.ParamCount
+	if m.parameters, err = m.device.Alloc("parameters", m.count*m.size()); err != nil {
+		return nil, err
+	}
+	if err := m.parameters.Clear(); err != nil {
+		return nil, err
+	}
+	m.evaluate, err = m.load(im, 2*info.Multiprocessors)
+	return m, err
+}
+
+func layoutOf(im *kernel.Image) []placed {
+	layout := make([]placed, len(im.Placements))
+	for i, pl := range im.Placements {
+		layout[i] = placed{im.Program.Buffers[pl.Ref].Name, pl}
+		layout[i].Ref = 0 // programs number their buffers as they like
+	}
+	return layout
+}
+
+// size returns the bytes of an element.
+func (m *machine[T]) size() int {
+	if m.network.Precision == graph.Float64 {
+		return 8
+	}
+	return 4
+}
+
+// load brings an image to the device, for launches of so many blocks.
+func (m *machine[T]) load(im *kernel.Image, blocks int) (l *loaded, err error) {
+	if !slices.Equal(layoutOf(im), m.layout) {
+		return nil, fmt.Errorf("BUG: %s places the parameters in a way of its own", im.Program.Name)
+	}
+	l = &loaded{Image: im, blocks: blocks}
+	if l.function, err = m.function(im.Entry); err != nil {
+		return nil, err
+	}
+	// What is more than a block has unasked is allowed to the function, which
+	// several images share: the most counts.
+	if im.SharedBytes > max(m.shared[im.Entry], m.device.Info().SharedStatic) {
+		if err := l.function.AllowShared(im.SharedBytes); err != nil {
+			return nil, err
+		}
+		m.shared[im.Entry] = im.SharedBytes
+	}
+	for _, t := range []struct {
+		to   **driver.Memory
+		what string
+		from []byte
+	}{
+		{&l.code, "instructions", im.Code}, {&l.operands, "operands", im.Operands},
+		{&l.bytecode, "expressions", im.Bytecode}, {&l.constants, "constants", im.Constants},
+	} {
+		if *t.to, err = upload(m.device, t.what, t.from); err != nil {
+			return nil, err
+		}
+	}
+	arenas := 1
+	if im.Options.Mode == kernel.Tiles {
+		arenas = blocks
+	}
+	if l.arena, err = m.device.Alloc("temporaries", max(8, arenas*im.ArenaCount*m.size())); err != nil {
+		return nil, err
+	}
+	if l.control, err = m.device.Alloc("control", kernel.ControlSize); err != nil {
+		return nil, err
+	}
+	l.arguments, err = m.device.Alloc("arguments", len(kernel.Params{}.Bytes()))
+	return l, err
+}
+
+func (l *loaded) free() error {
+	return freeAll(l.code, l.operands, l.bytecode, l.constants, l.arena, l.control, l.arguments)
+}
+
+func freeAll(memory ...*driver.Memory) error {
+	var errs []error
+	for _, m := range memory {
+		errs = append(errs, m.Free())
+	}
+	return errors.Join(errs...)
+}
+
+// function returns a kernel by its name.
+func (m *machine[T]) function(entry string) (*driver.Function, error) {
+	if f := m.functions[entry]; f != nil {
+		return f, nil
+	}
+	f, err := m.module.Function(entry)
+	if err == nil {
+		m.functions[entry] = f
+	}
+	return f, err
+}
+
+// upload copies values to new device memory.
+func upload[E driver.Scalar](d *driver.Device, what string, values []E) (*driver.Memory, error) {
+	if len(values) == 0 {
+		values = make([]E, 1)
+	}
+	var m *driver.Memory
+	err := d.Do(func() error {
+		var err error
+		if m, err = d.Alloc(what, len(values)*sizeOf[E]()); err != nil {
+			return err
+		}
+		if err := driver.CopyTo(m, 0, values); err != nil {
+			return errors.Join(err, m.Free())
+		}
+		return nil
+	})
+	return m, err
+}
+
+// Name implements vm.VM.
+func (m *machine[T]) Name() string { return "cuda" }
+
+// String says which device, and in which mode it trains one sample a step.
+func (m *machine[T]) String() string {
+	info := m.device.Info()
+	return fmt.Sprintf("compiled, on %s (compute capability %d.%d)", info.Name, info.Major, info.Minor)
+}
+
+// Network implements vm.VM.
+func (m *machine[T]) Network() graph.Network { return m.network }
+
+// SetParameters implements vm.VM.
+func (m *machine[T]) SetParameters(p graph.Parameters) error {
+	if err := p.Check(m.network); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := driver.CopyTo(m.parameters, 0, m.pack(p)); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	return nil
+}
+
+// Parameters implements vm.VM.
+func (m *machine[T]) Parameters() (graph.Parameters, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.download(m.parameters)
+}
+
+// pack returns p as the device has it.
+func (m *machine[T]) pack(p graph.Parameters) []T {
+	packed := make([]T, m.count)
+	m.each(p, func(at, k int, values []float64) { packed[at] = T(values[k]) })
+	return packed
+}
+
+// download returns the parameters, or gradients, in device memory.
+func (m *machine[T]) download(from *driver.Memory) (graph.Parameters, error) {
+	packed := make([]T, m.count)
+	if err := driver.CopyFrom(packed, from, 0); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	p := graph.NewParameters(m.network)
+	m.each(p, func(at, k int, values []float64) { values[k] = float64(packed[at]) })
+	return p, nil
+}
+
+// each calls f for each element of p: its place on the device, its index in the
+// row-major values, and these.
+func (m *machine[T]) each(p graph.Parameters, f func(at, k int, values []float64)) {
+	places := map[string]kernel.Placement{}
+	for _, pl := range m.layout {
+		places[pl.name] = pl.Placement
+	}
+	for i, l := range p {
+		weight, bias := graph.Symbols(i)
+		pl := places[weight]
+		for r := range l.Out {
+			for c := range l.In {
+				f(pl.Offset+r*pl.RowStride+c*pl.ColStride, r*l.In+c, l.Weight)
+			}
+		}
+		for k := range l.Bias {
+			pl := places[bias]
+			f(pl.Offset+k*pl.ColStride, k, l.Bias)
+		}
+	}
+}
+
+// step returns the program of a step with batch samples on the device.
+func (m *machine[T]) step(k key) (*loaded, error) {
+	if l := m.steps[k]; l != nil {
+		return l, nil
+	}
+	p, err := m.compile.Step(k.batch)
+	if err != nil {
+		return nil, err
+	}
+	cost := ""
+	if k.cost {
+		cost = p.Buffers[p.Outputs[1]].Name
+	}
+	blocks := 1
+	o := m.options
+	if k.gradient && (o.Mode == "dense" || o.Mode == "" && k.batch == 1) {
+		o.Mode = "block" // dense mode updates the parameters and nothing else
+	}
+	im, err := encodeStep(p, o, k.batch, m.device.Info(), cost, func(entry string) (int, error) {
+		f, err := m.function(entry)
+		if err != nil {
+			return 0, err
+		}
+		blocks, err = m.gridBlocks(f)
+		return blocks, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if im.Options.Mode != kernel.Grid {
+		blocks = 1
+	}
+	l, err := m.load(im, blocks)
+	if err != nil {
+		return nil, err
+	}
+	m.steps[k] = l
+	return l, nil
+}
+
+// gridBlocks returns how many blocks of a grid launch are resident together: one
+// on each multiprocessor, since a barrier costs more the more there are.
+func (m *machine[T]) gridBlocks(f *driver.Function) (int, error) {
+	// How much shared memory the launch takes is not known yet; it is less.
+	each, err := f.BlocksPerMultiprocessor(kernel.MaxThreads, m.device.Info().SharedStatic)
+	if err != nil {
+		return 0, err
+	}
+	if each < 1 {
+		return 0, fmt.Errorf("no block of %d threads fits on a multiprocessor", kernel.MaxThreads)
+	}
+	return m.device.Info().Multiprocessors, nil
+}
+
+// Train implements vm.VM.
+func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
+	if err := p.Check(m.network); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p.Samples() == 0 {
+		return ctx.Err()
+	}
+	if err := m.train(ctx, p); err != nil {
+		var bad *vm.NonFiniteError
+		if errors.As(err, &bad) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return err
+		}
+		return fmt.Errorf("cuda: %w", err)
+	}
+	return nil
+}
+
+func (m *machine[T]) train(ctx context.Context, p vm.Pass) error {
+	set, err := m.resident(p.Set)
+	if err != nil {
+		return err
+	}
+	a := kernel.Params{End: uint64(p.Samples()), PollEvery: uint32(max(1, pollSamples/p.Batch))}
+	rates, err := upload(m.device, "learning rate", []float64{p.Rate})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rates.Free() }()
+	a.Rates = address(rates)
+	if p.Order != nil {
+		order, err := upload(m.device, "order", p.Order)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = order.Free() }()
+		a.Order, a.OrderStride = address(order), uint64(len(p.Order))
+	}
+	var costs *driver.Memory
+	if p.Costs != nil {
+		if costs, err = m.device.Alloc("costs", p.Steps()*m.size()); err != nil {
+			return err
+		}
+		defer func() { _ = costs.Free() }()
+		a.Costs, a.CostStride = address(costs), uint64(p.Steps())
+	}
+	// Whole batches, and then the ragged last one.
+	whole, ragged := p.Samples()/p.Batch, p.Samples()%p.Batch
+	for _, part := range []struct{ batch, steps, first int }{{p.Batch, whole, 0}, {ragged, 1, whole}} {
+		if part.batch == 0 || part.steps == 0 {
+			continue
+		}
+		l, err := m.step(key{batch: part.batch, cost: p.Costs != nil})
+		if err != nil {
+			return err
+		}
+		a.Steps, a.FirstStep, a.Position = uint32(part.steps), uint64(part.first), uint64(part.first*p.Batch)
+		if err := m.run(ctx, l, set, a, m.parameters, func(steps int) {
+			if p.Progress != nil && steps > 0 {
+				p.Progress(part.first*p.Batch + steps*part.batch)
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	if costs == nil {
+		return nil
+	}
+	values := make([]T, p.Steps())
+	if err := driver.CopyFrom(values, costs, 0); err != nil {
+		return err
+	}
+	for i, v := range values {
+		p.Costs[i] = float64(v)
+	}
+	return nil
+}
+
+const (
+	// pollSamples is the number of samples between two looks of a kernel at the
+	// stop word: some milliseconds.
+	pollSamples = 2048
+	// watchEvery is the time between two looks at the device: a tenth of what a
+	// user may wait for Ctrl-C.
+	watchEvery = 2 * time.Millisecond
+)
+
+// run launches training steps and waits for them. It reports the steps that are
+// done to progress, and passes on the end of ctx.
+func (m *machine[T]) run(ctx context.Context, l *loaded, set *resident, a kernel.Params, parameters *driver.Memory, progress func(steps int)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	status := driver.HostSlice[uint32](m.status, 0, (kernel.StatusSize+4)/4)
+	clear(status)
+	a.Status = kernel.Address(m.status.Address())
+	a.Stop = kernel.Address(m.status.Address() + kernel.StatusSize)
+	if err := m.launch(l, set, a, parameters); err != nil {
+		return err
+	}
+	seen := 0
+	for wait := 20 * time.Microsecond; ; wait = min(2*wait, watchEvery) {
+		idle, err := m.stream.Idle()
+		if err != nil {
+			return err
+		}
+		if idle {
+			break
+		}
+		if ctx.Err() != nil {
+			storeWord(&status[kernel.StatusSize/4], 1)
+		} else if now := int(loadWord(&status[0])); now > seen {
+			seen = now
+			progress(seen)
+		}
+		time.Sleep(wait)
+	}
+	s := kernel.Status{Step: loadWord(&status[0]), NonFinite: loadWord(&status[1]), Stopped: loadWord(&status[2])}
+	progress(int(s.Step))
+	switch {
+	case s.NonFinite > 0:
+		return m.nonFinite(int(a.FirstStep)+int(s.NonFinite)-1, parameters)
+	case s.Stopped != 0:
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("BUG: the kernel %s stopped after step %d of %d on its own", l.Entry, s.Step, a.Steps)
+	}
+	return nil
+}
+
+// nonFinite names what is not finite after a step.
+func (m *machine[T]) nonFinite(step int, parameters *driver.Memory) error {
+	p, err := m.download(parameters)
+	if err != nil {
+		return err
+	}
+	bad := p.NonFinite()
+	if bad == "" {
+		bad = "cost"
+	}
+	return &vm.NonFiniteError{Tensor: bad, Step: step}
+}
+
+// launch starts a kernel on the machine's stream.
+func (m *machine[T]) launch(l *loaded, set *resident, a kernel.Params, parameters *driver.Memory) error {
+	// What the launch knows goes into what the image knows.
+	p := l.Params()
+	p.Code, p.Operands, p.Bytecode, p.Constants = address(l.code), address(l.operands), address(l.bytecode), address(l.constants)
+	p.Table, p.Parameters, p.Arena, p.Control = address(m.table), address(parameters), address(l.arena), address(l.control)
+	set.fill(&p)
+	p.Update, p.Order, p.OrderStride, p.Rates = a.Update, a.Order, a.OrderStride, a.Rates
+	p.Costs, p.CostStride, p.Status, p.Stop = a.Costs, a.CostStride, a.Status, a.Stop
+	p.Predictions, p.SampleCosts, p.Confusion = a.Predictions, a.SampleCosts, a.Confusion
+	p.Position, p.End, p.FirstStep, p.Steps, p.PollEvery = a.Position, a.End, a.FirstStep, a.Steps, a.PollEvery
+	if err := set.supply(m, l.Image, &p); err != nil {
+		return err
+	}
+	blocks := l.blocks
+	if l.Options.Mode == kernel.Tiles {
+		blocks = min(blocks, int(p.Steps))
+	}
+	return m.device.Do(func() error {
+		if err := l.control.Clear(); err != nil {
+			return err
+		}
+		if err := driver.CopyTo(l.arguments, 0, p.Bytes()); err != nil {
+			return err
+		}
+		return l.function.Launch(driver.Launch{
+			Grid: blocks, Block: l.Options.Threads, Shared: l.SharedBytes,
+			Cooperative: l.Options.Mode == kernel.Grid, Stream: m.stream,
+		}, driver.Address(l.arguments.Address()))
+	})
+}
+
+func address(m *driver.Memory) kernel.Address {
+	if m == nil {
+		return 0
+	}
+	return kernel.Address(m.Address())
+}
+
+// Gradients implements vm.VM: the updates of a step go, with η = −1, to memory
+// that is zero, which then holds the gradients.
+func (m *machine[T]) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+	cost, g, err := m.gradients(x, y)
+	if err != nil {
+		return 0, nil, fmt.Errorf("cuda: gradients: %w", err)
+	}
+	return cost, g, nil
+}
+
+func (m *machine[T]) gradients(x, y []float64) (_ float64, _ graph.Parameters, err error) {
+	batch, err := vm.CheckBatch(x, y, m.network)
+	if err != nil {
+		return 0, nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, err := m.step(key{batch: batch, cost: true, gradient: true})
+	if err != nil {
+		return 0, nil, err
+	}
+	set, err := m.inputs(x, y)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, set.free()) }()
+	gradient, err := m.device.Alloc("gradients", m.count*m.size())
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, gradient.Free()) }()
+	if err := gradient.Clear(); err != nil {
+		return 0, nil, err
+	}
+	rates, err := upload(m.device, "learning rate", []float64{-1})
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, rates.Free()) }()
+	costs, err := upload(m.device, "cost", []T{0})
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, costs.Free()) }()
+	a := kernel.Params{
+		Update: address(gradient), Rates: address(rates), Costs: address(costs), CostStride: 1, End: uint64(batch), Steps: 1,
+	}
+	if err := m.launch(l, set, a, m.parameters); err != nil {
+		return 0, nil, err
+	}
+	if err := m.stream.Wait(); err != nil {
+		return 0, nil, err
+	}
+	var cost [1]T
+	if err := driver.CopyFrom(cost[:], costs, 0); err != nil {
+		return 0, nil, err
+	}
+	g, err := m.download(gradient)
+	return float64(cost[0]), g, err
+}
+
+// Close implements vm.VM.
+func (m *machine[T]) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || m.device == nil {
+		return nil
+	}
+	m.closed = true
+	var errs []error
+	for _, s := range m.sets {
+		errs = append(errs, s.free())
+	}
+	for _, l := range m.steps {
+		errs = append(errs, l.free())
+	}
+	if m.evaluate != nil {
+		errs = append(errs, m.evaluate.free())
+	}
+	errs = append(errs, m.parameters.Free(), m.table.Free(), m.status.Free(), m.stream.Close())
+	if m.module != nil {
+		errs = append(errs, m.module.Close())
+	}
+	return errors.Join(append(errs, m.device.Close())...)
+}

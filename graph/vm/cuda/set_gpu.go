@@ -1,0 +1,164 @@
+//go:build gpu && cgo && linux && (amd64 || arm64)
+
+package cuda
+
+import (
+	"errors"
+	"fmt"
+
+	"trainer/data"
+	"trainer/graph/vm"
+	"trainer/graph/vm/cuda/driver"
+	"trainer/graph/vm/cuda/kernel"
+)
+
+// resident is a set on the device: what the kernels ask for is brought there
+// when they first do.
+type resident struct {
+	set     *data.Set // nil for inputs that are no images
+	samples int
+
+	labels            *driver.Memory // u8
+	pixels            *driver.Memory // u8[samples][inputs]
+	start, index, row *driver.Memory // rows of the pixels that are not zero: u32, u16, u8
+
+	// For inputs that are no images, in the element type.
+	values, rowValues, targets *driver.Memory
+}
+
+// Load implements vm.VM.
+func (m *machine[T]) Load(set *data.Set) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := m.resident(set)
+	if err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	return nil
+}
+
+// resident returns a set on the device. Its labels and the rows of its pixels
+// are brought there the first time, if there is room for all of it.
+func (m *machine[T]) resident(set *data.Set) (*resident, error) {
+	if err := vm.CheckSet(set, m.network); err != nil {
+		return nil, err
+	}
+	if s := m.sets[set]; s != nil {
+		return s, nil
+	}
+	s := &resident{set: set, samples: set.Len()}
+	start, index, value := rowsOf(set)
+	needed := int64(4*len(start) + 3*len(index) + len(set.Labels))
+	free, total, err := m.device.MemoryInfo()
+	if err != nil {
+		return nil, err
+	}
+	if needed > free {
+		return nil, &driver.MemoryError{What: set.Name, Device: m.device.Info().Name, Needed: needed, Free: free, Total: total,
+			Err: errors.New("asked before anything was copied")}
+	}
+	if s.labels, err = upload(m.device, set.Name+": labels", set.Labels); err == nil {
+		if s.start, err = upload(m.device, set.Name+": row starts", start); err == nil {
+			if s.index, err = upload(m.device, set.Name+": pixel indices", index); err == nil {
+				s.row, err = upload(m.device, set.Name+": pixels", value)
+			}
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.free())
+	}
+	m.sets[set] = s
+	return s, nil
+}
+
+// rowsOf returns the pixels that are not zero: where each image's begin, their
+// indices, and their values.
+func rowsOf(set *data.Set) (start []uint32, index []uint16, value []uint8) {
+	start = make([]uint32, 1, set.Len()+1)
+	for i := range set.Len() {
+		for j, p := range set.Image(i) {
+			if p != 0 {
+				index = append(index, uint16(j))
+				value = append(value, p)
+			}
+		}
+		start = append(start, uint32(len(index)))
+	}
+	return start, index, value
+}
+
+// inputs brings inputs, and targets if there are any, to the device.
+func (m *machine[T]) inputs(x, y []float64) (_ *resident, err error) {
+	in := m.network.Inputs()
+	s := &resident{samples: len(x) / in}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.free())
+		}
+	}()
+	start, index := []uint32{0}, []uint16{}
+	values, rows := make([]T, len(x)), []T{}
+	for k, v := range x {
+		values[k] = T(v)
+		if values[k] != 0 {
+			index = append(index, uint16(k%in))
+			rows = append(rows, values[k])
+		}
+		if (k+1)%in == 0 {
+			start = append(start, uint32(len(index)))
+		}
+	}
+	if s.values, err = upload(m.device, "inputs", values); err != nil {
+		return nil, err
+	}
+	if s.start, err = upload(m.device, "row starts", start); err != nil {
+		return nil, err
+	}
+	if s.index, err = upload(m.device, "input indices", index); err != nil {
+		return nil, err
+	}
+	if s.rowValues, err = upload(m.device, "inputs", rows); err != nil {
+		return nil, err
+	}
+	if y == nil {
+		return s, nil
+	}
+	targets := make([]T, len(y))
+	for k, v := range y {
+		targets[k] = T(v)
+	}
+	s.targets, err = upload(m.device, "targets", targets)
+	return s, err
+}
+
+// fill writes the addresses of what there is.
+func (s *resident) fill(p *kernel.Params) {
+	p.Labels, p.Pixels, p.Values, p.Targets = address(s.labels), address(s.pixels), address(s.values), address(s.targets)
+	p.RowStart, p.RowIndex, p.RowPixel, p.RowValue = address(s.start), address(s.index), address(s.row), address(s.rowValues)
+}
+
+// supplier is a machine of any element type.
+type supplier interface {
+	pixelsOf(set *data.Set) (*driver.Memory, error)
+}
+
+// supply brings the dense pixels to the device if the image wants them.
+func (s *resident) supply(m supplier, im *kernel.Image, p *kernel.Params) error {
+	if !im.NeedsDense || s.set == nil || s.pixels != nil {
+		return nil
+	}
+	var err error
+	if s.pixels, err = m.pixelsOf(s.set); err != nil {
+		return err
+	}
+	p.Pixels = address(s.pixels)
+	return nil
+}
+
+func (m *machine[T]) pixelsOf(set *data.Set) (*driver.Memory, error) {
+	return upload(m.device, set.Name+": images", set.Pixels)
+}
+
+func (s *resident) free() error {
+	return freeAll(s.labels, s.pixels, s.start, s.index, s.row, s.values, s.rowValues, s.targets)
+}
