@@ -4,9 +4,14 @@ BIN := $(CURDIR)/.bin
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
-.PHONY: check format vet lint fresh tidy test race platforms bench
+# The GPU build needs Go and gcc, and no CUDA toolkit: our cuda.h declares what
+# is used. To build with NVIDIA's, give its folder: make gpu CUDA_INCLUDE=/usr/local/cuda/include
+CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
+GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-check: format tidy vet lint fresh test race platforms
+.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check bench
+
+check: format tidy vet lint fresh test noasm race platforms gpu-check
 
 format: ## every file is as gofmt writes it
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -20,6 +25,7 @@ vet:
 
 lint: $(GOLANGCI_LINT)
 	$(GOLANGCI_LINT) run ./...
+	$(GPU) $(GOLANGCI_LINT) run --build-tags gpu ./graph/vm/cuda/... ./cmd/...
 
 $(GOLANGCI_LINT):
 	GOFLAGS= GOBIN=$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
@@ -27,18 +33,33 @@ $(GOLANGCI_LINT):
 
 fresh: ## generated files are what their generators write
 	go generate ./...
-	@git diff --exit-code -- configs/schema.json || { echo "generated files were stale: commit them"; exit 1; }
+	@git diff --exit-code -- configs/schema.json graph/vm/cpu/kernel || { echo "generated files were stale: commit them"; exit 1; }
 
 test:
 	go test ./...
+
+noasm: ## the pure-Go kernels, as on platforms without assembly
+	go test -tags noasm -short ./graph/vm/cpu/...
 
 race: ## the parallel parts and all else, in the short form
 	go test -race -short ./...
 
 platforms: ## it builds where we do not test
-	GOOS=linux GOARCH=arm64 go build ./... && GOOS=linux GOARCH=arm64 go vet ./...
+	GOOS=linux GOARCH=arm64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go build ./...
 	GOOS=windows GOARCH=amd64 go build ./...
+	GOOS=linux GOARCH=386 go build ./...
+
+gpu: ## the trainer with the CUDA machine, as ./trainer
+	$(GPU) go build -tags gpu -o trainer ./cmd/trainer
+
+gpu-check: ## what can be checked of the CUDA machine without a GPU; needs gcc and g++
+	$(GPU) go vet -tags gpu ./...
+	$(GPU) go build -tags gpu -o $(BIN)/trainer-gpu ./cmd/trainer
+	$(BIN)/trainer-gpu devices
+	$(GPU) go test -tags gpu ./graph/vm/cuda/...
+	graph/vm/cuda/driver/check-header.sh
+	graph/vm/cuda/kernel/generate.sh -check
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

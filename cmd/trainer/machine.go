@@ -1,12 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"trainer/graph/lower"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
+	"trainer/graph/vm/cuda"
 	"trainer/graph/vm/interpret"
 	"trainer/graph/vm/tape"
 	"trainer/train/config"
@@ -15,14 +15,22 @@ import (
 // newMachine makes the machine that the configuration asks for, and says in a
 // line which it is and why.
 func newMachine(c config.Config) (m vm.VM, chose string, err error) {
-	chose = "device cpu"
-	switch c.Device {
-	case "cuda":
-		return nil, "", errors.New("device cuda: this version has no CUDA machine: use -device cpu, or auto, which takes CUDA once there is one")
-	case "auto":
-		chose += " (auto: this version has no CUDA machine)"
+	compiler := newCompiler(c)
+	device, why := c.Device, ""
+	if device == "auto" {
+		device, why = autoDevice(c)
 	}
-	compiler := lower.Compiler{Network: c.Network(), Options: lowerOptions(c)}
+	if device == "cuda" {
+		m, err = cuda.New(c.Network(), compiler, cuda.Options{})
+		switch {
+		case err == nil:
+			return m, fmt.Sprintf("device cuda%s, vm %s: %v", why, m.Name(), m), nil
+		case c.Device == "cuda":
+			return nil, "", fmt.Errorf("%w\nor use the processor: -device cpu", err)
+		}
+		// Under auto the processor takes over, and the line says why.
+		device, why = "cpu", fmt.Sprintf(" (auto: %v)", err)
+	}
 	switch c.VM {
 	case "tape":
 		m, err = tape.New(c.Network())
@@ -34,7 +42,22 @@ func newMachine(c config.Config) (m vm.VM, chose string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return m, fmt.Sprintf("%s, vm %s: %v", chose, m.Name(), m), nil
+	return m, fmt.Sprintf("device %s%s, vm %s: %v", device, why, m.Name(), m), nil
+}
+
+// autoDevice returns the device that auto takes, and why.
+func autoDevice(c config.Config) (device, why string) {
+	if c.VM != "auto" && c.VM != "cuda" {
+		return "cpu", fmt.Sprintf(" (auto: vm %s)", c.VM)
+	}
+	if err := cuda.Check(); err != nil {
+		return "cpu", fmt.Sprintf(" (auto: %v)", err)
+	}
+	return "cuda", " (auto: there is one)"
+}
+
+func newCompiler(c config.Config) lower.Compiler {
+	return lower.Compiler{Network: c.Network(), Options: lowerOptions(c)}
 }
 
 func lowerOptions(c config.Config) lower.Options {

@@ -38,6 +38,7 @@ Usage:
   trainer graph       print the expression graph as text, DOT or SVG, or the
                       program that it compiles to
   trainer bench       measure the machine beside Gorgonia's, and NumPy
+  trainer devices     list the devices, and how each would train
   trainer version     print the version
   trainer help [config]
                       print this text, or all keys of a configuration
@@ -69,6 +70,7 @@ var commands = map[string]command{
 	"gradcheck": gradcheckCommand,
 	"graph":     graphCommand,
 	"bench":     benchCommand,
+	"devices":   devicesCommand,
 	"version":   versionCommand,
 	"help":      helpCommand,
 }
@@ -89,7 +91,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	do, ok := commands[name]
 	if !ok {
 		do = func([]string, io.Writer, io.Writer) error {
-			return usageError(fmt.Sprintf("unknown command %q: want eval, gradcheck, graph, bench, version or help, or flags to train", name))
+			return usageError(fmt.Sprintf("unknown command %q: want eval, gradcheck, graph, bench, devices, version or help, or flags to train", name))
 		}
 	}
 	return exitCode(do(args, stdout, stderr), stderr)

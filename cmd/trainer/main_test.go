@@ -151,7 +151,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-config", bad}, exitUsage, []string{bad + ":3:3", "train.epoch", "epochs", bad + ":4:10", "train.batch"}},
 		{[]string{"-set", "train.epochs=x"}, exitUsage, []string{"-set train.epochs=x"}},
 		{[]string{"-device", "gpu"}, exitUsage, []string{"device=gpu", "auto", "cuda"}},
-		{[]string{"-device", "cuda"}, exitFailed, []string{"cuda", "-device cpu"}},
+		{[]string{"-device", "cuda", "-set", "data.dataset=digits"}, exitFailed, []string{"cuda", "-device cpu"}},
 		{[]string{"-set", "data.dir=" + empty, "-out", filepath.Join(empty, "a")}, exitFailed, []string{empty, "train-images-idx3-ubyte"}},
 		{[]string{"-set", "data.dataset=csv", "-set", "data.dir=" + empty, "-out", filepath.Join(empty, "b")}, exitFailed, []string{empty, "mnist_train.csv"}},
 		{[]string{"eval"}, exitUsage, []string{"-model"}},
@@ -188,7 +188,7 @@ func TestHelp(t *testing.T) {
 		want string
 	}{
 		{[]string{"help"}, "Usage:"}, {[]string{"-h"}, "Usage:"}, {[]string{"--help"}, "Usage:"},
-		{[]string{"help", "config"}, "train.rate.initial"},
+		{[]string{"help", "config"}, "train.rate.initial"}, {[]string{"devices"}, "cpu "},
 		{[]string{"train", "-h"}, "-out"}, {[]string{"eval", "-h"}, "-model"},
 		{[]string{"gradcheck", "-h"}, "-json"}, {[]string{"graph", "-h"}, "-format"},
 		{[]string{"version"}, "gorgonia.org/gorgonia v0.9.18"},

@@ -43,6 +43,17 @@ const tileRows = 32
 // Check reports why CUDA cannot be used, or nil.
 func Check() error { return driver.Status().Require(kernel.LeastCUDA) }
 
+// Devices lists the devices; the error says why CUDA cannot be used.
+func Devices() ([]driver.Info, error) {
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	return driver.Devices()
+}
+
+// DriverVersion returns the newest CUDA that the driver supports, as "12.4".
+func DriverVersion() string { return driver.FormatVersion(driver.Status().Version) }
+
 // modes returns the modes to try for a step with batch samples, best first.
 func modes(o Options, batch int, cooperative bool) []kernel.Mode {
 	switch {

@@ -3,13 +3,20 @@
 package cuda_test
 
 import (
+	"context"
+	"errors"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
+	"time"
 
+	"trainer/data"
 	"trainer/graph"
 	"trainer/graph/lower"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda"
+	"trainer/graph/vm/cuda/driver"
 	"trainer/graph/vm/cuda/driver/fake"
 	"trainer/graph/vm/cuda/kernel/kerneltest"
 	"trainer/graph/vm/vmtest"
@@ -49,4 +56,174 @@ func with(o cuda.Options) vmtest.New {
 func TestConformance(t *testing.T) {
 	onDevice(t)
 	vmtest.Run(t, with(cuda.Options{}), vmtest.Options{})
+}
+
+// TestModes: the modes that the batch size would not choose train alike.
+func TestModes(t *testing.T) {
+	onDevice(t)
+	for _, mode := range []string{"block", "grid"} {
+		t.Run(mode, func(t *testing.T) { vmtest.Run(t, with(cuda.Options{Mode: mode}), vmtest.Options{}) })
+	}
+}
+
+func images(samples int) *data.Set {
+	random := data.Stream(1, "cuda test", 0)
+	s := &data.Set{Name: "random images", Rows: 28, Cols: 28, Classes: 10, Pixels: make([]uint8, samples*784), Labels: make([]uint8, samples)}
+	for i := range s.Pixels {
+		if random.IntN(5) == 0 {
+			s.Pixels[i] = uint8(random.IntN(256))
+		}
+	}
+	for i := range s.Labels {
+		s.Labels[i] = uint8(random.IntN(10))
+	}
+	return s
+}
+
+var textbook = graph.Network{Layers: []int{784, 50, 10}, Bias: true}
+
+// TestStopLatency: a pass that is cancelled ends within half a second.
+func TestStopLatency(t *testing.T) {
+	onDevice(t)
+	m, err := with(cuda.Options{})(textbook, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	set := images(100_000)
+	if err := m.Load(set); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	started := make(chan time.Time, 1)
+	go func() {
+		time.Sleep(200 * time.Millisecond)
+		started <- time.Now()
+		cancel()
+	}()
+	err = m.Train(ctx, vm.Pass{Set: set, Batch: 1, Rate: 0.1})
+	select {
+	case at := <-started:
+		// On the shim a step takes a hundred times what it takes on a device,
+		// and a kernel looks only so often: there it is just that it ends.
+		if took := time.Since(at); os.Getenv(device) != "" && took > 500*time.Millisecond {
+			t.Errorf("the pass ended %v after it was cancelled", took)
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled pass: %v", err)
+		}
+	default:
+		t.Log("the pass was over before it was cancelled")
+	}
+}
+
+// TestOutOfMemory: the error names what is needed and what is free.
+func TestOutOfMemory(t *testing.T) {
+	if os.Getenv(device) != "" {
+		t.Skip("a device with this little memory is only faked")
+	}
+	onDevice(t)
+	t.Setenv("CUDA_FAKE_MEMORY", "4000000")
+	m, err := with(cuda.Options{})(textbook, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	err = m.Load(images(20_000)) // 3 bytes for each of 3.1 million pixels
+	var memory *driver.MemoryError
+	if !errors.As(err, &memory) || memory.Needed < 9_000_000 || memory.Free > 4_000_000 {
+		t.Fatalf("%v, want a MemoryError", err)
+	}
+	for _, want := range []string{"random images", "needed", "free"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+	// The machine goes on with what fits.
+	if err := m.Train(context.Background(), vm.Pass{Set: images(10), Batch: 5, Rate: 0.1}); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+}
+
+// TestNoDevice: why there is no machine, and what to do.
+func TestNoDevice(t *testing.T) {
+	if os.Getenv(device) != "" {
+		t.Skip("there is a device")
+	}
+	fake.Require(t)
+	for _, c := range []struct{ setting, value, want string }{
+		{"CUDA_FAKE_DEVICES", "0", "no"},
+		{"CUDA_FAKE_VERSION", "11080", "install a newer driver"},
+		{"CUDA_FAKE_ATTRIBUTES", "75=6 76=1", "compute capability 6.1"},
+	} {
+		t.Run(c.setting, func(t *testing.T) {
+			command := exec.Command(os.Args[0], "-test.run=^TestNew$")
+			command.Env = append(os.Environ(), c.setting+"="+c.value, "TRAINER_TEST_NEW=1")
+			out, err := command.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), c.want) {
+				t.Errorf("%v, want an error with %q:\n%s", err, c.want, out)
+			}
+		})
+	}
+}
+
+// TestNew makes a machine, for TestNoDevice.
+func TestNew(t *testing.T) {
+	if os.Getenv("TRAINER_TEST_NEW") == "" {
+		t.Skip("run by TestNoDevice")
+	}
+	if _, err := with(cuda.Options{})(textbook, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStickyError: a kernel that faults ends the pass, and the machine.
+func TestStickyError(t *testing.T) {
+	if os.Getenv("TRAINER_TEST_NEW") != "sticky" {
+		if os.Getenv(device) != "" {
+			t.Skip("faults are only faked")
+		}
+		fake.Require(t)
+		command := exec.Command(os.Args[0], "-test.run=^TestStickyError$", "-test.v")
+		command.Env = append(os.Environ(), "TRAINER_TEST_NEW=sticky")
+		if out, err := command.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestStickyError") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	onDevice(t)
+	m, err := with(cuda.Options{})(textbook, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := images(10)
+	t.Setenv("CUDA_FAKE_FAIL", "kernel=719")
+	for range 2 {
+		err := m.Train(context.Background(), vm.Pass{Set: set, Batch: 5, Rate: 0.1})
+		if !driver.IsSticky(err) || !strings.Contains(err.Error(), "719") {
+			t.Errorf("a kernel that faults: %v", err)
+		}
+	}
+	if err := m.Close(); err != nil {
+		t.Errorf("close after it: %v", err)
+	}
+}
+
+// TestModeOf: what `trainer devices` says.
+func TestModeOf(t *testing.T) {
+	hopper := driver.Info{Multiprocessors: 132, SharedPerBlock: 232448, Cooperative: true}
+	ada := driver.Info{Multiprocessors: 128, SharedPerBlock: 101376, Cooperative: true}
+	for _, c := range []struct {
+		info  driver.Info
+		batch int
+		want  string
+	}{
+		{hopper, 1, "dense mode, parameters in shared"}, {hopper, 4, "block mode, parameters in shared"}, {hopper, 128, "grid mode"},
+		{ada, 1, "block mode, parameters in global"},
+	} {
+		got, err := cuda.ModeOf(textbook, lower.Compiler{Network: textbook}, c.batch, c.info)
+		if err != nil || !strings.Contains(got, c.want) {
+			t.Errorf("batch %d with %d bytes: %q, %v; want %q", c.batch, c.info.SharedPerBlock, got, err, c.want)
+		}
+	}
 }
