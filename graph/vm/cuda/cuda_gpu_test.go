@@ -5,6 +5,8 @@ package cuda_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strings"
@@ -13,12 +15,14 @@ import (
 
 	"trainer/data"
 	"trainer/graph"
+	"trainer/graph/gradcheck"
 	"trainer/graph/lower"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda"
 	"trainer/graph/vm/cuda/driver"
 	"trainer/graph/vm/cuda/driver/fake"
 	"trainer/graph/vm/cuda/kernel/kerneltest"
+	"trainer/graph/vm/interpret"
 	"trainer/graph/vm/vmtest"
 )
 
@@ -58,11 +62,55 @@ func TestConformance(t *testing.T) {
 	vmtest.Run(t, with(cuda.Options{}), vmtest.Options{})
 }
 
-// TestModes: the modes that the batch size would not choose train alike.
+// TestModes: every mode trains as plain loops do, in float64 but for the order
+// of sums, at batch sizes that would choose another mode too; and its gradients
+// are the equations'.
 func TestModes(t *testing.T) {
 	onDevice(t)
+	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: graph.Float64}
+	set := images(70)
+	p := graph.Normal(n, 0.1, data.Stream(2, "cuda test", 0))
 	for _, mode := range []string{"block", "grid"} {
-		t.Run(mode, func(t *testing.T) { vmtest.Run(t, with(cuda.Options{Mode: mode}), vmtest.Options{}) })
+		for _, batch := range []int{1, 9, 32} {
+			if testing.Short() && batch == 1 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s batch %d", mode, batch), func(t *testing.T) {
+				plain, err := interpret.New(n, lower.Compiler{Network: n})
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := with(cuda.Options{Mode: mode})(n, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = m.Close() }()
+				var after [2]graph.Parameters
+				for i, v := range []vm.VM{plain, m} {
+					if err := v.SetParameters(p); err != nil {
+						t.Fatal(err)
+					}
+					if err := v.Train(context.Background(), vm.Pass{Set: set, Batch: batch, Rate: 0.5}); err != nil {
+						t.Fatal(err)
+					}
+					if after[i], err = v.Parameters(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for l := range after[0] {
+					for k, want := range after[0][l].Weight {
+						// 70 steps of sums of 784 terms: 1e-12 at the most.
+						if got := after[1][l].Weight[k]; math.Abs(got-want) > 1e-11 {
+							t.Fatalf("%s[%d] is %v, want %v", graph.WeightName(l), k, got, want)
+						}
+					}
+				}
+				report, err := gradcheck.Check(m, gradcheck.Options{Batches: []int{batch}})
+				if err != nil || !report.OK() {
+					t.Errorf("gradients: %v, %v", report.Failed(), err)
+				}
+			})
+		}
 	}
 }
 
