@@ -50,6 +50,9 @@ func autoDevice(c config.Config) (device, why string) {
 	if c.VM != "auto" && c.VM != "cuda" {
 		return "cpu", fmt.Sprintf(" (auto: vm %s)", c.VM)
 	}
+	if !cuda.Built() {
+		return "cpu", " (auto: built without CUDA)"
+	}
 	if err := cuda.Check(); err != nil {
 		return "cpu", fmt.Sprintf(" (auto: %v)", err)
 	}

@@ -40,6 +40,9 @@ const blockRows = 8
 // tileRows is the number of samples that a block evaluates at a time.
 const tileRows = 32
 
+// Built says whether this program was built with CUDA: with the tag gpu.
+func Built() bool { return driver.Status().Built }
+
 // Check reports why CUDA cannot be used, or nil.
 func Check() error { return driver.Status().Require(kernel.LeastCUDA) }
 
