@@ -33,7 +33,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if err != nil {
 		return fmt.Errorf("cpu: %w", err)
 	}
-	t := &trainer[T]{machine: m, pass: p, set: set}
+	t := &trainer[T]{machine: m, pass: p, set: set, samples: p.Samples(), lastStep: p.Steps() - 1}
 	if t.full, err = t.planOf(p.Batch); err != nil {
 		return fmt.Errorf("cpu: %w", err)
 	}
@@ -65,8 +65,10 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 // trainer is a pass under way.
 type trainer[T kernel.Float] struct {
 	*machine[T]
-	pass vm.Pass
-	set  *rows[T]
+	pass              vm.Pass
+	set               *rows[T]
+	samples, lastStep int // of the pass
+
 	full *plan[T] // of a whole batch
 	last *plan[T] // of the last step
 	team *team    // nil: one core
@@ -100,7 +102,7 @@ func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
 // step makes one step.
 func (t *trainer[T]) step(step int) {
 	t.plan = t.full
-	if step == t.pass.Steps()-1 {
+	if step == t.lastStep {
 		t.plan = t.last
 	}
 	t.plan.rate = T(t.pass.Rate)
@@ -139,14 +141,23 @@ func (t *trainer[T]) piece(phase, piece, pieces int) {
 // load gives the rows from..to-1 of the batch their samples.
 func (t *trainer[T]) load(from, to int) {
 	for r := from; r < to; r++ {
-		i := t.pass.Sample(t.first + r)
+		k := t.first + r
+		i := t.sample(k)
 		l := &t.plan.lanes[r]
 		t.set.load(l, i)
 		l.target = t.targets[t.set.labels[i]]
-		if next := t.first + r + 1; next < t.pass.Samples() {
-			t.set.prefetch(&t.kernel, t.pass.Sample(next))
+		if k+1 < t.samples {
+			t.set.prefetch(&t.kernel, t.sample(k+1))
 		}
 	}
+}
+
+// sample returns the k-th sample of the pass.
+func (t *trainer[T]) sample(k int) int {
+	if t.pass.Order == nil {
+		return k
+	}
+	return int(t.pass.Order[k])
 }
 
 // nonFinite returns the name of the first parameter that is not finite, or "".
