@@ -3,7 +3,8 @@
 // of a run.
 //
 // A Session has everything that a run needs. Its machine is a vm.VM of any
-// kind; nothing here knows which. Equal configurations, data and machines give
+// kind; nothing here knows which. Replicas is the run that is several: a
+// vm.Fleet trains them, and the best is kept. Equal configurations, data and machines give
 // equal bits: random numbers come from streams of the run's seed.
 package train
 
@@ -54,7 +55,7 @@ type Result struct {
 	StoppedEarly bool    // by train.early_stopping
 }
 
-// Run trains. It sets the machine's parameters, trains and evaluates for the
+// Run trains, once: train.replicas is the business of Replicas. It sets the machine's parameters, trains and evaluates for the
 // configured number of epochs, and writes all files of the run folder.
 //
 // When ctx is done, the run ends after a whole step, saves, and returns the
@@ -85,6 +86,9 @@ type run struct {
 
 // begin sets the first parameters and writes the configuration.
 func (r *run) begin() error {
+	if n := r.Config.Train.Replicas.Count; n > 1 {
+		return fmt.Errorf("BUG: train.replicas.count is %d, and a Session is one run", n)
+	}
 	p, err := InitialParameters(r.Config)
 	if err != nil {
 		return err
@@ -98,20 +102,20 @@ func (r *run) begin() error {
 			return fmt.Errorf("load %s: %w", set.Name, err)
 		}
 	}
-	// Two models of eight bytes a parameter, and some for the rest.
-	size := int64(1 << 20)
-	p.Tensors(func(_ string, _ []int, v []float64) { size += int64(2 * 8 * len(v)) })
-	if err := r.Dir.CheckSpace(size); err != nil {
-		return err
-	}
-	if err := r.Dir.WriteFile(rundir.ConfigFile, func(w io.Writer) error {
-		_, err := w.Write(r.Config.YAML())
-		return err
-	}); err != nil {
-		return err
-	}
 	r.saved = time.Now()
-	return nil
+	return writeConfig(r.Dir, r.Config)
+}
+
+// writeConfig writes the first file of a run, when there is space for all.
+func writeConfig(dir *rundir.Dir, c config.Config) error {
+	// Two models of eight bytes a parameter, and some for the rest.
+	if err := dir.CheckSpace(1<<20 + int64(2*8*c.Network().Size())); err != nil {
+		return err
+	}
+	return dir.WriteFile(rundir.ConfigFile, func(w io.Writer) error {
+		_, err := w.Write(c.YAML())
+		return err
+	})
 }
 
 // epochs is the loop of the run. Where the machine leaves cores idle, an epoch
@@ -286,15 +290,20 @@ func (r *run) finish() error {
 	if len(r.result.Epochs) == 0 {
 		return nil
 	}
-	c := figure.Curve{Title: figureTitle(r.Config.Network(), r.Dataset)}
-	for _, m := range r.result.Epochs {
+	return r.writeFigure(r.result.Epochs)
+}
+
+// writeFigure draws the accuracies of some epochs.
+func (s *Session) writeFigure(epochs []Metrics) error {
+	c := figure.Curve{Title: figureTitle(s.Config.Network(), s.Dataset)}
+	for _, m := range epochs {
 		c.Train = append(c.Train, m.TrainAccuracy)
 		c.Test = append(c.Test, m.TestAccuracy)
 	}
-	if err := r.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }); err != nil {
+	if err := s.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }); err != nil {
 		return err
 	}
-	return r.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) })
+	return s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) })
 }
 
 func figureTitle(n graph.Network, d *data.Dataset) string { return fmt.Sprintf("%s: %v", d.Name, n) }

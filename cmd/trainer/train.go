@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"trainer/data/digits"
+	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
 	"trainer/train/progress"
@@ -42,11 +46,17 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; once more ends at once\n", s)
 	})
 	defer stop()
-	machine, chose, err := newMachine(c)
+	machine, fleet, chose, err := newTrainer(c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, machine.Close()) }()
+	defer func() {
+		if fleet != nil {
+			err = errors.Join(err, fleet.Close())
+		} else {
+			err = errors.Join(err, machine.Close())
+		}
+	}()
 	dataset, err := openDataset(ctx, c, stderr)
 	if err != nil {
 		return cause(ctx, err)
@@ -60,7 +70,7 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	screen := newScreen(stdout, dir, c.Train.Epochs, dataset.Train.Len())
+	screen := newScreen(stdout, dir, c.Train.Epochs, c.Train.Replicas.Count*dataset.Train.Len())
 	from := ""
 	if dataset.Source != digits.Source {
 		from = ", from " + dataset.Source
@@ -70,6 +80,14 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 	screen.say("%s", chose)
 	screen.say("run folder %s", dir.Path())
 
+	if fleet != nil {
+		run := &train.Replicas{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: replicasScreen{screen}}
+		screen.say("%d replicas, with the seeds %d to %d", fleet.Len(), c.Seed, c.Replica(fleet.Len()-1).Seed)
+		result, err := run.Run(ctx)
+		screen.shown.Close()
+		screen.replicas(result, dataset.Name, dir)
+		return err
+	}
 	session := &train.Session{Config: c, Dataset: dataset, Machine: machine, Dir: dir, Watch: screen}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
@@ -83,6 +101,21 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		screen.say("files in %s: %s, %s, %s, %s", dir.Path(), rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
 	}
 	return err
+}
+
+// newTrainer makes a machine, or a fleet of them for replicas, and says in a line
+// which and why.
+func newTrainer(c config.Config) (m vm.VM, f vm.Fleet, chose string, err error) {
+	n := c.Train.Replicas.Count
+	if n == 1 {
+		m, chose, err = newMachine(c)
+		return m, nil, chose, err
+	}
+	f, err = vm.NewFleet(n, func() (m vm.VM, err error) {
+		m, chose, err = newMachine(c)
+		return m, err
+	})
+	return nil, f, chose, err
 }
 
 // screen says how a run gets on: on standard output, and in the folder's log.
@@ -108,9 +141,54 @@ func (s screen) say(format string, args ...any) {
 func (s screen) Batch(epoch, done int) { s.shown.Advance(epoch, done) }
 
 // Epoch implements train.Watcher.
-func (s screen) Epoch(m train.Metrics, best bool) {
+func (s screen) Epoch(m train.Metrics, best bool) { s.epoch(m, best, "") }
+
+// replicasScreen is the screen of a run with replicas: it shows the best of each
+// epoch.
+type replicasScreen struct{ screen }
+
+// Epoch implements train.ReplicasWatcher.
+func (s replicasScreen) Epoch(m train.ReplicaMetrics, best bool) {
+	s.epoch(m.Metrics, best, fmt.Sprintf("replica %d", m.Replica))
+}
+
+// replicas lists the results of all replicas, and says which is the best.
+func (s screen) replicas(result train.ReplicasResult, dataset string, dir *rundir.Dir) {
+	var table strings.Builder
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintln(w, "replica\tseed\trate\tbest test accuracy\tafter epoch\tlast\t")
+	for _, r := range result.Replicas {
+		best, epoch, last := "none", "-", "-"
+		if r.Best != nil {
+			best, epoch, last = fmt.Sprintf("%.4f", r.Best.TestAccuracy), strconv.Itoa(r.Best.Epoch), fmt.Sprintf("%.4f", r.Last.TestAccuracy)
+		}
+		if r.Failed != "" {
+			last = "failed"
+		}
+		_, _ = fmt.Fprintf(w, "%d\t%d\t%.4g\t%s\t%s\t%s\t\n", r.Replica, r.Seed, r.InitialRate, best, epoch, last)
+	}
+	_ = w.Flush() // to memory
+	for line := range strings.Lines(table.String()) {
+		s.say("%s", strings.TrimSuffix(line, "\n"))
+	}
+	for _, r := range result.Replicas {
+		if r.Failed != "" {
+			s.say("replica %d failed: %s", r.Replica, r.Failed)
+		}
+	}
+	if result.Best < 0 {
+		return
+	}
+	best := result.Replicas[result.Best]
+	s.say("%s: the best is replica %d, seed %d, rate %.4g: test accuracy %.4f after epoch %d, at best %.4f after epoch %d",
+		dataset, best.Replica, best.Seed, best.InitialRate, best.Last.TestAccuracy, best.Last.Epoch, best.Best.TestAccuracy, best.Best.Epoch)
+	s.say("files in %s: %s, %s, %s and %s of the best; %s, %s of all", dir.Path(),
+		rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG, rundir.ReplicasFile, rundir.ReplicaMetricsFile)
+}
+
+func (s screen) epoch(m train.Metrics, best bool, note string) {
 	line := progress.EpochLine{
-		Epoch: m.Epoch, Rate: m.LearningRate, Best: best,
+		Note: note, Epoch: m.Epoch, Rate: m.LearningRate, Best: best,
 		TrainCost: m.TrainCost, TrainAccuracy: m.TrainAccuracy,
 		TestCost: m.TestCost, TestAccuracy: m.TestAccuracy,
 		SamplesPerSecond: m.SamplesPerSecond, Seconds: m.TrainSeconds,

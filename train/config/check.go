@@ -1,6 +1,9 @@
 package config
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // check reports what is wrong with keys that are legal one by one.
 func (r *reader) check() {
@@ -14,10 +17,17 @@ func (r *reader) check() {
 		}
 	}
 	if r.good("train.epochs", "train.rate.initial", "train.rate.factor", "train.rate.every") {
-		if last := c.Train.Rate.At(c.Train.Epochs); last < math.SmallestNonzeroFloat32 {
-			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.rate.initial"),
+		rate := c.Train.Rate
+		if rates := c.Train.Replicas.Rates; len(rates) > 0 && r.good("train.replicas.rates") {
+			rate.Initial = slices.Min(rates)
+		}
+		if last := rate.At(c.Train.Epochs); last < math.SmallestNonzeroFloat32 {
+			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.replicas.rates", "train.rate.initial"),
 				"the learning rate falls to %s in epoch %d, and nothing is learned: use a larger train.rate.factor or train.rate.every", formatNumber(last), c.Train.Epochs)
 		}
+	}
+	if r.good("train.replicas.count", "train.replicas.rates") {
+		r.checkReplicas()
 	}
 
 	if r.good("train.update_order", "vm") && c.Train.UpdateOrder == "listing" && c.VM == "tape" {
@@ -25,6 +35,36 @@ func (r *reader) check() {
 	}
 	if r.good("device", "vm") && c.Device == "cuda" && c.VM != "auto" && c.VM != "cuda" {
 		r.report(r.place("vm", "device"), "vm %s does not run on the device cuda: use vm auto, or device cpu", c.VM)
+	}
+}
+
+// checkReplicas reports what replicas cannot have, or what they would do in
+// vain.
+func (r *reader) checkReplicas() {
+	c := &r.config
+	count, rates := c.Train.Replicas.Count, len(c.Train.Replicas.Rates)
+	if count == 1 {
+		if rates > 0 {
+			r.report(r.place("train.replicas.rates"), "there is one replica: set train.replicas.count to use them, or set train.rate.initial")
+		}
+		return
+	}
+	at := r.place("train.replicas.count")
+	if rates > count {
+		r.report(r.place("train.replicas.rates"), "%d rates for %d replicas, so that some are not tried: set train.replicas.count to %d, or a multiple, or give fewer rates", rates, count, rates)
+	}
+	if r.good("seed") && c.Seed+uint64(count-1) > maxSeed {
+		r.report(r.place("seed"), "the seed of the last of %d replicas is above %d: use a smaller seed", count, int64(maxSeed))
+	}
+	if r.good("train.early_stopping.patience") && c.Train.EarlyStopping.Patience > 0 {
+		r.report(r.place("train.early_stopping.patience"), "replicas all run to the last epoch (the best epoch is kept anyway): remove it, or set train.replicas.count to 1")
+	}
+	if n := parameters(c) * int64(count); r.good("model.layers") && parameters(c) <= maxParameters && n > maxParameters {
+		r.report(at, "%d replicas have %d weights and biases together, the limit is %d: use fewer replicas or smaller layers", count, n, maxParameters)
+	}
+	same := c.Model.Init.File != "" || c.Model.Init.Rule == "zeros"
+	if r.good("train.shuffle", "model.init.file", "model.init.rule") && same && !c.Train.Shuffle && rates == 0 {
+		r.report(at, "all replicas would be the same run, as the first weights and the order of the samples are given: give train.replicas.rates, or shuffle")
 	}
 }
 

@@ -82,6 +82,7 @@ type Train struct {
 	Rate          Rate
 	UpdateOrder   string // one of UpdateOrders
 	EarlyStopping EarlyStopping
+	Replicas      Replicas
 }
 
 // Rate is the schedule of the learning rate η.
@@ -96,6 +97,25 @@ type Rate struct {
 //	η = initial · factor^⌊(epoch−1)/every⌋
 func (r Rate) At(epoch int) float64 {
 	return r.Initial * math.Pow(r.Factor, float64((epoch-1)/r.Every))
+}
+
+// Replicas are independent runs of the same training, of which the best is
+// kept. (Config).Replica says what each is.
+type Replicas struct {
+	Count int       // 1: the run itself
+	Rates []float64 // learning rates of the first epoch, in turn; none: Rate.Initial for all
+}
+
+// Replica returns the configuration of replica r, counted from 0, as a run of
+// its own: seed + r, and the r-th of the rates, over and over. The data set is
+// that of c for all replicas, also where it is drawn from the seed.
+func (c Config) Replica(r int) Config {
+	c.Seed += uint64(r)
+	if rates := c.Train.Replicas.Rates; len(rates) > 0 {
+		c.Train.Rate.Initial = rates[r%len(rates)]
+	}
+	c.Train.Replicas = Replicas{Count: 1}
+	return c
 }
 
 // EarlyStopping ends a run whose test accuracy no longer rises.

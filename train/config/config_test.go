@@ -63,7 +63,7 @@ func TestDefault(t *testing.T) {
 		Name: "run", Seed: 1, Device: "auto", VM: "auto", Precision: graph.Float32,
 		Model: Model{Layers: []int{784, 50, 10}, Activation: graph.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
 		Data:  Data{Dataset: "mnist", Fallback: "none"},
-		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous"},
+		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous", Replicas: Replicas{Count: 1}},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Default() = %+v\nwant %+v", got, want)
@@ -259,6 +259,13 @@ func TestValues(t *testing.T) {
 		{"model.init.file", "''", "not empty"},
 		{"model.init.file", "a b.safetensors", ""},
 		{"train.batch", "100000", ""},
+		{"train.replicas.count", "1024", ""},
+		{"train.replicas.count", "1025", "from 1 to 1024"},
+		{"train.replicas.rates", "[]", ""},
+		{"train.replicas.rates", "0.1", "write it as [0.1, 0.3]"},
+		{"train.replicas.rates", "[0.1, 0]", "entry 2: have 0, want a number above 0"},
+		{"train.replicas.rates", "[.5]", "write it as 10, 0.5"},
+		{"train.replicas.rates", "[1]", "there is one replica"},
 	}
 	for _, test := range tests {
 		path := write(t, nest(test.path, test.value))
@@ -325,7 +332,7 @@ func TestSetErrors(t *testing.T) {
 		{"train.batch", "want key=value, as in -set train.epochs=5"},
 		{"=3", "-set =3: unknown key. The keys are: name, seed, device, vm, precision, model, data, train"},
 		{"batch=3", "did you mean train.batch?"},
-		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping"},
+		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, replicas"},
 		{"train.rate.initial.x=3", "The keys in train.rate are: initial, factor, every"},
 		{"train.rate={initial: 1}", "is a group: set one of its keys, initial, factor, every"},
 		{"train.batch=[", "is not YAML"},
@@ -365,6 +372,12 @@ func TestPlaces(t *testing.T) {
 	for _, c := range []struct{ file, set, want string }{
 		{"vm: tape\n", "train.update_order=listing", "-set train.update_order=listing: listing needs a compiled program"},
 		{"device: cuda\n", "vm=interpret", "-set vm=interpret: vm interpret does not run on the device cuda"},
+		{"train: {replicas: {count: 3}}\n", "seed=9007199254740990", "-set seed=9007199254740990: the seed of the last of 3 replicas is above 9007199254740991"},
+		{"train: {replicas: {count: 3}}\n", "train.early_stopping.patience=5", "-set train.early_stopping.patience=5: replicas all run to the last epoch"},
+		{"train: {replicas: {rates: [1, 2, 3]}}\n", "train.replicas.count=2", "c.yaml:1:27: train.replicas.rates: 3 rates for 2 replicas"},
+		{"model: {layers: [10000, 90]}\n", "train.replicas.count=1024", "-set train.replicas.count=1024: 1024 replicas have 921692160 weights and biases together"},
+		{"model: {init: {rule: zeros}}\ntrain: {shuffle: false}\n", "train.replicas.count=2", "all replicas would be the same run"},
+		{"train: {epochs: 11, rate: {factor: 1.0e-5}, replicas: {count: 2}}\n", "train.replicas.rates=[1000, 1]", "the learning rate falls to 1"},
 	} {
 		if _, err := Read(write(t, c.file), []string{c.set}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q and -set %s: %v, want %q", c.file, c.set, err, c.want)
@@ -460,6 +473,25 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestReplica: seed + r and the rates in turn; nothing else differs, and what
+// comes out is a run of its own.
+func TestReplica(t *testing.T) {
+	c, err := Read("", []string{"seed=7", "train.replicas.count=5", "train.replicas.rates=[0.5, 0.25]", "train.rate.factor=0.9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, rate := range []float64{0.5, 0.25, 0.5, 0.25, 0.5} {
+		want, err := Read("", []string{fmt.Sprintf("seed=%d", 7+r), "train.rate.factor=0.9", fmt.Sprintf("train.rate.initial=%g", rate)})
+		if got := c.Replica(r); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("replica %d: %+v, %v; want %+v", r, got, err, want)
+		}
+	}
+	c.Train.Replicas.Rates = nil
+	if got := c.Replica(3).Train.Rate.Initial; got != 0.1 {
+		t.Errorf("without rates: %v, want train.rate.initial", got)
+	}
+}
+
 // TestRoundTrip writes random legal configurations and reads them back.
 func TestRoundTrip(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
@@ -483,7 +515,17 @@ func TestRoundTrip(t *testing.T) {
 			Train: Train{Epochs: 1 + random.IntN(10), Batch: 1 + random.IntN(1000), Shuffle: random.IntN(2) == 0,
 				Rate:          Rate{Initial: float(1000), Factor: 1 - random.Float64()/2, Every: 1 + random.IntN(maxEpochs)},
 				UpdateOrder:   "simultaneous",
-				EarlyStopping: EarlyStopping{Patience: random.IntN(maxEpochs), MinDelta: float(1)}},
+				EarlyStopping: EarlyStopping{Patience: random.IntN(maxEpochs), MinDelta: float(1)},
+				Replicas:      Replicas{Count: 1}},
+		}
+		if random.IntN(2) == 0 {
+			c.Seed /= 2
+			c.Model.Layers = []int{1 + random.IntN(99), 1 + random.IntN(99)}
+			c.Train.Shuffle, c.Train.EarlyStopping.Patience = true, 0
+			c.Train.Replicas.Count = 2 + random.IntN(maxReplicas-1)
+			for range random.IntN(3) {
+				c.Train.Replicas.Rates = append(c.Train.Replicas.Rates, float(1000))
+			}
 		}
 		if c.Device == "cuda" {
 			c.VM = "auto"

@@ -129,7 +129,7 @@ func TestMNISTHasEveryKey(t *testing.T) {
 func TestNearest(t *testing.T) {
 	for _, test := range []struct{ group, name, want string }{
 		{"", "sede", "seed"},
-		{"", "precis", "precision"},
+		{"", "precisio", "precision"},
 		{"", "epochs", "train.epochs"},
 		{"train", "epoch", "train.epochs"},
 		{"train", "shufle", "train.shuffle"},

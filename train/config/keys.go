@@ -21,6 +21,7 @@ const (
 	integer             // a whole number
 	number              // a number
 	list                // a list of whole numbers
+	numbers             // a list of numbers
 	kindEnd
 )
 
@@ -52,6 +53,7 @@ const (
 	maxParameters = 100_000_000 // weights and biases of the network: 0.8 GB in float64
 	maxValues     = 500_000_000 // a^l of a mini-batch: 4 GB in float64
 	maxEpochs     = 100_000
+	maxReplicas   = 1024
 
 	// maxSeed is the largest integer up to which a float64 holds every one:
 	// readers of JSON and YAML keep it exact.
@@ -147,6 +149,13 @@ var keys = []key{
 	{path: "train.early_stopping.min_delta", kind: number, def: "0", max: 1,
 		doc:   "A test accuracy is better when it is above the best by more than this.",
 		field: func(c *Config) any { return &c.Train.EarlyStopping.MinDelta }},
+	{path: "train.replicas", kind: group, doc: "Independent runs of the same training, side by side; the best is kept, and all results are listed."},
+	{path: "train.replicas.count", kind: integer, def: "1", min: 1, max: maxReplicas,
+		doc:   "How many; replica r, counted from 0, has the seed seed + r: first weights and shuffling of its own, on the same images.",
+		field: func(c *Config) any { return &c.Train.Replicas.Count }},
+	{path: "train.replicas.rates", kind: numbers, def: "[]", most: maxReplicas, aboveMin: true, max: 1000,
+		doc:   "Learning rates of the first epoch in place of train.rate.initial: the replicas take them in turn. Empty: the same for all.",
+		field: func(c *Config) any { return &c.Train.Replicas.Rates }},
 }
 
 // find returns the key at path, or nil.
@@ -213,6 +222,8 @@ func (k *key) legal() string {
 		return "a number " + k.between()
 	case list:
 		return fmt.Sprintf("a list of %d to %d whole numbers, each %s", k.least, k.most, k.between())
+	case numbers:
+		return fmt.Sprintf("a list of %d to %d numbers, each %s", k.least, k.most, k.between())
 	}
 	panic(fmt.Sprintf("BUG: %s has kind %d", k.path, k.kind))
 }

@@ -105,8 +105,8 @@ func (k *key) schema() schema {
 		s.Type = "boolean"
 	case integer, number:
 		s = k.numberSchema()
-	case list:
-		entry := (&key{kind: integer, min: k.min, max: k.max}).numberSchema()
+	case list, numbers:
+		entry := k.entry().numberSchema()
 		s = schema{Type: "array", Items: &entry, MinItems: k.least, MaxItems: k.most}
 	}
 	s.Description = k.doc

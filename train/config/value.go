@@ -45,10 +45,15 @@ func (k *key) decode(c *Config, n *yaml.Node) []complaint {
 }
 
 // value returns n's value as the key's type: string, bool, int64, float64 or
-// []int.
+// []int or []float64.
 func (k *key) value(n *yaml.Node) (any, []complaint) {
-	if k.kind == list && n.Kind == yaml.SequenceNode && len(n.Content) >= k.least && len(n.Content) <= k.most {
-		return k.listValue(n)
+	if n.Kind == yaml.SequenceNode && len(n.Content) >= k.least && len(n.Content) <= k.most {
+		switch k.kind {
+		case list:
+			return entries(k.entry(), n, func(v any) int { return int(v.(int64)) })
+		case numbers:
+			return entries(k.entry(), n, func(v any) float64 { return v.(float64) })
+		}
 	}
 	value, hint := k.parse(n)
 	if value != nil {
@@ -60,15 +65,23 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 	return nil, []complaint{{n, "have " + show(n) + ", want " + k.legal() + hint}}
 }
 
-// listValue returns the whole numbers of a list of the right length.
-func (k *key) listValue(n *yaml.Node) (any, []complaint) {
-	entry := key{kind: integer, min: k.min, max: k.max}
-	var values []int
+// entry returns the key of an entry of a list.
+func (k *key) entry() *key {
+	e := &key{kind: integer, min: k.min, max: k.max, aboveMin: k.aboveMin}
+	if k.kind == numbers {
+		e.kind = number
+	}
+	return e
+}
+
+// entries returns the values of a list of the right length; nil if it has none.
+func entries[T any](entry *key, n *yaml.Node, of func(any) T) (any, []complaint) {
+	var values []T
 	var complaints []complaint
 	for i, child := range n.Content {
 		v, bad := entry.value(child)
 		if bad == nil {
-			values = append(values, int(v.(int64)))
+			values = append(values, of(v))
 			continue
 		}
 		complaints = append(complaints, complaint{child, fmt.Sprintf("entry %d: %s", i+1, bad[0].text)})
@@ -82,6 +95,8 @@ func (k *key) parse(n *yaml.Node) (value any, hint string) {
 	switch {
 	case k.kind == list && n.Kind == yaml.ScalarNode:
 		return nil, "write it as " + k.def
+	case k.kind == numbers && n.Kind == yaml.ScalarNode:
+		return nil, "write it as [0.1, 0.3]"
 	case n.Kind != yaml.ScalarNode:
 		return nil, ""
 	case n.Tag == "!!null":
@@ -231,6 +246,8 @@ func store(field, value any) {
 		*f = value.(float64)
 	case *[]int:
 		*f = value.([]int)
+	case *[]float64:
+		*f = value.([]float64)
 	case *graph.Precision:
 		*f, _ = graph.ParsePrecision(value.(string))
 	case *graph.Activation:
@@ -255,6 +272,12 @@ func format(field any) string {
 		return formatNumber(*f)
 	case *[]int:
 		return strings.ReplaceAll(fmt.Sprint(*f), " ", ", ")
+	case *[]float64:
+		var values []string
+		for _, v := range *f {
+			values = append(values, formatNumber(v))
+		}
+		return "[" + strings.Join(values, ", ") + "]"
 	case *graph.Precision:
 		return f.String()
 	case *graph.Activation:

@@ -52,6 +52,7 @@ type Progress struct {
 // EpochLine is what is said of an epoch.
 type EpochLine struct {
 	Epoch            int     // counted from 1
+	Note             string  // shown behind the epoch: "replica 12"; "": none
 	Rate             float64 // η
 	TrainCost        float64
 	TrainAccuracy    float64 // 0 to 1
@@ -220,6 +221,7 @@ func (l EpochLine) format(epochs, columns int) string {
 		worth int
 	}{
 		{epochOf(l.Epoch, epochs), 6},
+		{l.Note, 5},
 		{fmt.Sprintf("rate %-7.4g", l.Rate), 2},
 		{fmt.Sprintf("train cost %.4f acc %.4f", l.TrainCost, l.TrainAccuracy), 4},
 		{fmt.Sprintf("test cost %.4f acc %.4f", l.TestCost, l.TestAccuracy), 5},
@@ -229,7 +231,7 @@ func (l EpochLine) format(epochs, columns int) string {
 	for least := 1; ; least++ {
 		var kept []string
 		for _, p := range parts {
-			if p.worth >= least {
+			if p.worth >= least && p.text != "" {
 				kept = append(kept, p.text)
 			}
 		}

@@ -111,6 +111,18 @@ func TestColor(t *testing.T) {
 	}
 }
 
+// TestNote: behind the epoch, and left out as late as the test's score.
+func TestNote(t *testing.T) {
+	line := third
+	line.Note = "replica 12"
+	if got, want := line.format(50, 200), strings.Replace(thirdText, "  rate", "  replica 12  rate", 1); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := line.format(50, 60), "epoch  3/50  replica 12  test cost 0.0389 acc 0.9570"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // A run that calls Advance for every sample draws ten times a second.
 func TestRedraws(t *testing.T) {
 	var b bytes.Buffer

@@ -36,6 +36,10 @@ const (
 	FigureSVG   = "accuracy.svg"      // accuracy over epoch
 	FigurePNG   = "accuracy.png"      // the same
 	LogFile     = "log.txt"           // what was said on the terminal
+
+	// Of a run with replicas.
+	ReplicasFile       = "replicas.json"  // the result of each replica
+	ReplicaMetricsFile = "replicas.jsonl" // a JSON object an epoch and replica
 )
 
 // Parent is where the folders of runs go that were given no path.

@@ -37,9 +37,6 @@ type Options struct {
 // grid: an estimate, from the cost of a grid-wide barrier.
 const blockRows = 8
 
-// tileRows is the number of samples that a block evaluates at a time.
-const tileRows = 32
-
 // Built says whether this program was built with CUDA: with the tag gpu.
 func Built() bool { return driver.Status().Built }
 

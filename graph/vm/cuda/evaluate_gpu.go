@@ -15,13 +15,16 @@ import (
 	"trainer/graph/vm/cuda/kernel"
 )
 
+// tileRows is the number of samples that a block evaluates at a time.
+const tileRows = 32
+
 // Evaluate implements vm.VM.
 func (m *machine[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
-	return m.score(ctx, set, m.parameters)
+	return m.score(ctx, set, address(m.parameters))
 }
 
-// score evaluates a set with some parameters on the device.
-func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters *driver.Memory) (_ vm.Score, err error) {
+// score evaluates a set with the parameters at an address.
+func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel.Address) (_ vm.Score, err error) {
 	defer func() {
 		if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 			err = fmt.Errorf("cuda: evaluate: %w", err)
@@ -82,7 +85,7 @@ func (m *machine[T]) tiles(samples int) kernel.Params {
 }
 
 // finish launches and waits.
-func (m *machine[T]) finish(l *loaded, s *resident, a kernel.Params, parameters *driver.Memory) error {
+func (m *machine[T]) finish(l *loaded, s *resident, a kernel.Params, parameters kernel.Address) error {
 	if err := m.launch(l, s, a, parameters); err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (m *machine[T]) predict(x []float64, rows, out int) (_ []float64, err error
 	defer func() { err = errors.Join(err, predictions.Free()) }()
 	a := m.tiles(rows)
 	a.Predictions = address(predictions)
-	if err := m.finish(m.evaluate, s, a, m.parameters); err != nil {
+	if err := m.finish(m.evaluate, s, a, address(m.parameters)); err != nil {
 		return nil, err
 	}
 	values := make([]T, rows*out)
@@ -159,7 +162,7 @@ func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 
 // Evaluate implements vm.Snapshot: it waits for a pass that is under way.
 func (s *snapshot[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
-	return s.machine.score(ctx, set, s.parameters)
+	return s.machine.score(ctx, set, address(s.parameters))
 }
 
 // Close implements vm.Snapshot.

@@ -51,9 +51,11 @@ type machine[T data.Float] struct {
 	functions  map[string]*driver.Function
 	shared     map[string]int // bytes of shared memory that each function may have
 	table      *driver.Memory
-	status     *driver.Host // a kernel.Status, and behind it the stop word
+	replicas   int          // 1 but in a fleet, each with parameters and a status
+	grid       bool         // whether steps may run in grid mode, for one replica
+	status     *driver.Host // a kernel.Status for each, and behind them the stop word
 	layout     []placed
-	count      int // elements of the parameters
+	count      int // elements of the parameters of a replica
 	parameters *driver.Memory
 	steps      map[key]*loaded
 	evaluate   *loaded
@@ -85,7 +87,7 @@ type loaded struct {
 
 func newMachine[T data.Float](n graph.Network, compile vm.Compiler, o Options) (_ vm.VM, err error) {
 	m := &machine[T]{
-		network: n, compile: compile, options: o,
+		network: n, compile: compile, options: o, replicas: 1,
 		functions: map[string]*driver.Function{}, shared: map[string]int{}, steps: map[key]*loaded{}, sets: map[*data.Set]*resident{},
 	}
 	defer func() {
@@ -107,7 +109,8 @@ func newMachine[T data.Float](n graph.Network, compile vm.Compiler, o Options) (
 	if m.stream, err = m.device.NewStream(); err != nil {
 		return nil, err
 	}
-	if m.status, err = m.device.AllocHost("status", kernel.StatusSize+4); err != nil {
+	m.grid = info.Cooperative
+	if m.status, err = m.device.AllocHost("status", statusSize(1)); err != nil {
 		return nil, err
 	}
 	table := kernel.Table[T]()
@@ -132,6 +135,10 @@ func newMachine[T data.Float](n graph.Network, compile vm.Compiler, o Options) (
 	m.evaluate, err = m.load(im, 2*info.Multiprocessors)
 	return m, err
 }
+
+// statusSize returns the bytes of the status of so many replicas and the stop
+// word.
+func statusSize(replicas int) int { return replicas*kernel.StatusSize + 4 }
 
 func layoutOf(im *kernel.Image) []placed {
 	layout := make([]placed, len(im.Placements))
@@ -179,9 +186,9 @@ func (m *machine[T]) load(im *kernel.Image, blocks int) (l *loaded, err error) {
 			return nil, err
 		}
 	}
-	arenas := 1
-	if im.Options.Mode == kernel.Tiles {
-		arenas = blocks
+	arenas := blocks
+	if im.Options.Mode == kernel.Grid {
+		arenas = 1
 	}
 	if l.arena, err = m.device.Alloc("temporaries", max(8, arenas*im.ArenaCount*m.size())); err != nil {
 		return nil, err
@@ -255,7 +262,12 @@ func (m *machine[T]) SetParameters(p graph.Parameters) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := driver.CopyTo(m.parameters, 0, m.pack(p)); err != nil {
+	return m.upload(0, p)
+}
+
+// upload copies p to the device, as replica r.
+func (m *machine[T]) upload(r int, p graph.Parameters) error {
+	if err := driver.CopyTo(m.parameters, r*m.count*m.size(), m.pack(p)); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
 	return nil
@@ -265,7 +277,7 @@ func (m *machine[T]) SetParameters(p graph.Parameters) error {
 func (m *machine[T]) Parameters() (graph.Parameters, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.download(m.parameters)
+	return m.download(m.parameters, 0)
 }
 
 // pack returns p as the device has it.
@@ -275,10 +287,10 @@ func (m *machine[T]) pack(p graph.Parameters) []T {
 	return packed
 }
 
-// download returns the parameters, or gradients, in device memory.
-func (m *machine[T]) download(from *driver.Memory) (graph.Parameters, error) {
+// download returns the parameters, or gradients, of replica r in device memory.
+func (m *machine[T]) download(from *driver.Memory, r int) (graph.Parameters, error) {
 	packed := make([]T, m.count)
-	if err := driver.CopyFrom(packed, from, 0); err != nil {
+	if err := driver.CopyFrom(packed, from, r*m.count*m.size()); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	p := graph.NewParameters(m.network)
@@ -321,12 +333,13 @@ func (m *machine[T]) step(k key) (*loaded, error) {
 	if k.cost {
 		cost = p.Buffers[p.Outputs[1]].Name
 	}
-	blocks := 1
-	o := m.options
+	blocks := m.replicas
+	o, info := m.options, m.device.Info()
+	info.Cooperative = m.grid
 	if k.gradient && (o.Mode == "dense" || o.Mode == "" && k.batch == 1) {
 		o.Mode = "block" // dense mode updates the parameters and nothing else
 	}
-	im, err := encodeStep(p, o, k.batch, m.device.Info(), cost, func(entry string) (int, error) {
+	im, err := encodeStep(p, o, k.batch, info, cost, func(entry string) (int, error) {
 		f, err := m.function(entry)
 		if err != nil {
 			return 0, err
@@ -338,7 +351,7 @@ func (m *machine[T]) step(k key) (*loaded, error) {
 		return nil, err
 	}
 	if im.Options.Mode != kernel.Grid {
-		blocks = 1
+		blocks = m.replicas
 	}
 	l, err := m.load(im, blocks)
 	if err != nil {
@@ -372,40 +385,44 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if p.Samples() == 0 {
 		return ctx.Err()
 	}
-	if err := m.train(ctx, p); err != nil {
-		var bad *vm.NonFiniteError
-		if errors.As(err, &bad) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return err
-		}
+	failed, err := m.train(ctx, []vm.Pass{p})
+	switch {
+	case err == nil && failed[0] != nil:
+		return failed[0]
+	case err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())):
 		return fmt.Errorf("cuda: %w", err)
 	}
-	return nil
+	return err
 }
 
-func (m *machine[T]) train(ctx context.Context, p vm.Pass) error {
+// train makes a pass with each replica, and returns which failed.
+func (m *machine[T]) train(ctx context.Context, passes []vm.Pass) (map[int]*vm.NonFiniteError, error) {
+	p := passes[0]
+	failed := map[int]*vm.NonFiniteError{}
 	set, err := m.resident(p.Set)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	a := kernel.Params{End: uint64(p.Samples()), PollEvery: uint32(max(1, pollSamples/p.Batch))}
-	rates, err := upload(m.device, "learning rate", []float64{p.Rate})
+	rates, err := upload(m.device, "learning rates", ratesOf(passes))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = rates.Free() }()
 	a.Rates = address(rates)
-	if p.Order != nil {
-		order, err := upload(m.device, "order", p.Order)
+	if orders := ordersOf(passes); orders != nil {
+		order, err := upload(m.device, "order", orders)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer func() { _ = order.Free() }()
-		a.Order, a.OrderStride = address(order), uint64(len(p.Order))
+		a.Order, a.OrderStride = address(order), uint64(p.Samples())
 	}
 	var costs *driver.Memory
-	if p.Costs != nil {
-		if costs, err = m.device.Alloc("costs", p.Steps()*m.size()); err != nil {
-			return err
+	wanted := slices.ContainsFunc(passes, func(p vm.Pass) bool { return p.Costs != nil })
+	if wanted {
+		if costs, err = m.device.Alloc("costs", len(passes)*p.Steps()*m.size()); err != nil {
+			return nil, err
 		}
 		defer func() { _ = costs.Free() }()
 		a.Costs, a.CostStride = address(costs), uint64(p.Steps())
@@ -416,30 +433,62 @@ func (m *machine[T]) train(ctx context.Context, p vm.Pass) error {
 		if part.batch == 0 || part.steps == 0 {
 			continue
 		}
-		l, err := m.step(key{batch: part.batch, cost: p.Costs != nil})
+		l, err := m.step(key{batch: part.batch, cost: wanted})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		a.Steps, a.FirstStep, a.Position = uint32(part.steps), uint64(part.first), uint64(part.first*p.Batch)
-		if err := m.run(ctx, l, set, a, m.parameters, func(steps int) {
-			if p.Progress != nil && steps > 0 {
-				p.Progress(part.first*p.Batch + steps*part.batch)
+		if err := m.run(ctx, l, set, a, failed, func(r, steps int) {
+			if report := passes[r].Progress; report != nil && steps > 0 {
+				report(part.first*p.Batch + steps*part.batch)
 			}
 		}); err != nil {
-			return err
+			return nil, err
+		}
+		if len(failed) == len(passes) {
+			return failed, nil
 		}
 	}
-	if costs == nil {
+	for r, p := range passes {
+		if p.Costs == nil {
+			continue
+		}
+		values := make([]T, p.Steps())
+		if err := driver.CopyFrom(values, costs, r*p.Steps()*m.size()); err != nil {
+			return nil, err
+		}
+		for i, v := range values {
+			p.Costs[i] = float64(v)
+		}
+	}
+	return failed, nil
+}
+
+func ratesOf(passes []vm.Pass) []float64 {
+	rates := make([]float64, len(passes))
+	for r, p := range passes {
+		rates[r] = p.Rate
+	}
+	return rates
+}
+
+// ordersOf returns the orders of all passes, one after the other; nil if they
+// all take the set as it is.
+func ordersOf(passes []vm.Pass) []int32 {
+	if !slices.ContainsFunc(passes, func(p vm.Pass) bool { return p.Order != nil }) {
 		return nil
 	}
-	values := make([]T, p.Steps())
-	if err := driver.CopyFrom(values, costs, 0); err != nil {
-		return err
+	if len(passes) == 1 {
+		return passes[0].Order
 	}
-	for i, v := range values {
-		p.Costs[i] = float64(v)
+	orders := make([]int32, 0, len(passes)*passes[0].Samples())
+	for _, p := range passes {
+		if p.Order == nil {
+			p.Order = data.FileOrder(p.Samples())
+		}
+		orders = append(orders, p.Order...)
 	}
-	return nil
+	return orders
 }
 
 const (
@@ -451,20 +500,23 @@ const (
 	watchEvery = 2 * time.Millisecond
 )
 
-// run launches training steps and waits for them. It reports the steps that are
-// done to progress, and passes on the end of ctx.
-func (m *machine[T]) run(ctx context.Context, l *loaded, set *resident, a kernel.Params, parameters *driver.Memory, progress func(steps int)) error {
+// run launches training steps and waits for them. It reports the steps that
+// each replica has done to progress, adds to failed, and passes on the end of
+// ctx.
+func (m *machine[T]) run(ctx context.Context, l *loaded, set *resident, a kernel.Params, failed map[int]*vm.NonFiniteError, progress func(r, steps int)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	status := driver.HostSlice[uint32](m.status, 0, (kernel.StatusSize+4)/4)
+	const words = kernel.StatusSize / 4
+	status := driver.HostSlice[uint32](m.status, 0, m.replicas*words+1)
 	clear(status)
+	stop := &status[m.replicas*words]
 	a.Status = kernel.Address(m.status.Address())
-	a.Stop = kernel.Address(m.status.Address() + kernel.StatusSize)
-	if err := m.launch(l, set, a, parameters); err != nil {
+	a.Stop = a.Status + kernel.Address(m.replicas*kernel.StatusSize)
+	if err := m.launch(l, set, a, address(m.parameters)); err != nil {
 		return err
 	}
-	seen := 0
+	seen := make([]int, m.replicas)
 	for wait := 20 * time.Microsecond; ; wait = min(2*wait, watchEvery) {
 		idle, err := m.stream.Idle()
 		if err != nil {
@@ -474,46 +526,61 @@ func (m *machine[T]) run(ctx context.Context, l *loaded, set *resident, a kernel
 			break
 		}
 		if ctx.Err() != nil {
-			storeWord(&status[kernel.StatusSize/4], 1)
-		} else if now := int(loadWord(&status[0])); now > seen {
-			seen = now
-			progress(seen)
+			storeWord(stop, 1)
+		} else {
+			for r := range seen {
+				if now := int(loadWord(&status[r*words])); now > seen[r] {
+					seen[r] = now
+					progress(r, now)
+				}
+			}
 		}
 		time.Sleep(wait)
 	}
-	s := kernel.Status{Step: loadWord(&status[0]), NonFinite: loadWord(&status[1]), Stopped: loadWord(&status[2])}
-	progress(int(s.Step))
-	switch {
-	case s.NonFinite > 0:
-		return m.nonFinite(int(a.FirstStep)+int(s.NonFinite)-1, parameters)
-	case s.Stopped != 0:
-		if err := ctx.Err(); err != nil {
-			return err
+	stopped := false
+	for r := range seen {
+		s := kernel.Status{Step: loadWord(&status[r*words]), NonFinite: loadWord(&status[r*words+1]), Stopped: loadWord(&status[r*words+2])}
+		progress(r, int(s.Step))
+		switch {
+		case s.NonFinite > 0 && failed[r] == nil:
+			bad, err := m.nonFinite(int(a.FirstStep)+int(s.NonFinite)-1, r)
+			if err != nil {
+				return err
+			}
+			failed[r] = bad
+		case s.NonFinite == 0 && s.Stopped != 0:
+			stopped = true
+			if ctx.Err() == nil {
+				return fmt.Errorf("BUG: the kernel %s stopped after step %d of %d on its own", l.Entry, s.Step, a.Steps)
+			}
 		}
-		return fmt.Errorf("BUG: the kernel %s stopped after step %d of %d on its own", l.Entry, s.Step, a.Steps)
+	}
+	if stopped {
+		return ctx.Err()
 	}
 	return nil
 }
 
-// nonFinite names what is not finite after a step.
-func (m *machine[T]) nonFinite(step int, parameters *driver.Memory) error {
-	p, err := m.download(parameters)
+// nonFinite names what of replica r is not finite after a step.
+func (m *machine[T]) nonFinite(step, r int) (*vm.NonFiniteError, error) {
+	p, err := m.download(m.parameters, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	bad := p.NonFinite()
 	if bad == "" {
 		bad = "cost"
 	}
-	return &vm.NonFiniteError{Tensor: bad, Step: step}
+	return &vm.NonFiniteError{Tensor: bad, Step: step}, nil
 }
 
-// launch starts a kernel on the machine's stream.
-func (m *machine[T]) launch(l *loaded, set *resident, a kernel.Params, parameters *driver.Memory) error {
+// launch starts a kernel on the machine's stream, with the parameters at an
+// address.
+func (m *machine[T]) launch(l *loaded, set *resident, a kernel.Params, parameters kernel.Address) error {
 	// What the launch knows goes into what the image knows.
 	p := l.Params()
 	p.Code, p.Operands, p.Bytecode, p.Constants = address(l.code), address(l.operands), address(l.bytecode), address(l.constants)
-	p.Table, p.Parameters, p.Arena, p.Control = address(m.table), address(parameters), address(l.arena), address(l.control)
+	p.Table, p.Parameters, p.Arena, p.Control = address(m.table), parameters, address(l.arena), address(l.control)
 	set.fill(&p)
 	p.Update, p.Order, p.OrderStride, p.Rates = a.Update, a.Order, a.OrderStride, a.Rates
 	p.Costs, p.CostStride, p.Status, p.Stop = a.Costs, a.CostStride, a.Status, a.Stop
@@ -594,7 +661,7 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ graph.Parameters, e
 	a := kernel.Params{
 		Update: address(gradient), Rates: address(rates), Costs: address(costs), CostStride: 1, End: uint64(batch), Steps: 1,
 	}
-	if err := m.launch(l, set, a, m.parameters); err != nil {
+	if err := m.launch(l, set, a, address(m.parameters)); err != nil {
 		return 0, nil, err
 	}
 	if err := m.stream.Wait(); err != nil {
@@ -604,7 +671,7 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ graph.Parameters, e
 	if err := driver.CopyFrom(cost[:], costs, 0); err != nil {
 		return 0, nil, err
 	}
-	g, err := m.download(gradient)
+	g, err := m.download(gradient, 0)
 	return float64(cost[0]), g, err
 }
 

@@ -323,21 +323,24 @@ func (s suite) cancel(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("cancelled pass: %v, want %v", err, context.Canceled)
 	}
-	got := parametersOf(t, m)
+	if stepsTo(t, s.machine(t, n, p), vm.Pass{Set: set, Batch: batch, Rate: 0.1}, parametersOf(t, m)) == 0 {
+		t.Error("the pass reported progress, and made no step")
+	}
+}
 
-	// Some number of steps leads to these parameters.
-	again := s.machine(t, n, p)
+// stepsTo returns how many steps of a pass lead m to the parameters p.
+func stepsTo(t *testing.T, m vm.VM, pass vm.Pass, p graph.Parameters) int {
+	t.Helper()
 	for step := 0; ; step++ {
-		if equal(parametersOf(t, again), got) {
-			if step == 0 {
-				t.Error("the pass reported progress, and made no step")
-			}
-			return
+		if equal(parametersOf(t, m), p) {
+			return step
 		}
-		if (step+1)*batch > samples {
+		if (step+1)*pass.Batch > pass.Set.Len() {
 			t.Fatal("no number of whole steps leads to the parameters after the cancelled pass")
 		}
-		train(t, again, vm.Pass{Set: set.Slice(step*batch, (step+1)*batch), Batch: batch, Rate: 0.1})
+		next := pass
+		next.Set = pass.Set.Slice(step*pass.Batch, (step+1)*pass.Batch)
+		train(t, m, next)
 	}
 }
 
@@ -363,18 +366,7 @@ func equal(a, b graph.Parameters) bool {
 // An image of pixel 1 sees W^2 = 0, so a^2 = (½, ½), z^3 = 0, δ^3 = −1/8 and
 // δ^2 = ∓1000/32: times the largest η that is finite, it is not.
 func (s suite) nonFinite(t *testing.T) {
-	n := s.network(false, 4, 2, 1)
-	p := graph.NewParameters(n)
-	p[0].Weight[0], p[0].Weight[4] = 1000, -1000
-	p[1].Weight[0], p[1].Weight[1] = 1000, -1000
-	set := &data.Set{Name: "overflow", Rows: 2, Cols: 2, Classes: 1, Pixels: make([]uint8, 8*4), Labels: make([]uint8, 8)}
-	for i := range 8 {
-		set.Image(i)[i/4] = 255
-	}
-	rate := math.MaxFloat64
-	if s.precision == graph.Float32 {
-		rate = math.MaxFloat32
-	}
+	n, p, set, rate := s.overflow()
 	for _, batch := range []int{1, 2} {
 		m := s.machine(t, n, p)
 		same(t, "parameters", parametersOf(t, m), p)
@@ -387,6 +379,23 @@ func (s suite) nonFinite(t *testing.T) {
 			t.Errorf("batch %d: %+v, want %+v", batch, *bad, want)
 		}
 	}
+}
+
+// overflow returns the construction of nonFinite: the fifth sample of the set
+// takes the parameters out of the type's range.
+func (s suite) overflow() (n graph.Network, p graph.Parameters, set *data.Set, rate float64) {
+	n = s.network(false, 4, 2, 1)
+	p = graph.NewParameters(n)
+	p[0].Weight[0], p[0].Weight[4] = 1000, -1000
+	p[1].Weight[0], p[1].Weight[1] = 1000, -1000
+	set = &data.Set{Name: "overflow", Rows: 2, Cols: 2, Classes: 1, Pixels: make([]uint8, 8*4), Labels: make([]uint8, 8)}
+	for i := range 8 {
+		set.Image(i)[i/4] = 255
+	}
+	if s.precision == graph.Float32 {
+		return n, p, set, math.MaxFloat32
+	}
+	return n, p, set, math.MaxFloat64
 }
 
 // refuses: what does not fit the network is an error, and changes nothing.

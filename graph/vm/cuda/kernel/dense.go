@@ -23,7 +23,7 @@ const (
 func (e *encoder) dense() error {
 	d, err := e.match()
 	if err != nil {
-		return fmt.Errorf("%w (%v)", ErrNotDense, err)
+		return fmt.Errorf("%w (%w)", ErrNotDense, err)
 	}
 	var operands []operand
 	put := func(m *matrix) uint32 {

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"trainer/train"
+	"trainer/train/rundir"
+)
+
+// TestReplicas: all results are listed, and the folder is that of the best
+// replica.
+func TestReplicas(t *testing.T) {
+	flags := append(rows(t), "-set", "seed=5")
+	dir := filepath.Join(t.TempDir(), "run")
+	code, stdout, stderr := trainer(append(flags, "-out", dir, "-set", "train.replicas.count=4", "-set", "train.replicas.rates=[3, 0.01]")...)
+	if code != exitDone || stderr != "" {
+		t.Fatalf("exit code %d, standard error %q", code, stderr)
+	}
+	for _, want := range []string{"4 replicas, with the seeds 5 to 8", "epoch 1/3  replica ", "best test accuracy", "the best is replica", rundir.ReplicasFile} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("standard output lacks %q:\n%s", want, stdout)
+		}
+	}
+	if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout {
+		t.Errorf("log.txt is %q, %v; want what was printed", logged, err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, rundir.ReplicasFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []train.ReplicaResult
+	if err := json.Unmarshal(text, &all); err != nil || len(all) != 4 {
+		t.Fatalf("%d results, %v, in %s", len(all), err, text)
+	}
+	for r, result := range all {
+		if result.Replica != r || result.Seed != uint64(5+r) || result.InitialRate != []float64{3, 0.01}[r%2] || result.Last.Epoch != 3 {
+			t.Errorf("result %d: %+v", r, result)
+		}
+	}
+	if code, stdout, stderr := trainer("eval", "-model", dir); code != exitDone || stderr != "" || !strings.Contains(stdout, "Confusion") {
+		t.Errorf("eval of the folder: exit code %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+func TestReplicasFail(t *testing.T) {
+	for set, want := range map[string]string{
+		"train.early_stopping.patience=2": "replicas all run to the last epoch",
+		"train.replicas.count=0":          "from 1 to 1024",
+		"train.replicas.rates=[1, 2, 3]":  "3 rates for 2 replicas",
+	} {
+		code, stdout, stderr := trainer("-set", "train.replicas.count=2", "-set", set)
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, %q, %q; want %q", set, code, stdout, stderr, want)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+//go:build gpu && cgo && linux && (amd64 || arm64)
+
+package cuda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"trainer/data"
+	"trainer/graph"
+	"trainer/graph/vm"
+	"trainer/graph/vm/cuda/kernel"
+)
+
+// fleet is a machine with several replicas: a pass is one launch, a block for
+// each. Block r of dense and block mode is replica r; grid mode, in which a
+// machine alone trains larger mini-batches, is for one replica, so a fleet
+// trains them in block mode, and only rounding differs from the machine alone.
+type fleet[T data.Float] struct {
+	machine *machine[T]
+	failed  []bool
+}
+
+// Fleet implements vm.Fleeter.
+func (m *machine[T]) Fleet(n int) (vm.Fleet, error) {
+	if n < 1 {
+		return nil, fmt.Errorf("cuda: fleet of %d replicas: want 1 or more", n)
+	}
+	if m.options.Mode == "grid" {
+		return nil, errors.New("cuda: grid mode trains one replica: use another for a fleet")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	parameters, err := m.device.Alloc("parameters of replicas", n*m.count*m.size())
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %d replicas: %w", n, err)
+	}
+	if err := parameters.Clear(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cuda: %w", err), parameters.Free())
+	}
+	status, err := m.device.AllocHost("status", statusSize(n))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cuda: %w", err), parameters.Free())
+	}
+	errs := []error{m.parameters.Free(), m.status.Free()}
+	for k, l := range m.steps { // made for one replica, or for the grid
+		errs = append(errs, l.free())
+		delete(m.steps, k)
+	}
+	m.parameters, m.status, m.replicas, m.grid = parameters, status, n, false
+	return &fleet[T]{m, make([]bool, n)}, errors.Join(errs...)
+}
+
+// Len implements vm.Fleet.
+func (f *fleet[T]) Len() int { return f.machine.replicas }
+
+// Network implements vm.Fleet.
+func (f *fleet[T]) Network() graph.Network { return f.machine.network }
+
+// Load implements vm.Fleet.
+func (f *fleet[T]) Load(set *data.Set) error { return f.machine.Load(set) }
+
+// SetParameters implements vm.Fleet.
+func (f *fleet[T]) SetParameters(r int, p graph.Parameters) error {
+	if err := vm.CheckReplica(r, f.Len()); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	if err := p.Check(f.machine.network); err != nil {
+		return fmt.Errorf("cuda: replica %d: %w", r, err)
+	}
+	f.machine.mu.Lock()
+	defer f.machine.mu.Unlock()
+	f.failed[r] = false
+	return f.machine.upload(r, p)
+}
+
+// Parameters implements vm.Fleet.
+func (f *fleet[T]) Parameters(r int) (graph.Parameters, error) {
+	if err := vm.CheckReplica(r, f.Len()); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	f.machine.mu.Lock()
+	defer f.machine.mu.Unlock()
+	return f.machine.download(f.machine.parameters, r)
+}
+
+// Train implements vm.Fleet. A replica that failed before has its block, which
+// ends early: it costs the others nothing.
+func (f *fleet[T]) Train(ctx context.Context, passes []vm.Pass) error {
+	if err := vm.CheckPasses(passes, f.Len(), f.machine.network); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	f.machine.mu.Lock()
+	defer f.machine.mu.Unlock()
+	if passes[0].Samples() == 0 {
+		return ctx.Err()
+	}
+	mine := make([]vm.Pass, len(passes))
+	for r, p := range passes {
+		mine[r] = p
+		if f.failed[r] {
+			mine[r].Progress, mine[r].Costs = nil, nil
+		}
+	}
+	failed, err := f.machine.train(ctx, mine)
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return err
+		}
+		return fmt.Errorf("cuda: %w", err)
+	}
+	for r := range failed {
+		if f.failed[r] {
+			delete(failed, r)
+		}
+		f.failed[r] = true
+	}
+	if len(failed) > 0 {
+		return &vm.ReplicasError{Failed: failed}
+	}
+	return nil
+}
+
+// Evaluate implements vm.Fleet: one replica after the other, each on the whole
+// device.
+func (f *fleet[T]) Evaluate(ctx context.Context, set *data.Set) ([]vm.Score, error) {
+	m := f.machine
+	scores := make([]vm.Score, f.Len())
+	for r := range scores {
+		if f.failed[r] {
+			continue
+		}
+		var err error
+		if scores[r], err = m.score(ctx, set, address(m.parameters)+kernel.Address(r*m.count*m.size())); err != nil {
+			return nil, err
+		}
+	}
+	return scores, nil
+}
+
+// Close implements vm.Fleet.
+func (f *fleet[T]) Close() error { return f.machine.Close() }
