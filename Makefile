@@ -9,7 +9,7 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check bench
+.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench
 
 check: format tidy vet lint fresh test noasm race platforms gpu-check
 
@@ -60,6 +60,12 @@ gpu-check: ## what can be checked of the CUDA machine without a GPU; needs gcc a
 	$(GPU) go test -tags gpu ./graph/vm/cuda/...
 	graph/vm/cuda/driver/check-header.sh
 	graph/vm/cuda/kernel/generate.sh -check
+
+gpu-bundle: ## what gpu-report needs on a computer with a GPU, as gpu-bundle.tar.gz; DATA=FOLDER takes MNIST along
+	$(GPU) train/bench/gpu/bundle.sh gpu-bundle
+
+gpu-report: gpu-bundle ## checks and measures on this computer's GPU: gpu-bundle/results/report.md
+	gpu-bundle/report.sh
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -21,8 +22,9 @@ import (
 	"trainer/graph/vm"
 )
 
-// Batches are the batch sizes that are measured.
-var Batches = []int{1, 10, 128, 1000}
+// Batches are the batch sizes that are measured, those that the set has. The
+// last is MNIST's whole training set.
+var Batches = []int{1, 10, 128, 1000, 60_000}
 
 // epoch is the number of samples of MNIST's training set.
 const epoch = 60_000
@@ -101,11 +103,8 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	r.add("load the set", float64(load)/float64(o.Set.Len()), 0)
 
 	some := o.Set.Slice(0, min(o.Set.Len(), witnessSamples)) // for the witness
-	sets := [2]*data.Set{o.Set, some}
 	for _, batch := range Batches {
-		own, other, err := turns(ctx, o.Least, a, b, sets, p, func(m vm.VM, set *data.Set) error {
-			return m.Train(ctx, vm.Pass{Set: set, Order: data.Shuffled(set.Len(), 1, 1), Batch: batch, Rate: 0.1})
-		})
+		own, other, err := turns(ctx, o.Least, a, b, p, training(ctx, o.Set, batch), training(ctx, some, batch))
 		if err != nil {
 			return r, err
 		}
@@ -116,10 +115,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 			}
 		}
 	}
-	own, other, err := turns(ctx, o.Least, a, b, sets, p, func(m vm.VM, set *data.Set) error {
-		_, err := m.Evaluate(ctx, set)
-		return err
-	})
+	own, other, err := turns(ctx, o.Least, a, b, p, evaluation(ctx, o.Set), evaluation(ctx, some))
 	if err != nil {
 		return r, err
 	}
@@ -127,26 +123,60 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	return r, nil
 }
 
+// work is something to measure, and how many samples it visits. With none it is
+// not measured.
+type work struct {
+	samples int
+	do      func(m vm.VM) error
+}
+
+// training is a shuffled pass. Where the set has no more than one mini-batch,
+// the pass visits it ten times; where it has less than one, there is none.
+func training(ctx context.Context, set *data.Set, batch int) work {
+	if set.Len() < batch {
+		return work{}
+	}
+	order := data.Shuffled(set.Len(), 1, 1)
+	if set.Len() == batch {
+		order = slices.Repeat(order, 10)
+	}
+	return work{len(order), func(m vm.VM) error {
+		return m.Train(ctx, vm.Pass{Set: set, Order: order, Batch: batch, Rate: 0.1})
+	}}
+}
+
+func evaluation(ctx context.Context, set *data.Set) work {
+	return work{set.Len(), func(m vm.VM) error {
+		_, err := m.Evaluate(ctx, set)
+		return err
+	}}
+}
+
 func (r *Report) add(what string, own, other float64) {
-	r.Rows = append(r.Rows, Row{what, own, own * epoch / 1e9, other, other / own})
+	if own > 0 {
+		r.Rows = append(r.Rows, Row{what, own, own * epoch / 1e9, other, other / own})
+	}
 }
 
 // witnessSamples bounds what the witness is given: it may be 300 times slower.
 const witnessSamples = 2000
 
-// turns measures do on a with the first set and on b with the second, by
-// turns, in nanoseconds a sample.
-func turns(ctx context.Context, long time.Duration, a, b vm.VM, sets [2]*data.Set, p graph.Parameters, do func(vm.VM, *data.Set) error) (own, other float64, err error) {
-	best := [2]float64{}
+// turns measures some work of a and some of b, by turns, in nanoseconds a
+// sample; 0 is for no work.
+func turns(ctx context.Context, long time.Duration, a, b vm.VM, p graph.Parameters, own, other work) (ownNanos, otherNanos float64, err error) {
+	machines, works, best := [2]vm.VM{a, b}, [2]work{own, other}, [2]float64{}
 	const rounds = 3
 	for round := range rounds + 1 {
-		for i, m := range []vm.VM{a, b} {
+		for i, w := range works {
+			if w.samples == 0 {
+				continue
+			}
 			once := func() (time.Duration, error) {
-				if err := m.SetParameters(p); err != nil {
+				if err := machines[i].SetParameters(p); err != nil {
 					return 0, err
 				}
 				start := time.Now()
-				err := do(m, sets[i])
+				err := w.do(machines[i])
 				return time.Since(start), err
 			}
 			if round == 0 { // programs are made and sets loaded
@@ -159,7 +189,7 @@ func turns(ctx context.Context, long time.Duration, a, b vm.VM, sets [2]*data.Se
 			if err != nil {
 				return 0, 0, err
 			}
-			if ns := float64(t) / float64(sets[i].Len()); best[i] == 0 || ns < best[i] {
+			if ns := float64(t) / float64(w.samples); best[i] == 0 || ns < best[i] {
 				best[i] = ns
 			}
 		}

@@ -21,7 +21,7 @@ import (
 func options() bench.Options {
 	n := graph.Network{Layers: []int{784, 5, 10}}
 	random := data.Stream(1, "bench test", 0)
-	set := &data.Set{Name: "random", Rows: 28, Cols: 28, Classes: 10, Pixels: make([]uint8, 50*784), Labels: make([]uint8, 50)}
+	set := &data.Set{Name: "random", Rows: 28, Cols: 28, Classes: 10, Pixels: make([]uint8, 128*784), Labels: make([]uint8, 128)}
 	for i := range set.Pixels {
 		set.Pixels[i] = uint8(random.IntN(256))
 	}
@@ -40,12 +40,13 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 1 + len(bench.Batches) + 1; len(r.Rows) != want {
-		t.Errorf("%d rows, want %d", len(r.Rows), want)
+	want := []string{"load the set", "train, batch 1", "train, batch 10", "train, batch 128", "evaluate"}
+	if len(r.Rows) != len(want) {
+		t.Fatalf("%d rows, want %q", len(r.Rows), want)
 	}
 	for i, row := range r.Rows {
-		if row.Nanos <= 0 || i > 0 && (row.Witness <= 0 || row.Ratio != row.Witness/row.Nanos) {
-			t.Errorf("row %+v", row)
+		if row.What != want[i] || row.Nanos <= 0 || i > 0 && (row.Witness <= 0 || row.Ratio != row.Witness/row.Nanos) {
+			t.Errorf("row %+v, want %q", row, want[i])
 		}
 	}
 	var b bytes.Buffer

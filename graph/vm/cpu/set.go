@@ -46,7 +46,7 @@ func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 		values[p] = T(float64(p) / 255)
 	}
 	if float64(s.start[n]) > denseFrom*float64(len(set.Pixels)) {
-		s.dense = make([]T, len(set.Pixels))
+		s.dense = kernel.Large[T](len(set.Pixels))
 		parallel(len(set.Pixels), cores, func(from, to int) {
 			for k := from; k < to; k++ {
 				s.dense[k] = values[set.Pixels[k]]
@@ -54,8 +54,8 @@ func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 		})
 		return s
 	}
-	s.index = make([]uint16, s.start[n])
-	s.value = make([]T, s.start[n])
+	s.index = kernel.Large[uint16](s.start[n])
+	s.value = kernel.Large[T](s.start[n])
 	parallel(n, cores, func(from, to int) {
 		for i := from; i < to; i++ {
 			k := s.start[i]

@@ -149,6 +149,16 @@ func Aligned[T Float](n int) []T {
 	return s[skip : skip+n : skip+n]
 }
 
+// Large returns n zeros for data that is read in no order: on huge pages where
+// the system has them, so that a read needs no walk through page tables.
+func Large[E uint16 | float32 | float64](n int) []E {
+	s := make([]E, n)
+	if n > 0 {
+		adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), n*int(unsafe.Sizeof(s[0]))))
+	}
+	return s
+}
+
 func checkedAll[T Float](sets []Set[T]) []Set[T] {
 	for i := range sets {
 		sets[i] = checked(sets[i])

@@ -1,0 +1,357 @@
+"""Makes a page of what report.sh left in a folder: report.md and report.json.
+
+    python3 page.py FOLDER
+
+Every number is from the folder's files; what is not there is called missing.
+Needs the standard library of Python only.
+"""
+import csv
+import json
+import os
+import sys
+
+MISSING = "missing"
+EPOCH = 60000
+BATCHES = (1, 10, 128, 1000, 60000)
+
+
+# --- reading ------------------------------------------------------------------
+
+
+class Results:
+    """The files of a folder. What is missing or broken reads as None."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def text(self, name):
+        try:
+            with open(os.path.join(self.folder, name), encoding="utf-8", errors="replace") as f:
+                return f.read()
+        except OSError:
+            return None
+
+    def json(self, name):
+        try:
+            return json.loads(self.text(name) or "")
+        except ValueError:
+            return None
+
+    def run(self, name):
+        """The metrics of a run, a dict an epoch; of replicas, the best one's."""
+        text = self.text(os.path.join("runs", name, "metrics.jsonl")) or ""
+        try:
+            return [json.loads(line) for line in text.splitlines() if line.strip()] or None
+        except ValueError:
+            return None
+
+    def steps(self):
+        rows = []
+        for line in (self.text("steps.tsv") or "").splitlines():
+            name, part, result, seconds, remark = (line.split("\t") + [""] * 5)[:5]
+            rows.append({"name": name, "part": part, "result": result, "seconds": float(seconds or 0), "remark": remark})
+        return rows
+
+
+def get(value, *keys):
+    """value[k0][k1]…, or None where something is missing."""
+    for k in keys:
+        try:
+            value = value[k]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def divide(a, b):
+    return a / b if a is not None and b else None
+
+
+def least(run, key):
+    """The least of a key over the epochs of a run."""
+    values = [m[key] for m in run or () if m.get(key) is not None]
+    return min(values) if values else None
+
+
+def collect(folder):
+    """Returns the report as a dict: what report.json has."""
+    r = Results(folder)
+    steps = r.steps()
+    passed = {s["name"]: s for s in steps if s["result"] == "pass"}
+
+    def wall(name):
+        return get(passed, name, "seconds")
+
+    def run(name):
+        return r.run(name) if name in passed else None
+
+    def file(name, step):
+        return r.json(name) if step in passed else None
+
+    bench, cpu = file("bench.json", "bench"), file("bench-cpu.json", "bench-cpu")
+    if not (get(bench, "machine") or "").startswith("cuda"):
+        bench = None  # whatever it measured, it was not this
+    # Peers that ran out of time have left the rows that were done.
+    peers = r.json("peers.json")
+    report = {
+        "meta": r.json("meta.json"),
+        "device": device(r),
+        "version": (r.text("version.txt") or "").strip() or None,
+        "computer": (r.text("computer.txt") or "").strip() or None,
+        "devices": (r.text("devices.txt") or "").strip() or None,
+        "clocks": clocks(r),
+        "steps": steps,
+        "weights": [w for w in (r.json("weights-1.json"), r.json("weights-128.json")) if w],
+        "stop": {d: r.json(f"stop-{d}.json") for d in ("cuda", "cpu")},
+        "peers": {k: get(peers, k) for k in ("data", "device", "packages", "skipped")} if peers else None,
+        "machine": {"cuda": get(bench, "machine"), "cpu": get(cpu, "machine"), "data": get(bench, "data")},
+    }
+    table = []
+    for b in BATCHES:
+        if b == EPOCH:
+            metrics = run("epoch-full")
+            step = least(metrics, "train_seconds")
+            ours, source = (step * 1e6 if step is not None else None), "a training run's least pass, with launch and waiting"
+            other = None
+        else:
+            metrics = run(f"epoch-{b}")
+            ours, other, source = row_us(bench, b), row_us(cpu, b), "trainer bench"
+        whole = row_us(bench, b)
+        if b == EPOCH and whole is not None:
+            ours, other, source = whole, row_us(cpu, b), "trainer bench"
+        rows = sorted((p for p in get(peers, "rows") or () if p["batch"] == b), key=lambda p: p["step_us_min"])
+        table.append({
+            "batch": b, "step_us": ours, "source": source if ours is not None else None,
+            "epoch_seconds": ours * EPOCH / b / 1e6 if ours is not None else None,
+            "cpu_step_us": other, "accuracy": get(metrics, -1, "test_accuracy"), "epochs": get(metrics, -1, "epoch"),
+            "peers": [dict(p, ratio=divide(p["step_us_min"], ours)) for p in rows],
+        })
+    report["batches"] = table
+    report["evaluate_seconds_60000"] = get(find(bench, "evaluate"), "seconds_per_epoch")
+    report["main"] = {d: main_run(run(n), wall(n)) for d, n in (("cuda", "main"), ("cpu", "main-cpu"))}
+    report["replicas"] = replicas(r, run, wall)
+    report["targets"] = targets(report)
+    return report
+
+
+def device(r):
+    rows = list(csv.reader((r.text("gpu.csv") or "").splitlines(), skipinitialspace=True))
+    if len(rows) >= 2:
+        return dict(zip(rows[0], rows[1]))
+    for line in (r.text("devices.txt") or "").splitlines():
+        if line.startswith("cuda 0: "):  # all that is known without nvidia-smi
+            return {"name": line.removeprefix("cuda 0: ").split(",")[0]}
+    return None
+
+
+def clocks(r):
+    rows = []
+    for row in csv.reader((r.text("clocks.csv") or "").splitlines(), skipinitialspace=True):
+        try:
+            rows.append([float(v) for v in row[:5]])
+        except ValueError:
+            continue
+    busy = [row for row in rows if len(row) == 5 and row[4] > 50]
+    if not busy:
+        return None
+    column = lambda i: [row[i] for row in busy]
+    return {
+        "samples": len(busy), "sm_mhz": [min(column(0)), max(column(0))], "memory_mhz": [min(column(1)), max(column(1))],
+        "celsius": [min(column(2)), max(column(2))], "watts": [min(column(3)), max(column(3))],
+    }
+
+
+def find(bench, what):
+    for row in get(bench, "rows") or ():
+        if row.get("what") == what:
+            return row
+    return None
+
+
+def row_us(bench, batch):
+    ns = get(find(bench, f"train, batch {batch}"), "ns_per_sample")
+    return ns * batch / 1e3 if ns is not None else None
+
+
+def main_run(metrics, wall):
+    if not metrics or wall is None:
+        return None
+    return {
+        "epochs": len(metrics), "wall_seconds": wall,
+        "train_seconds": sum(m["train_seconds"] for m in metrics), "epoch_seconds_min": least(metrics, "train_seconds"),
+        "test_accuracy": metrics[-1]["test_accuracy"], "best_test_accuracy": max(m["test_accuracy"] for m in metrics),
+    }
+
+
+def replicas(r, run, wall):
+    """The time of an epoch, one replica and many: by the runs' own metrics, and
+    from start to exit, where the difference of 6 and 1 epochs has no start in it
+    but the evaluations."""
+    count = (r.text("replicas.txt") or "").strip()
+    if not count:
+        return None
+    found = {"count": int(count)}
+    for which in ("one", "many"):
+        short, long = wall(f"replicas-{which}-1"), wall(f"replicas-{which}-6")
+        found[which] = {
+            "wall_epoch_seconds": (long - short) / 5 if short is not None and long is not None else None,
+            "train_epoch_seconds": least(run(f"replicas-{which}-6"), "train_seconds"),
+        }
+    found["ratio_train"] = divide(get(found, "many", "train_epoch_seconds"), get(found, "one", "train_epoch_seconds"))
+    found["ratio_wall"] = divide(get(found, "many", "wall_epoch_seconds"), get(found, "one", "wall_epoch_seconds"))
+    return found
+
+
+def targets(report):
+    step = {t["batch"]: t["step_us"] for t in report["batches"]}
+    graphs = [
+        p["step_us_min"] for t in report["batches"] if t["batch"] == 128 for p in t["peers"]
+        if p["variant"].startswith("CUDA graph") and "TF32" not in p["variant"]
+    ]
+    ratio = get(report, "replicas", "ratio_train") or get(report, "replicas", "ratio_wall")
+    count = get(report, "replicas", "count")
+
+    def target(what, unit, value, most=None, fewest=None):
+        met = None
+        if value is not None:
+            met = value <= most if most is not None else value >= fewest
+        return {"what": what, "unit": unit, "wanted": f"≤ {most}" if most is not None else f"≥ {fewest}", "measured": value, "met": met}
+
+    return [
+        target("batch 1, a sample", "µs", step[1], most=0.7),
+        target("batch 1, a sample (stretch)", "µs", step[1], most=0.45),
+        target("batch 128, a step", "µs", step[128], most=2.5),
+        target("batch 128, PyTorch's best CUDA graph by this machine", "×", divide(min(graphs, default=None), step[128]), fewest=10),
+        target("full batch of 60,000, a step", "µs", step[EPOCH], most=150),
+        target(f"{count if count else 132} replicas, time of one", "×", ratio, most=1.3),
+    ]
+
+
+# --- writing ------------------------------------------------------------------
+
+
+def number(v, digits=3):
+    """v with so many significant digits."""
+    if v is None:
+        return MISSING
+    if v == 0 or 1e-4 <= abs(v) < 1e7:
+        text = f"{v:.{digits}g}"
+        return f"{float(text):,.0f}" if "e" in text else text
+    return f"{v:.{digits - 1}e}"
+
+
+def seconds(v):
+    return MISSING if v is None else number(v) + " s"
+
+
+def accuracy(v):
+    return MISSING if v is None else f"{v:.4f}"
+
+
+def interval(v):
+    return MISSING if v is None else f"{v[0]:g} to {v[1]:g}"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in rows:
+        lines.append("| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |")
+    return lines + [""]
+
+
+def write(report):
+    """Returns the page."""
+    meta, gpu = report["meta"] or {}, report["device"] or {}
+    out = ["# The CUDA machine on a GPU", ""]
+    if meta.get("quick"):
+        out += ["**A test of the script with few images and short times (QUICK=1): no figure here is a measurement.**", ""]
+    out += ["Written by `report.sh`; every number is from the files of one folder of results, and what could not be had is", "called missing.", ""]
+    out += table(["", ""], [
+        ["date (UTC)", meta.get("begun") or MISSING],
+        ["commit", meta.get("commit") or MISSING],
+        ["GPU", gpu.get("name", MISSING)],
+        ["driver", gpu.get("driver_version", MISSING)],
+        ["GPU memory", gpu.get("memory.total [MiB]", MISSING)],
+        ["clocks while busy, MHz", f"SM {interval(get(report, 'clocks', 'sm_mhz'))}, memory {interval(get(report, 'clocks', 'memory_mhz'))}"],
+        ["images", meta.get("data") or MISSING],
+        ["computer", "; ".join((report["computer"] or MISSING).splitlines())],
+        ["machine", report["machine"]["cuda"] or MISSING],
+    ])
+    if report["devices"]:
+        out += ["```", report["devices"], "```", ""]
+
+    out += ["## Targets", ""]
+    out += table(["target", "wanted", "measured", "met"], [
+        [t["what"], f"{t['wanted']} {t['unit']}", MISSING if t["measured"] is None else f"{number(t['measured'])} {t['unit']}",
+         {None: MISSING, True: "yes", False: "**no**"}[t["met"]]]
+        for t in report["targets"]
+    ])
+
+    out += ["## Training, 784-50-10, float32", ""]
+    out += ["µs a step, the least of several; an epoch is 60,000 samples. ×: its time by this machine's. Accuracy: on the test", 
+            "images after one epoch (full batch: 50) from like weights at the same rate.", ""]
+    for t in report["batches"]:
+        full = t["batch"] == EPOCH
+        out += [f"### {'Full batch, 60,000' if full else 'Batch %d' % t['batch']}", ""]
+        rows = [["trainer, CUDA", number(t["step_us"]), "", number(t["epoch_seconds"]), "1", accuracy(t["accuracy"])]]
+        if t["cpu_step_us"] is not None:
+            rows.append(["trainer, CPU", number(t["cpu_step_us"]), "", number(t["cpu_step_us"] * EPOCH / t["batch"] / 1e6),
+                         number(divide(t["cpu_step_us"], t["step_us"])), ""])
+        for p in t["peers"]:
+            rows.append([f"{p['who']}, {p['variant']}", number(p["step_us_min"]), number(p["step_us_median"]), number(p["epoch_seconds_min"]),
+                         number(p["ratio"]), p["accuracy_note"] or accuracy(p["accuracy"])])
+        if not t["peers"]:
+            rows.append(["PyTorch, JAX", MISSING, "", MISSING, MISSING, MISSING])
+        out += table(["who", "µs a step", "median", "s an epoch", "×", "accuracy"], rows)
+        if t["source"]:
+            out += [f"The trainer's time is from {t['source']}.", ""]
+    packages = get(report, "peers", "packages") or {}
+    out += ["Peers: " + ("; ".join(f"{k} {v['version']} on {v['device']}" for k, v in packages.items()) or MISSING)
+            + f". Their images: {get(report, 'peers', 'data') or MISSING}.", ""]
+    skipped = get(report, "peers", "skipped") or []
+    if skipped:
+        out += ["Not run:", ""] + [f"- {s['who']}, {s['variant']}, batch {s['batch'] or 'any'}: {s['why']}" for s in skipped] + [""]
+
+    out += ["## The main job: configs/mnist.yaml", ""]
+    rows = []
+    for d in ("cuda", "cpu"):
+        m = report["main"][d] or {}
+        rows.append([d, m.get("epochs", MISSING), number(m.get("wall_seconds")), number(m.get("train_seconds")), number(m.get("epoch_seconds_min")),
+                     accuracy(m.get("test_accuracy")), accuracy(m.get("best_test_accuracy"))])
+    out += table(["device", "epochs", "s, start to exit", "s of training", "s, least epoch", "test accuracy", "best"], rows)
+    out += [f"Evaluation of 60,000 images on the GPU: {seconds(report['evaluate_seconds_60000'])}.", ""]
+
+    out += ["## Replicas", ""]
+    found = report["replicas"]
+    if not found:
+        out += [MISSING, ""]
+    else:
+        out += table(["replicas", "s of training an epoch", "s an epoch with evaluation"], [
+            [n, number(found[w]["train_epoch_seconds"]), number(found[w]["wall_epoch_seconds"])] for w, n in (("one", 1), ("many", found["count"]))
+        ] + [["ratio", number(found["ratio_train"]), number(found["ratio_wall"])]])
+
+    out += ["## Correctness", "", "Weights after one epoch, by the largest difference; check.py derives the bounds.", ""]
+    rows = [[w["batch"], c["what"], number(c["value"]), number(c["bound"]), "yes" if c["ok"] else "**no**"] for w in report["weights"] for c in w["checks"]]
+    out += table(["batch", "", "measured", "bound", "within"], rows or [[MISSING] * 5])
+    stop = report["stop"]["cuda"]
+    if stop:
+        out += [f"Ctrl-C to exit, saving included: {seconds(stop['seconds'])} (at most {seconds(stop['limit'])}; "
+                f"on the CPU {seconds(get(report, 'stop', 'cpu', 'seconds'))}); exit code {stop['exit_code']}.", ""]
+    else:
+        out += [f"Ctrl-C to exit: {MISSING}.", ""]
+    out += ["## Steps", ""]
+    out += table(["step", "part", "result", "s", ""], [[s["name"], s["part"], s["result"], f"{s['seconds']:.1f}", s["remark"]] for s in report["steps"]]
+                 or [[MISSING] * 5])
+    return "\n".join(line.rstrip() for line in out).rstrip() + "\n"
+
+
+def main():
+    if len(sys.argv) != 2 or not os.path.isdir(sys.argv[1]):
+        sys.exit("usage: python3 page.py FOLDER")
+    report = collect(sys.argv[1])
+    for name, text in (("report.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n"), ("report.md", write(report))):
+        with open(os.path.join(sys.argv[1], name), "w", encoding="utf-8") as f:
+            f.write(text)
+
+
+main()

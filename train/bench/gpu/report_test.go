@@ -1,0 +1,301 @@
+// Package gpu has no Go code: it is the script that checks and measures the
+// CUDA machine on a GPU, with what it needs (README.md). These tests run it
+// without one, on the fake driver, whose kernels run on the CPU.
+package gpu
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"maps"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"trainer/graph/vm/cuda/driver/fake"
+	"trainer/graph/vm/cuda/kernel/kerneltest"
+)
+
+// report is what the tests read of report.json.
+type report struct {
+	Meta struct {
+		Commit string
+		Quick  bool
+	}
+	Device  map[string]string
+	Steps   []step
+	Targets []struct {
+		What     string
+		Measured *float64
+		Met      *bool
+	}
+	Replicas *struct {
+		Count      int
+		RatioTrain *float64 `json:"ratio_train"`
+	}
+	Stop map[string]*struct{ Seconds float64 }
+}
+
+type step struct{ Name, Part, Result, Remark string }
+
+func (s step) String() string { return s.Name + " " + s.Result + " " + s.Remark }
+
+func python(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("NOT TESTED: no python3: install it to test the GPU report")
+	}
+	return path
+}
+
+func readReport(t *testing.T, folder string) (r report, page string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(folder, "report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	text, err = os.ReadFile(filepath.Join(folder, "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, string(text)
+}
+
+// TestReport makes a bundle and runs the whole report with it, in the quick
+// form. Its times mean nothing; all steps have to run, and their results have
+// to reach the page.
+func TestReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("NOT TESTED under -short: the GPU report on the fake driver: it builds a trainer")
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("NOT TESTED: the GPU report is for linux/amd64")
+	}
+	py := python(t)
+	driver := t.TempDir()
+	if err := fake.Build(driver); errors.Is(err, exec.ErrNotFound) {
+		t.Skipf("NOT TESTED: the GPU report on the fake driver: %v: install gcc", err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	kernels := kerneltest.Library(t)
+	bundle := filepath.Join(t.TempDir(), "bundle")
+	if out, err := exec.Command("bash", "bundle.sh", bundle).CombinedOutput(); err != nil {
+		t.Fatalf("bundle.sh: %v\n%s", err, out)
+	}
+	run := func(out string, environment ...string) (string, error) {
+		c := exec.Command("bash", filepath.Join(bundle, "report.sh"))
+		c.Dir = t.TempDir()
+		c.Env = append(os.Environ(), "QUICK=1", "OUT="+out, "PEERS_DEVICE=cpu", "DATA=", "TRAINER_DATA=", "PYTHON="+py,
+			"LD_LIBRARY_PATH="+driver, "CUDA_FAKE_KERNELS="+kernels, "CUDA_FAKE_ARGUMENTS=1", "CUDA_FAKE_ATTRIBUTES=16=3")
+		c.Env = append(c.Env, environment...)
+		text, err := c.CombinedOutput()
+		return string(text), err
+	}
+
+	out := filepath.Join(t.TempDir(), "results")
+	if text, err := run(out); err != nil {
+		t.Fatalf("report.sh: %v\n%s", err, text)
+	}
+	r, page := readReport(t, out)
+	mayMiss := func(s step) bool { // other programs, which may not be here
+		return s.Part == "sanitizer" || s.Part == "peers" || strings.HasPrefix(s.Name, "nvidia-smi")
+	}
+	for _, s := range r.Steps {
+		if s.Result != "pass" && (s.Result != "missing" || !mayMiss(s)) {
+			t.Error(s)
+		}
+	}
+	for _, name := range []string{
+		"devices", "test-graph-vm-cuda", "gradcheck-float64-784,50,10", "cuda-float64-128", "weights-1", "weights-128", "stop-cuda",
+		"racecheck-batch-128", "bench", "epoch-1", "epoch-full", "main", "peers",
+	} {
+		if !slices.ContainsFunc(r.Steps, func(s step) bool { return s.Name == name }) {
+			t.Errorf("no step %s", name)
+		}
+	}
+	for _, target := range r.Targets {
+		// The peers have no CUDA graphs here.
+		if target.Measured == nil && !strings.Contains(target.What, "CUDA graph") {
+			t.Errorf("target %q was not measured", target.What)
+		}
+	}
+	if r.Replicas == nil || r.Replicas.Count != 3 || r.Replicas.RatioTrain == nil {
+		t.Errorf("replicas: %+v, want 3, one a multiprocessor of the fake device, with a ratio", r.Replicas)
+	}
+	if !r.Meta.Quick || !strings.Contains(page, "no figure here is a measurement") {
+		t.Error("the page does not say that nothing was measured")
+	}
+	if want := "Fake GPU 0"; r.Device["name"] != want || !strings.Contains(page, want) {
+		t.Errorf("device %q, want %q", r.Device["name"], want)
+	}
+
+	t.Run("weights that differ", func(t *testing.T) {
+		// The last float64 of the model, by a part in 10^9.
+		model := filepath.Join(out, "runs", "cuda-float64-1", "model.safetensors")
+		b, err := os.ReadFile(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := b[len(b)-8:]
+		v := math.Float64frombits(binary.LittleEndian.Uint64(last))
+		binary.LittleEndian.PutUint64(last, math.Float64bits(v*(1+1e-9)))
+		if err := os.WriteFile(model, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command(py, "check.py", "weights", "--runs", filepath.Join(out, "runs"), "--batch", "1", "--steps", "40")
+		if text, err := c.CombinedOutput(); err == nil {
+			t.Errorf("check.py found nothing:\n%s", text)
+		}
+	})
+	t.Run("no device", func(t *testing.T) {
+		out := filepath.Join(t.TempDir(), "results")
+		text, err := run(out, "CUDA_FAKE_DEVICES=0", "PARTS=correctness")
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Fatalf("%v, want exit code 1\n%s", err, text)
+		}
+		r, page := readReport(t, out)
+		for name, want := range map[string]string{"cpu-float32-1": "pass", "cuda-float32-1": "FAIL", "gradcheck-float64-784,50,10": "FAIL", "weights-1": "FAIL"} {
+			if i := slices.IndexFunc(r.Steps, func(s step) bool { return s.Name == name }); i < 0 || r.Steps[i].Result != want {
+				t.Errorf("%s: want %s in %v", name, want, r.Steps)
+			}
+		}
+		for _, target := range r.Targets {
+			if target.Measured != nil {
+				t.Errorf("target %q was measured", target.What)
+			}
+		}
+		if !strings.Contains(page, "| batch 1, a sample | ≤ 0.7 µs | missing | missing |") {
+			t.Error(page)
+		}
+	})
+}
+
+// invented are results that no device ever gave: round numbers, to check the
+// arithmetic of page.py by hand.
+var invented = map[string]string{
+	"meta.json":      `{"begun": "2000-01-01T00:00:00Z", "commit": "SYNTHETIC", "data": "SYNTHETIC", "quick": false}`,
+	"gpu.csv":        "name, driver_version, memory.total [MiB]\nSYNTHETIC GPU, 1.2.3, 1000 MiB\n",
+	"clocks.csv":     "300, 1000, 30, 70, 0\n1000, 2000, 40, 300, 99\n1900, 2000, 50, 500, 100\n",
+	"bench.json":     `{"machine": "cuda: SYNTHETIC", "rows": [{"what": "train, batch 1", "ns_per_sample": 600}, {"what": "train, batch 128", "ns_per_sample": 20}]}`,
+	"peers.json":     `{"data": "SYNTHETIC", "packages": {"PyTorch": {"version": "0.0", "device": "SYNTHETIC"}}, "skipped": [{"who": "JAX", "variant": "all", "batch": 0, "why": "not installed"}], "rows": [` + peer("CUDA graph of many steps", 32) + "," + peer("CUDA graph of a step", 64) + "," + peer("CUDA graph of many steps, TF32", 16) + `]}`,
+	"stop-cuda.json": `{"seconds": 0.25, "limit": 0.75, "exit_code": 130, "ok": true}`,
+	"weights-1.json": `{"batch": 1, "checks": [{"what": "SYNTHETIC", "value": 2e-13, "bound": 1e-12, "ok": true}]}`,
+	"replicas.txt":   "100\n",
+	"steps.tsv": "bench\ttiming\tpass\t10\t\nepoch-full\ttiming\tpass\t1\t\nreplicas-one-1\ttiming\tpass\t2\t\nreplicas-one-6\ttiming\tpass\t3\t\n" +
+		"replicas-many-1\ttiming\tpass\t4\t\nreplicas-many-6\ttiming\tpass\t6\t\nepoch-1\ttiming\tFAIL\t1\texit code 1\nmain\ttiming\tpass\t4\t\n",
+	"runs/epoch-full/metrics.jsonl":      `{"epoch": 1, "train_seconds": 0.0002, "test_accuracy": 0.5}` + "\n" + `{"epoch": 2, "train_seconds": 0.0003, "test_accuracy": 0.6}` + "\n",
+	"runs/epoch-1/metrics.jsonl":         `{"epoch": 1, "train_seconds": 1, "test_accuracy": 0.123}` + "\n",
+	"runs/main/metrics.jsonl":            `{"epoch": 1, "train_seconds": 1, "test_accuracy": 0.9}` + "\n" + `{"epoch": 2, "train_seconds": 2, "test_accuracy": 0.8}` + "\n",
+	"runs/replicas-one-6/metrics.jsonl":  `{"epoch": 1, "train_seconds": 0.04}` + "\n",
+	"runs/replicas-many-6/metrics.jsonl": `{"epoch": 1, "train_seconds": 0.05}` + "\n",
+}
+
+func peer(variant string, us float64) string {
+	b, err := json.Marshal(map[string]any{"who": "PyTorch", "variant": variant, "batch": 128, "step_us_min": us, "step_us_median": us + 1,
+		"epoch_seconds_min": us * 60000 / 128 / 1e6, "rate": 3, "accuracy": 0.75, "accuracy_note": ""})
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// TestPage: the targets and tables from invented results; from none, and from
+// broken ones, a page on which all is missing.
+func TestPage(t *testing.T) {
+	py := python(t)
+	page := func(t *testing.T, files map[string]string) (report, string) {
+		t.Helper()
+		folder := t.TempDir()
+		for name, text := range files {
+			path := filepath.Join(folder, name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if text, err := exec.Command(py, "page.py", folder).CombinedOutput(); err != nil {
+			t.Fatalf("page.py: %v\n%s", err, text)
+		}
+		return readReport(t, folder)
+	}
+	t.Run("invented", func(t *testing.T) {
+		r, text := page(t, invented)
+		for i, want := range []struct {
+			measured float64
+			met      bool
+		}{
+			{0.6, true},         // 600 ns
+			{0.6, false},        // the stretch, 0.45
+			{2.56, false},       // 128 · 20 ns
+			{32 / 2.56, true},   // the faster graph without TF32
+			{200, false},        // the least pass of the run, in µs
+			{0.05 / 0.04, true}, // of 100 replicas by one
+		} {
+			got := r.Targets[i]
+			if got.Measured == nil || math.Abs(*got.Measured-want.measured) > 1e-9 || got.Met == nil || *got.Met != want.met {
+				t.Errorf("target %q: measured %v, met %v; want %v", got.What, got.Measured, got.Met, want)
+			}
+		}
+		for _, line := range []string{
+			"| commit | SYNTHETIC |",
+			"| GPU | SYNTHETIC GPU |",
+			"| clocks while busy, MHz | SM 1000 to 1900, memory 2000 to 2000 |", // not the idle sample
+			"| batch 128, a step | ≤ 2.5 µs | 2.56 µs | **no** |",
+			"| trainer, CUDA | 0.6 |  | 0.036 | 1 | missing |",                 // epoch-1 failed: its metrics do not count
+			"| PyTorch, CUDA graph of a step | 64 | 65 | 0.03 | 25 | 0.7500 |", // 64 · 60000/128 µs; 64/2.56
+			"| trainer, CUDA | 200 |  | 0.0002 | 1 | 0.6000 |",                 // the last epoch's accuracy
+			"| cuda | 2 | 4 | 3 | 1 | 0.8000 | 0.9000 |",                       // the main job
+			"| ratio | 1.25 | 2 |",                          // (6 − 4)/(3 − 2) by the clock
+			"| 1 | SYNTHETIC | 2.00e-13 | 1.00e-12 | yes |", // weights
+			"Ctrl-C to exit, saving included: 0.25 s (at most 0.75 s; on the CPU missing); exit code 130.",
+			"- JAX, all, batch any: not installed",
+			"| epoch-1 | timing | FAIL | 1.0 | exit code 1 |",
+		} {
+			if !strings.Contains(text, line+"\n") {
+				t.Errorf("no line %q", line)
+			}
+		}
+		if t.Failed() {
+			t.Log(text)
+		}
+	})
+	t.Run("another machine", func(t *testing.T) {
+		files := maps.Clone(invented)
+		files["bench.json"] = strings.Replace(files["bench.json"], "cuda: ", "cpu: ", 1)
+		if r, _ := page(t, files); r.Targets[0].Measured != nil {
+			t.Error("times of the CPU are taken for the GPU's")
+		}
+	})
+	broken := map[string]string{}
+	for name := range invented {
+		broken[name] = "\x00{["
+	}
+	delete(broken, "steps.tsv") // report.sh itself writes it
+	delete(broken, "replicas.txt")
+	for name, files := range map[string]map[string]string{"nothing": nil, "broken": broken} {
+		t.Run(name, func(t *testing.T) {
+			r, text := page(t, files)
+			for _, target := range r.Targets {
+				if target.Measured != nil || target.Met != nil {
+					t.Errorf("target %q: %v, %v", target.What, target.Measured, target.Met)
+				}
+			}
+			if !strings.Contains(text, "| batch 128, a step | ≤ 2.5 µs | missing | missing |\n") {
+				t.Error(text)
+			}
+		})
+	}
+}
