@@ -167,12 +167,12 @@ func (m *matcher[T]) productRow(i int) func(r int) func() {
 		return func(r int) func() {
 			z, b, l := dst.short(r), bias[:len(dst.short(r))], &m.plan.lanes[r]
 			return func() {
-				if l.dense != nil {
-					k.VecMat(z, w.data, l.dense)
-					k.Axpy(dst.row(r), bias, 1)
+				if l.dense == nil {
+					k.SparseDot(z, b, w.data, l.index, l.value)
 					return
 				}
-				k.SparseDot(z, b, w.data, l.index, l.value)
+				k.VecMat(z, w.data, l.dense)
+				k.Axpy(dst.row(r), bias, 1)
 			}
 		}
 	}
@@ -329,43 +329,55 @@ func (m *matcher[T]) update(i int) func(part, parts int) {
 		return nil
 	}
 	w, d := pl.buffer[in.Dst], pl.buffer[in.Args[0]]
+	deltas, short := make([][]T, len(pl.lanes)), make([][]T, len(pl.lanes))
+	for r := range pl.lanes {
+		deltas[r], short[r] = d.row(r), d.short(r)
+	}
 	switch {
 	case m.rowUpdate(i):
 		return func(part, _ int) {
 			if part != 0 {
 				return
 			}
-			for r := range pl.lanes {
-				k.Axpy(w.data, d.row(r), 1)
+			for _, delta := range deltas {
+				k.Axpy(w.data, delta, 1)
 			}
 		}
 	case m.rankUpdate(i) && m.program.Buffers[in.Args[1]].Kind == ir.Data:
 		return func(part, parts int) {
-			from, to := w.cols*part/parts, w.cols*(part+1)/parts
 			for r := range pl.lanes {
-				l := &pl.lanes[r]
-				if l.dense != nil {
-					k.Rank1(w.data[from*w.colStride:to*w.colStride], l.dense[from:to], d.short(r))
-					continue
+				if l := &pl.lanes[r]; parts == 1 && l.dense == nil {
+					k.SparseAxpy(w.data, short[r], l.index, l.value)
+				} else {
+					m.inputUpdate(w, l, short[r], part, parts)
 				}
-				index, value := l.index, l.value
-				if parts > 1 {
-					a, b := search(index, from), search(index, to)
-					index, value = index[a:b], value[a:b]
-				}
-				k.SparseAxpy(w.data, d.short(r), index, value)
 			}
 		}
 	case m.rankUpdate(i):
-		a := pl.buffer[in.Args[1]]
+		a := make([][]T, len(pl.lanes))
+		for r := range a {
+			a[r] = pl.buffer[in.Args[1]].short(r)
+		}
 		return func(part, parts int) {
 			from, to := w.rows*part/parts, w.rows*(part+1)/parts
-			for r := range pl.lanes {
-				k.Rank1(w.data[from*w.rowStride:to*w.rowStride], d.row(r)[from:to], a.short(r))
+			rows := w.data[from*w.rowStride : to*w.rowStride]
+			for r, delta := range deltas {
+				k.Rank1(rows, delta[from:to], a[r])
 			}
 		}
 	}
 	return nil
+}
+
+// inputUpdate is a part of W += δᵀ x, of one sample: that of some of the inputs.
+func (m *matcher[T]) inputUpdate(w matrix[T], l *lane[T], delta []T, part, parts int) {
+	from, to := w.cols*part/parts, w.cols*(part+1)/parts
+	if l.dense != nil {
+		m.kernel.Rank1(w.data[from*w.colStride:to*w.colStride], l.dense[from:to], delta)
+		return
+	}
+	a, b := search(l.index, from), search(l.index, to)
+	m.kernel.SparseAxpy(w.data, delta, l.index[a:b], l.value[a:b])
 }
 
 // search returns the number of indices below i.
