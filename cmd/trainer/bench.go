@@ -20,13 +20,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	peer := f.Bool("peer", false, "also run the textbook's listing in Python with NumPy, on one thread")
 	python := f.String("python", "python3", "the Python of -peer, a `program`")
 	least := f.Duration("time", time.Second, "how long to measure each at the least")
-	if err := parseFlags(f, args, stdout); err != nil {
-		return err
-	}
-	if err := noArguments(f); err != nil {
-		return err
-	}
-	c, err := flags.read()
+	c, err := flags.parse(f, args, stdout)
 	if err != nil {
 		return err
 	}

@@ -16,13 +16,7 @@ func devicesCommand(args []string, stdout, _ io.Writer) error {
 	f := flag.NewFlagSet("devices", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
-	if err := parseFlags(f, args, stdout); err != nil {
-		return err
-	}
-	if err := noArguments(f); err != nil {
-		return err
-	}
-	c, err := flags.read()
+	c, err := flags.parse(f, args, stdout)
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,6 @@ func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
 	}
-	if err := noArguments(f); err != nil {
-		return err
-	}
 	if *model == "" {
 		return usageError("eval: no model: give -model FILE, or -model RUN-FOLDER")
 	}

@@ -21,13 +21,7 @@ func gradcheckCommand(args []string, stdout, _ io.Writer) (err error) {
 	flags.register(f)
 	model := f.String("model", "", "check at the parameters of this safetensors `file`; without it, at random ones")
 	asJSON := f.Bool("json", false, "print JSON")
-	if err := parseFlags(f, args, stdout); err != nil {
-		return err
-	}
-	if err := noArguments(f); err != nil {
-		return err
-	}
-	c, err := flags.read()
+	c, err := flags.parse(f, args, stdout)
 	if err != nil {
 		return err
 	}

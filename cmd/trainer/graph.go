@@ -26,9 +26,6 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
 	}
-	if err := noArguments(f); err != nil {
-		return err
-	}
 	if *program && *format != "text" || *passes && !*program {
 		return usageError("graph: -program prints text, and -passes goes with -program")
 	}

@@ -124,8 +124,8 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// parseFlags parses args. Wrong flags are usage errors; -h prints the
-// command's flags on stdout and gives flag.ErrHelp.
+// parseFlags parses args, which are flags only. Wrong ones are usage errors; -h
+// prints the command's flags on stdout and gives flag.ErrHelp.
 func parseFlags(f *flag.FlagSet, args []string, stdout io.Writer) error {
 	f.SetOutput(io.Discard) // errors are printed once, by exitCode
 	err := f.Parse(args)
@@ -138,11 +138,6 @@ func parseFlags(f *flag.FlagSet, args []string, stdout io.Writer) error {
 	if err != nil {
 		return usageError(fmt.Sprintf("%s: %v", f.Name(), err))
 	}
-	return nil
-}
-
-// noArguments is an error if flags left something over.
-func noArguments(f *flag.FlagSet) error {
 	if f.NArg() > 0 {
 		return usageError(fmt.Sprintf("%s: unexpected argument %q (flags begin with -)", f.Name(), f.Arg(0)))
 	}
@@ -160,6 +155,14 @@ func (c *configFlags) register(f *flag.FlagSet) {
 	f.StringVar(&c.file, "config", "", "read the configuration `file` (YAML); without it, all defaults")
 	f.StringVar(&c.device, "device", "", "auto, cpu or cuda: short for -set device=`name`")
 	f.Var(&c.sets, "set", "set a key of the configuration, `key=value`; may be repeated")
+}
+
+// parse parses a command's flags and reads the configuration.
+func (c *configFlags) parse(f *flag.FlagSet, args []string, stdout io.Writer) (config.Config, error) {
+	if err := parseFlags(f, args, stdout); err != nil {
+		return config.Config{}, err
+	}
+	return c.read()
 }
 
 func (c *configFlags) read() (config.Config, error) {

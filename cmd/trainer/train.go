@@ -26,13 +26,7 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	var flags configFlags
 	flags.register(f)
 	out := f.String("out", "", "the run `folder`; else runs/<time>-<name>")
-	if err := parseFlags(f, args, stdout); err != nil {
-		return err
-	}
-	if err := noArguments(f); err != nil {
-		return err
-	}
-	c, err := flags.read()
+	c, err := flags.parse(f, args, stdout)
 	if err != nil {
 		return err
 	}

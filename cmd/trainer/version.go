@@ -15,9 +15,6 @@ func versionCommand(args []string, stdout, _ io.Writer) error {
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
 	}
-	if err := noArguments(f); err != nil {
-		return err
-	}
 	version, revision, modified := "(devel)", "", ""
 	gorgonia := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
