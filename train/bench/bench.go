@@ -130,15 +130,18 @@ type work struct {
 	do      func(m vm.VM) error
 }
 
-// training is a shuffled pass. Where the set has no more than one mini-batch,
-// the pass visits it ten times; where it has less than one, there is none.
+// training is a shuffled pass. A set of one mini-batch is visited ten times, a
+// smaller one as often as makes a mini-batch; for one that is much smaller there
+// is none.
 func training(ctx context.Context, set *data.Set, batch int) work {
-	if set.Len() < batch {
-		return work{}
-	}
 	order := data.Shuffled(set.Len(), 1, 1)
-	if set.Len() == batch {
+	switch n := set.Len(); {
+	case n == batch:
 		order = slices.Repeat(order, 10)
+	case 4*n < batch:
+		return work{}
+	case n < batch:
+		order = slices.Repeat(order, 4)[:batch]
 	}
 	return work{len(order), func(m vm.VM) error {
 		return m.Train(ctx, vm.Pass{Set: set, Order: order, Batch: batch, Rate: 0.1})

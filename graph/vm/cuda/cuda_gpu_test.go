@@ -3,6 +3,7 @@
 package cuda_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 // onDevice makes the test run on a GPU or on the fake driver.
-func onDevice(t *testing.T) {
+func onDevice(t testing.TB) {
 	t.Helper()
 	if os.Getenv(device) != "" {
 		if err := cuda.Check(); err != nil {
@@ -129,6 +130,15 @@ func images(samples int) *data.Set {
 }
 
 var textbook = graph.Network{Layers: []int{784, 50, 10}, Bias: true}
+
+// BenchmarkModes is a training step of the textbook's network in each mode, per
+// sample: what one costs that another saves.
+func BenchmarkModes(b *testing.B) {
+	onDevice(b)
+	for _, mode := range []string{"", "block", "grid"} {
+		b.Run(cmp.Or(mode, "chosen"), func(b *testing.B) { vmtest.BenchmarkTrain(b, with(cuda.Options{Mode: mode})) })
+	}
+}
 
 // TestStopLatency: a pass that is cancelled ends within half a second.
 func TestStopLatency(t *testing.T) {

@@ -210,6 +210,13 @@ if part timing; then
 	if [ -n "$QUICK" ]; then least=10ms; fi
 	stdout=$OUT/bench.json step bench timing 300 "$TRAINER" bench -json -device cuda -time $least "${main[@]}"
 	stdout=$OUT/bench-cpu.json step bench-cpu timing 300 "$TRAINER" bench -json -device cpu -time $least "${main[@]}"
+	# A step in each mode: what the modes cost beside each other, in the log.
+	modes=(-test.run '^$' -test.bench BenchmarkModes -test.benchtime 0.5s)
+	if [ -n "$QUICK" ]; then modes=(-test.run '^$' -test.bench 'BenchmarkModes/block/float32/batch=10$' -test.benchtime 1x); fi
+	for t in "$TESTS"/*cuda.test; do
+		[ -x "$t" ] || continue
+		step modes timing 300 env TRAINER_TEST_GPU=1 "$t" "${modes[@]}"
+	done
 	# An epoch for each batch size at the peers' learning rates: accuracy, and the
 	# time of a pass as a run has it. The full batch is a step an epoch.
 	full=$samples
