@@ -9,6 +9,7 @@ import (
 	"trainer/data"
 	"trainer/data/digits"
 	"trainer/train/config"
+	"trainer/train/progress"
 )
 
 // Sizes of the built-in digits: MNIST's.
@@ -30,17 +31,29 @@ func openDataset(ctx context.Context, c config.Config, stderr io.Writer) (*data.
 	case "csv":
 		return data.Folder(ctx, c.Data.Dir, data.CSV, classes)
 	}
-	finder := data.Finder{Dir: c.Data.Dir, Progress: func(p data.Progress) {
-		if p.Err != nil || p.Done == p.Total { // a line a file, and one a failure
-			_, _ = fmt.Fprintln(stderr, p)
-		}
-	}}
+	finder := data.Finder{Dir: c.Data.Dir, Progress: downloadProgress(stderr, progress.IsTerminal(stderr))}
 	d, err := finder.MNIST(ctx)
 	if errors.Is(err, data.ErrUnavailable) && c.Data.Fallback == "digits" {
 		_, _ = fmt.Fprintf(stderr, fallbackWarning, err)
 		return digits.Generate(c.Seed, digitsTrain, digitsTest), nil
 	}
 	return d, err
+}
+
+// downloadProgress shows a download: on a terminal a line that is written over,
+// else a line a file, and in both a line a failure.
+func downloadProgress(w io.Writer, isTerminal bool) func(data.Progress) {
+	return func(p data.Progress) {
+		over := p.Err != nil || p.Done == p.Total
+		switch {
+		case isTerminal && over:
+			_, _ = fmt.Fprintf(w, "\r%v\x1b[K\n", p)
+		case isTerminal:
+			_, _ = fmt.Fprintf(w, "\r%v\x1b[K", p)
+		case over:
+			_, _ = fmt.Fprintln(w, p)
+		}
+	}
 }
 
 const fallbackWarning = `%v

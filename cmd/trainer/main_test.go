@@ -310,6 +310,22 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// TestDownloadProgress: a line that moves on a terminal, whole lines elsewhere.
+func TestDownloadProgress(t *testing.T) {
+	for isTerminal, want := range map[bool]string{
+		false: "MNIST file 1 of 4: a from m: 2.0 of 2.0 MB\n",
+		true:  "\rMNIST file 1 of 4: a from m: 1.0 of 2.0 MB\x1b[K\rMNIST file 1 of 4: a from m: 2.0 of 2.0 MB\x1b[K\n",
+	} {
+		var b bytes.Buffer
+		show := downloadProgress(&b, isTerminal)
+		show(data.Progress{File: "a", Number: 1, Files: 4, Mirror: "m", Done: 1e6, Total: 2e6})
+		show(data.Progress{File: "a", Number: 1, Files: 4, Mirror: "m", Done: 2e6, Total: 2e6})
+		if b.String() != want {
+			t.Errorf("terminal %t: %q, want %q", isTerminal, b.String(), want)
+		}
+	}
+}
+
 func waitFor(t *testing.T, path string) {
 	t.Helper()
 	for range 1000 {
