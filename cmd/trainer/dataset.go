@@ -8,6 +8,7 @@ import (
 
 	"trainer/data"
 	"trainer/data/digits"
+	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/progress"
 )
@@ -22,14 +23,28 @@ const (
 // stderr how a download gets on, and, so that nobody can miss it, that the
 // built-in digits take MNIST's place.
 func openDataset(ctx context.Context, c config.Config, stderr io.Writer) (*data.Dataset, error) {
+	d, err := findDataset(ctx, c, stderr)
+	if err != nil {
+		return nil, err
+	}
+	for _, set := range []*data.Set{d.Train, d.Test} {
+		if err := vm.CheckSet(set, c.Network()); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func findDataset(ctx context.Context, c config.Config, stderr io.Writer) (*data.Dataset, error) {
 	classes := c.Network().Outputs()
 	switch c.Data.Dataset {
 	case "digits":
 		return digits.Generate(c.Seed, digitsTrain, digitsTest), nil
-	case "idx":
-		return data.Folder(ctx, c.Data.Dir, data.IDX, classes)
-	case "csv":
-		return data.Folder(ctx, c.Data.Dir, data.CSV, classes)
+	case "idx", "csv":
+		if c.Data.Dir == "" {
+			return nil, usageError(fmt.Sprintf("data.dataset %s needs data.dir, the folder of the files: -set data.dir=FOLDER", c.Data.Dataset))
+		}
+		return data.Folder(ctx, c.Data.Dir, data.Format(c.Data.Dataset), classes)
 	}
 	finder := data.Finder{Dir: c.Data.Dir, Progress: downloadProgress(stderr, progress.IsTerminal(stderr))}
 	d, err := finder.MNIST(ctx)

@@ -154,6 +154,8 @@ func TestErrors(t *testing.T) {
 		{[]string{"-device", "cuda", "-set", "data.dataset=digits"}, exitFailed, []string{"cuda", "-device cpu"}},
 		{[]string{"-set", "data.dir=" + empty, "-out", filepath.Join(empty, "a")}, exitFailed, []string{empty, "train-images-idx3-ubyte"}},
 		{[]string{"-set", "data.dataset=csv", "-set", "data.dir=" + empty, "-out", filepath.Join(empty, "b")}, exitFailed, []string{empty, "mnist_train.csv"}},
+		{[]string{"-set", "data.dataset=idx"}, exitUsage, []string{"data.dir"}},
+		{append(rows(t), "-set", "model.layers=[17, 3]", "-out", filepath.Join(empty, "c")), exitFailed, []string{"4×4 pixels", "17 inputs", "model.layers"}},
 		{[]string{"eval"}, exitUsage, []string{"-model"}},
 		{[]string{"eval", "-model", empty}, exitFailed, []string{empty, rundir.BestFile}},
 		{[]string{"eval", "-model", bad}, exitFailed, []string{bad}},
@@ -175,7 +177,7 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	// A run that could not start leaves no folder.
-	for _, name := range []string{"a", "b"} {
+	for _, name := range []string{"a", "b", "c"} {
 		if _, err := os.Stat(filepath.Join(empty, name)); err == nil {
 			t.Errorf("the folder %s of a run that did not start is there", name)
 		}
