@@ -55,8 +55,9 @@ type Result struct {
 	StoppedEarly bool    // by train.early_stopping
 }
 
-// Run trains, once: train.replicas is the business of Replicas. It sets the machine's parameters, trains and evaluates for the
-// configured number of epochs, and writes all files of the run folder.
+// Run trains, once: train.replicas is the business of Replicas. It sets the
+// machine's parameters, trains and evaluates for the configured number of
+// epochs, and writes all files of the run folder.
 //
 // When ctx is done, the run ends after a whole step, saves, and returns the
 // context's cause with what was reached. When a value is no longer finite, it

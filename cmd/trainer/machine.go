@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"trainer/graph/lower"
@@ -24,7 +25,15 @@ func newMachine(c config.Config) (m vm.VM, chose string, err error) {
 		m, err = cuda.New(c.Network(), compiler, cuda.Options{})
 		switch {
 		case err == nil:
-			return m, fmt.Sprintf("device cuda%s, vm %s: %v", why, m.Name(), m), nil
+			chose = fmt.Sprintf("device cuda%s, vm %s: %v", why, m.Name(), m)
+			if c.Train.Replicas.Count > 1 {
+				return m, chose, nil // the fleet has modes of its own
+			}
+			mode, err := m.(moder).Mode(c.Train.Batch)
+			if err != nil {
+				return nil, "", errors.Join(err, m.Close())
+			}
+			return m, chose + ", " + mode, nil
 		case c.Device == "cuda":
 			return nil, "", fmt.Errorf("%w\nor use the processor: -device cpu", err)
 		}
@@ -45,9 +54,15 @@ func newMachine(c config.Config) (m vm.VM, chose string, err error) {
 	return m, fmt.Sprintf("device %s%s, vm %s: %v", device, why, m.Name(), m), nil
 }
 
+// moder is a machine that trains in one of several modes.
+type moder interface {
+	// Mode says in which it trains batch samples a step, and why in no faster one.
+	Mode(batch int) (string, error)
+}
+
 // autoDevice returns the device that auto takes, and why.
 func autoDevice(c config.Config) (device, why string) {
-	if c.VM != "auto" && c.VM != "cuda" {
+	if c.VM != "auto" {
 		return "cpu", fmt.Sprintf(" (auto: vm %s)", c.VM)
 	}
 	if !cuda.Built() {

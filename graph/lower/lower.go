@@ -65,21 +65,20 @@ type Compiler struct {
 
 // Step returns the program of a training step with batch samples.
 func (c Compiler) Step(batch int) (*ir.Program, error) {
-	return compile(graph.Step(c.Network, batch))(c.Options)
+	g, err := graph.Step(c.Network, batch)
+	if err != nil {
+		return nil, err
+	}
+	return Program(g, c.Options)
 }
 
 // Forward returns the program of the outputs of batch samples.
 func (c Compiler) Forward(batch int) (*ir.Program, error) {
-	return compile(graph.Forward(c.Network, batch))(c.Options)
-}
-
-func compile(g *graph.Graph, err error) func(Options) (*ir.Program, error) {
-	return func(o Options) (*ir.Program, error) {
-		if err != nil {
-			return nil, err
-		}
-		return Program(g, o)
+	g, err := graph.Forward(c.Network, batch)
+	if err != nil {
+		return nil, err
 	}
+	return Program(g, c.Options)
 }
 
 func simply(run func(*ir.Program)) func(*ir.Program, Options) error {

@@ -1,5 +1,7 @@
 // Package vm says what a machine that trains a network can do. The machines
-// are in the folders below: tape (Gorgonia's own, the witness).
+// are in the folders below: cpu and cuda run compiled programs fast; interpret
+// runs them by plain loops, and tape runs the expression graph as Gorgonia does:
+// these two are the witnesses.
 //
 // A machine holds the parameters of one network and the datasets that it was
 // given, and runs whole passes over them, not steps: what happens between two
@@ -21,7 +23,7 @@ import (
 
 // VM trains and evaluates one network.
 type VM interface {
-	// Name is the machine's name in the configuration: "tape", "cpu", "cuda".
+	// Name is the machine's name in the configuration: "cpu", "interpret", "tape", and "cuda" by its device.
 	Name() string
 
 	// Network returns the network that the machine was made for.

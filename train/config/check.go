@@ -33,7 +33,7 @@ func (r *reader) check() {
 	if r.good("train.update_order", "vm") && c.Train.UpdateOrder == "listing" && c.VM == "tape" {
 		r.report(r.place("train.update_order", "vm"), "listing needs a compiled program, and vm tape runs the graph as it is: use another vm, or simultaneous")
 	}
-	if r.good("device", "vm") && c.Device == "cuda" && c.VM != "auto" && c.VM != "cuda" {
+	if r.good("device", "vm") && c.Device == "cuda" && c.VM != "auto" {
 		r.report(r.place("vm", "device"), "vm %s does not run on the device cuda: use vm auto, or device cpu", c.VM)
 	}
 }

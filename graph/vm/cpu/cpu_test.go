@@ -1,13 +1,17 @@
 package cpu_test
 
 import (
+	"context"
+	"math"
 	"testing"
 
+	"trainer/data"
 	"trainer/graph"
 	"trainer/graph/lower"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
 	"trainer/graph/vm/cpu/kernel"
+	"trainer/graph/vm/tape"
 	"trainer/graph/vm/vmtest"
 )
 
@@ -29,6 +33,75 @@ func TestConformance(t *testing.T) {
 	}
 	t.Run("one core", func(t *testing.T) { vmtest.Run(t, with(cpu.Options{Cores: 1}), vmtest.Options{}) })
 	t.Run("three cores", func(t *testing.T) { vmtest.Run(t, with(cpu.Options{Cores: 3}), vmtest.Options{}) })
+}
+
+// TestRandomNetworksAgainstTape: the compiled program and Gorgonia's own machine
+// come to the same gradients, and to the same weights after many steps, on
+// networks drawn at random. They share the graph and nothing behind it.
+func TestRandomNetworksAgainstTape(t *testing.T) {
+	random := data.Stream(1, "random networks", 0)
+	for range 12 {
+		n := graph.Network{Layers: []int{1 + random.IntN(40)}, Bias: random.IntN(2) == 0, Activation: graph.Activation(random.IntN(2)), Precision: graph.Float64}
+		for range 1 + random.IntN(3) {
+			n.Layers = append(n.Layers, 1+random.IntN(40))
+		}
+		batch := 1 + random.IntN(7)
+		set := &data.Set{Name: "random", Rows: 1, Cols: n.Inputs(), Classes: n.Outputs(), Pixels: make([]uint8, 60*n.Inputs()), Labels: make([]uint8, 60)}
+		for i := range set.Pixels {
+			set.Pixels[i] = uint8(random.IntN(256) * random.IntN(2))
+		}
+		x, y := make([]float64, batch*n.Inputs()), make([]float64, batch*n.Outputs())
+		for i := range x {
+			x[i] = random.Float64()
+		}
+		for i := range y {
+			y[i] = random.Float64()
+		}
+		for i := range set.Labels {
+			set.Labels[i] = uint8(random.IntN(n.Outputs()))
+		}
+		p := graph.Normal(n, 0.3, random)
+		compiled, err := with(cpu.Options{})(n, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		witness, err := tape.New(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var gradients, after [2]graph.Parameters
+		for i, m := range []vm.VM{compiled, witness} {
+			if err := m.SetParameters(p); err != nil {
+				t.Fatal(err)
+			}
+			if _, gradients[i], err = m.Gradients(x, y); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Train(context.Background(), vm.Pass{Set: set, Batch: batch, Rate: 0.1}); err != nil {
+				t.Fatal(err)
+			}
+			if after[i], err = m.Parameters(); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		// Sums of 40 terms: 40 roundings of 2^-53, over 60 steps at the most.
+		for what, pair := range map[string][2]graph.Parameters{"gradient": gradients, "weights": after} {
+			var values []float64
+			pair[1].Tensors(func(_ string, _ []int, v []float64) { values = append(values, v...) })
+			k := 0
+			pair[0].Tensors(func(name string, _ []int, v []float64) {
+				for i, got := range v {
+					if want := values[k]; math.Abs(got-want) > 1e-12 {
+						t.Fatalf("%v, batch %d: %s %s[%d] is %v, on the tape %v", n, batch, what, name, i, got, want)
+					}
+					k++
+				}
+			})
+		}
+	}
 }
 
 // BenchmarkTrain is a training step of the textbook's network, per sample.

@@ -39,7 +39,7 @@ func newMatcher[T kernel.Float](p *ir.Program, k kernel.Set[T], pl *plan[T]) *ma
 		m.foldBias(i)
 	}
 	for i, in := range p.Code {
-		if _, _, _, ok := m.outputDelta(i); ok && m.scalable(in.Dst) {
+		if _, _, ok := m.outputDelta(i); ok && m.scalable(in.Dst) {
 			m.markScaled(in.Dst)
 		}
 	}
@@ -186,8 +186,8 @@ func (m *matcher[T]) productRow(i int) func(r int) func() {
 func (m *matcher[T]) mapRow(i int) func(r int) func() {
 	in, k := m.program.Code[i], &m.kernel
 	dst := m.plan.buffer[in.Dst]
-	if a, y, factor, ok := m.outputDelta(i); ok {
-		return m.outputDeltaRow(in, a, y, factor)
+	if a, factor, ok := m.outputDelta(i); ok {
+		return m.outputDeltaRow(in, a, factor)
 	}
 	if m.hiddenDelta(i) && m.scaled[in.Dst] == m.scaled[in.Args[0]] {
 		f := k.SigmoidDelta
@@ -231,16 +231,18 @@ func (m *matcher[T]) addsFoldedBias(i int) bool {
 	return false
 }
 
-// outputDelta reports whether i is A.64, c·(a − y) ⊙ g'(z), and of what.
-func (m *matcher[T]) outputDelta(i int) (a, y ir.Ref, c float64, ok bool) {
+// outputDelta reports whether i is A.64, c·(a − y) ⊙ g'(z) with y the target, and
+// which a and c.
+func (m *matcher[T]) outputDelta(i int) (a ir.Ref, c float64, ok bool) {
 	in := m.program.Code[i]
 	if in.Op != ir.Map || len(in.Args) != 2 || !m.perRow(in.Dst) {
-		return 0, 0, 0, false
+		return 0, 0, false
 	}
-	a, y, c = in.Args[0], in.Args[1], 1
+	a, c = in.Args[0], 1
+	y := in.Args[1]
 	cols := m.program.Buffers[in.Dst].Cols
 	if !m.perRow(a) || m.program.Buffers[a].Cols != cols || m.program.Buffers[y].Kind != ir.Target || m.program.Buffers[y].Cols != cols {
-		return 0, 0, 0, false
+		return 0, 0, false
 	}
 	terms := in.Expr.Terms()
 	if n := len(terms); n > 2 && terms[n-2].Fn == ir.FnConst {
@@ -248,13 +250,13 @@ func (m *matcher[T]) outputDelta(i int) (a, y ir.Ref, c float64, ok bool) {
 	}
 	for _, e := range []ir.Expr{sigmoidOutput, tanhOutput} {
 		if in.Expr == e || in.Expr == ir.Mul(e, ir.Const(c)) {
-			return a, y, c, true
+			return a, c, true
 		}
 	}
-	return 0, 0, 0, false
+	return 0, 0, false
 }
 
-func (m *matcher[T]) outputDeltaRow(in ir.Instr, aRef, _ ir.Ref, factor float64) func(r int) func() {
+func (m *matcher[T]) outputDeltaRow(in ir.Instr, aRef ir.Ref, factor float64) func(r int) func() {
 	f := m.kernel.SigmoidOutputDelta
 	if in.Expr == tanhOutput || in.Expr == ir.Mul(tanhOutput, ir.Const(factor)) {
 		f = m.kernel.TanhOutputDelta

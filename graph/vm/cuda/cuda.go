@@ -72,24 +72,28 @@ func modes(o Options, batch int, cooperative bool) []kernel.Mode {
 }
 
 // encodeStep encodes a training step for a device, in the first mode that takes
-// it. blocks says how many blocks of a grid launch are resident.
-func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, cost string, blocks func(entry string) (int, error)) (*kernel.Image, error) {
+// it, and says why not in those that are faster. blocks says how many blocks of
+// a grid launch are resident.
+func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, cost string, blocks func(entry string) (int, error)) (im *kernel.Image, slower string, err error) {
 	var refused []error
 	for _, mode := range modes(o, batch, info.Cooperative) {
 		k := kernel.Options{Mode: mode, Shared: info.SharedPerBlock, Cost: cost}
 		if mode == kernel.Grid {
 			var err error
 			if k.Blocks, err = blocks(gridEntry(p.Elem)); err != nil {
-				return nil, err
+				return nil, "", err
 			}
 		}
 		im, err := kernel.Encode(p, k)
 		if err == nil {
-			return im, nil
+			if len(refused) > 0 {
+				slower = fmt.Sprintf(" (slower than possible: %v)", errors.Join(refused...))
+			}
+			return im, slower, nil
 		}
 		refused = append(refused, err)
 	}
-	return nil, errors.Join(refused...)
+	return nil, "", errors.Join(refused...)
 }
 
 func gridEntry(e ir.Elem) string {
@@ -106,11 +110,11 @@ func ModeOf(n graph.Network, compile vm.Compiler, batch int, info driver.Info) (
 	if err != nil {
 		return "", fmt.Errorf("cuda: %w", err)
 	}
-	im, err := encodeStep(p, Options{}, batch, info, "", func(string) (int, error) { return info.Multiprocessors, nil })
+	im, slower, err := encodeStep(p, Options{}, batch, info, "", func(string) (int, error) { return info.Multiprocessors, nil })
 	if err != nil {
 		return "", fmt.Errorf("cuda: %v: %w", n, err)
 	}
-	return modeText(im), nil
+	return modeText(im) + slower, nil
 }
 
 func modeText(im *kernel.Image) string {

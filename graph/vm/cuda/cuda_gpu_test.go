@@ -277,7 +277,7 @@ func TestModeOf(t *testing.T) {
 		want  string
 	}{
 		{hopper, 1, "dense mode, parameters in shared"}, {hopper, 4, "block mode, parameters in shared"}, {hopper, 128, "grid mode"},
-		{ada, 1, "block mode, parameters in global"},
+		{ada, 1, "block mode, parameters in global"}, {ada, 1, "slower than possible: kernel: step 784-50-10"},
 	} {
 		got, err := cuda.ModeOf(textbook, lower.Compiler{Network: textbook}, c.batch, c.info)
 		if err != nil || !strings.Contains(got, c.want) {

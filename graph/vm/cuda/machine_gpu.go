@@ -81,6 +81,7 @@ type loaded struct {
 	*kernel.Image
 	function                            *driver.Function
 	blocks                              int
+	slower                              string // why it is in no faster mode, or ""
 	code, operands, bytecode, constants *driver.Memory
 	arena, control, arguments           *driver.Memory
 }
@@ -246,7 +247,19 @@ func upload[E driver.Scalar](d *driver.Device, what string, values []E) (*driver
 // Name implements vm.VM.
 func (m *machine[T]) Name() string { return "cuda" }
 
-// String says which device, and in which mode it trains one sample a step.
+// Mode says in which mode the machine trains batch samples a step, and why in no
+// faster one.
+func (m *machine[T]) Mode(batch int) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, err := m.step(key{batch: batch})
+	if err != nil {
+		return "", fmt.Errorf("cuda: %w", err)
+	}
+	return modeText(l.Image) + l.slower, nil
+}
+
+// String says which device.
 func (m *machine[T]) String() string {
 	info := m.device.Info()
 	return fmt.Sprintf("compiled, on %s (compute capability %d.%d)", info.Name, info.Major, info.Minor)
@@ -339,7 +352,7 @@ func (m *machine[T]) step(k key) (*loaded, error) {
 	if k.gradient && (o.Mode == "dense" || o.Mode == "" && k.batch == 1) {
 		o.Mode = "block" // dense mode updates the parameters and nothing else
 	}
-	im, err := encodeStep(p, o, k.batch, info, cost, func(entry string) (int, error) {
+	im, slower, err := encodeStep(p, o, k.batch, info, cost, func(entry string) (int, error) {
 		f, err := m.function(entry)
 		if err != nil {
 			return 0, err
@@ -357,6 +370,7 @@ func (m *machine[T]) step(k key) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.slower = slower
 	m.steps[k] = l
 	return l, nil
 }
