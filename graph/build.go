@@ -1,3 +1,11 @@
+// Package graph writes the textbook's network as a Gorgonia expression graph.
+//
+// Forward builds the graph of the outputs: input and layers. Step adds the cost
+// and the gradients of the cost, derived symbolically by Gorgonia. No derivative
+// is written by hand here; package delta has those. Roles says which node is
+// which symbol of the derivation.
+//
+// Package model says what a network is and how its layers are numbered.
 package graph
 
 import (
@@ -5,6 +13,8 @@ import (
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"trainer/graph/model"
 )
 
 // Graph is a network as a Gorgonia expression graph for mini-batches of one
@@ -14,7 +24,7 @@ import (
 // to each row: the textbook's z^l = W^l a^(l−1) + b^l for every column turned
 // into a row.
 type Graph struct {
-	Network Network
+	Network model.Network
 	Batch   int // B
 
 	Expr   *gorgonia.ExprGraph
@@ -47,13 +57,13 @@ func (g *Graph) Learnables() gorgonia.Nodes {
 }
 
 // Forward builds the graph of the outputs of batch samples.
-func Forward(n Network, batch int) (*Graph, error) {
+func Forward(n model.Network, batch int) (*Graph, error) {
 	return build(n, batch, (*Graph).layers)
 }
 
 // Step builds the graph of a training step: the outputs of batch samples,
 // their mean cost, and its gradients with respect to every parameter.
-func Step(n Network, batch int) (*Graph, error) {
+func Step(n model.Network, batch int) (*Graph, error) {
 	return build(n, batch, func(g *Graph) {
 		g.layers()
 		g.cost()
@@ -62,7 +72,7 @@ func Step(n Network, batch int) (*Graph, error) {
 }
 
 // build runs parts, which report errors by the panics of gorgonia.Must.
-func build(n Network, batch int, parts func(*Graph)) (g *Graph, err error) {
+func build(n model.Network, batch int, parts func(*Graph)) (g *Graph, err error) {
 	if err := n.Check(); err != nil {
 		return nil, fmt.Errorf("graph: %w", err)
 	}
@@ -84,7 +94,7 @@ func (g *Graph) layers() {
 	g.X = g.matrix("X", g.Batch, g.Network.Inputs())
 	a := g.X
 	for i, out := range g.Network.Layers[1:] {
-		weight, bias := Symbols(i)
+		weight, bias := model.Symbols(i)
 		in := g.Network.Layers[i]
 		w := g.matrix(weight, out, in)
 		z := gorgonia.Must(gorgonia.Mul(a, gorgonia.Must(gorgonia.Transpose(w))))
@@ -131,26 +141,26 @@ func (g *Graph) addRow(z, b *gorgonia.Node) *gorgonia.Node {
 }
 
 func (g *Graph) activate(z *gorgonia.Node) *gorgonia.Node {
-	if g.Network.Activation == Tanh {
+	if g.Network.Activation == model.Tanh {
 		return gorgonia.Must(gorgonia.Tanh(z))
 	}
 	return gorgonia.Must(gorgonia.Sigmoid(z))
 }
 
 func (g *Graph) matrix(name string, rows, cols int) *gorgonia.Node {
-	return gorgonia.NewMatrix(g.Expr, g.Network.Precision.Dtype(), gorgonia.WithShape(rows, cols), gorgonia.WithName(name))
+	return gorgonia.NewMatrix(g.Expr, Dtype(g.Network.Precision), gorgonia.WithShape(rows, cols), gorgonia.WithName(name))
 }
 
 func (g *Graph) constant(v float64) *gorgonia.Node {
-	if g.Network.Precision == Float32 {
+	if g.Network.Precision == model.Float32 {
 		return gorgonia.NewConstant(float32(v))
 	}
 	return gorgonia.NewConstant(v)
 }
 
-// Dtype returns the precision as Gorgonia's type.
-func (p Precision) Dtype() tensor.Dtype {
-	if p == Float32 {
+// Dtype returns a precision as Gorgonia's type.
+func Dtype(p model.Precision) tensor.Dtype {
+	if p == model.Float32 {
 		return tensor.Float32
 	}
 	return tensor.Float64

@@ -6,18 +6,18 @@ import (
 	"strconv"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/train/config"
 )
 
 // InitialParameters returns the parameters that training starts from, as the
 // configuration's model.init says.
-func InitialParameters(c config.Config) (graph.Parameters, error) {
+func InitialParameters(c config.Config) (model.Parameters, error) {
 	n, init := c.Network(), c.Model.Init
 	random := data.Stream(c.Seed, "initialisation", 0)
 	switch init.Kind() {
 	case "file":
-		m, err := graph.ReadModel(init.File)
+		m, err := model.Read(init.File)
 		if err != nil {
 			return nil, fmt.Errorf("model.init.file: %w", err)
 		}
@@ -31,16 +31,16 @@ func InitialParameters(c config.Config) (graph.Parameters, error) {
 		return m.Parameters, nil
 	case "rule":
 		if init.Rule == "zeros" {
-			return graph.NewParameters(n), nil
+			return model.NewParameters(n), nil
 		}
-		return graph.Normal(n, graph.HiddenRule(n), random), nil
+		return model.Normal(n, model.HiddenRule(n), random), nil
 	}
-	return graph.Normal(n, init.Std, random), nil
+	return model.Normal(n, init.Std, random), nil
 }
 
 // snapshot is the parameters at a moment of the run.
 type snapshot struct {
-	parameters graph.Parameters
+	parameters model.Parameters
 	metrics    Metrics // of the last whole epoch; zero before the first
 	samples    int     // visited since that epoch's end; 0 unless interrupted
 }
@@ -63,7 +63,7 @@ func (s *Session) writeModel(at snapshot) func(io.Writer) error {
 		meta["test_cost"] = formatFloat(at.metrics.TestCost)
 	}
 	return func(w io.Writer) error {
-		return graph.WriteModel(w, s.Config.Network(), at.parameters, meta)
+		return model.Write(w, s.Config.Network(), at.parameters, meta)
 	}
 }
 

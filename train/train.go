@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/figure"
@@ -194,7 +194,7 @@ type evaluator interface {
 
 // evaluate completes the metrics of an epoch by the scores on both sets, and
 // records it with its parameters.
-func (r *run) evaluate(ctx context.Context, e evaluator, m Metrics, p graph.Parameters) error {
+func (r *run) evaluate(ctx context.Context, e evaluator, m Metrics, p model.Parameters) error {
 	start := time.Now()
 	train, err := e.Evaluate(ctx, r.Dataset.Train)
 	if err != nil {
@@ -307,4 +307,4 @@ func (s *Session) writeFigure(epochs []Metrics) error {
 	return s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) })
 }
 
-func figureTitle(n graph.Network, d *data.Dataset) string { return fmt.Sprintf("%s: %v", d.Name, n) }
+func figureTitle(n model.Network, d *data.Dataset) string { return fmt.Sprintf("%s: %v", d.Name, n) }

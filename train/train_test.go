@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/tape"
 	"trainer/train"
@@ -96,9 +96,9 @@ func session(t *testing.T, c config.Config, d *data.Dataset, w *watcher) (*train
 	return &train.Session{Config: c, Dataset: d, Machine: m, Dir: dir, Watch: w}, path
 }
 
-func readModel(t *testing.T, dir, name string) graph.Model {
+func readModel(t *testing.T, dir, name string) model.Model {
 	t.Helper()
-	m, err := graph.ReadModel(filepath.Join(dir, name))
+	m, err := model.Read(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestRun(t *testing.T) {
 // TestSameBits: the same configuration gives the same parameters; another
 // seed, another order or another start others.
 func TestSameBits(t *testing.T) {
-	run := func(sets ...string) graph.Parameters {
+	run := func(sets ...string) model.Parameters {
 		s, dir := session(t, smallConfig(t, append([]string{"train.epochs=2"}, sets...)...), small(1), &watcher{})
 		if _, err := s.Run(context.Background()); err != nil {
 			t.Fatal(err)

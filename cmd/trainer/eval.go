@@ -14,7 +14,7 @@ import (
 	"text/tabwriter"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/rundir"
@@ -25,19 +25,19 @@ func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	f := flag.NewFlagSet("eval", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
-	model := f.String("model", "", "the model, a safetensors `file`, or a run folder, whose best.safetensors is taken")
+	path := f.String("model", "", "the model, a safetensors `file`, or a run folder, whose best.safetensors is taken")
 	asJSON := f.Bool("json", false, "print JSON")
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
 	}
-	if *model == "" {
+	if *path == "" {
 		return usageError("eval: no model: give -model FILE, or -model RUN-FOLDER")
 	}
-	file := *model
+	file := *path
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, rundir.BestFile)
 	}
-	m, err := graph.ReadModel(file)
+	m, err := model.Read(file)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func cause(ctx context.Context, err error) error {
 }
 
 // withNetwork returns c for the network n.
-func withNetwork(c config.Config, n graph.Network) config.Config {
+func withNetwork(c config.Config, n model.Network) config.Config {
 	c.Model.Layers, c.Model.Activation, c.Model.Bias = slices.Clone(n.Layers), n.Activation, n.Bias
 	c.Precision = n.Precision
 	return c

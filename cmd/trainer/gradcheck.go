@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"trainer/graph"
 	"trainer/graph/gradcheck"
+	"trainer/graph/model"
 )
 
 // errGradients says that the check itself went well, and the gradients differ.
@@ -19,15 +19,15 @@ func gradcheckCommand(args []string, stdout, _ io.Writer) (err error) {
 	f := flag.NewFlagSet("gradcheck", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
-	model := f.String("model", "", "check at the parameters of this safetensors `file`; without it, at random ones")
+	path := f.String("model", "", "check at the parameters of this safetensors `file`; without it, at random ones")
 	asJSON := f.Bool("json", false, "print JSON")
 	c, err := flags.parse(f, args, stdout)
 	if err != nil {
 		return err
 	}
 	options := gradcheck.Options{Seed: c.Seed}
-	if *model != "" {
-		m, err := graph.ReadModel(*model)
+	if *path != "" {
+		m, err := model.Read(*path)
 		if err != nil {
 			return err
 		}

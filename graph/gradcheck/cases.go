@@ -5,8 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"trainer/graph"
 	"trainer/graph/delta"
+	"trainer/graph/model"
 )
 
 // kind is a kind of parameters, inputs and targets.
@@ -32,12 +32,12 @@ var kinds = []kind{
 type testCase struct {
 	kind       kind
 	name       string
-	parameters graph.Parameters
+	parameters model.Parameters
 	xs, ys     []delta.Vector
 }
 
 // newCase draws a case; at is where to check, nil for random parameters.
-func newCase(r *rand.Rand, n graph.Network, k kind, batch int, at graph.Parameters) testCase {
+func newCase(r *rand.Rand, n model.Network, k kind, batch int, at model.Parameters) testCase {
 	c := testCase{kind: k, name: fmt.Sprintf("%s, batch %d", k.name, batch)}
 	for range batch {
 		c.xs = append(c.xs, inputs(r, n.Inputs(), k.zeros))
@@ -53,7 +53,7 @@ func newCase(r *rand.Rand, n graph.Network, k kind, batch int, at graph.Paramete
 		c.parameters = parameters(r, n, k.spread)
 		c.parameters.Round(n.Precision)
 	}
-	if n.Precision == graph.Float32 {
+	if n.Precision == model.Float32 {
 		for s := range c.xs {
 			round32(c.xs[s])
 			round32(c.ys[s])
@@ -93,8 +93,8 @@ func targets(r *rand.Rand, n int, soft bool) delta.Vector {
 // parameters are normal, with a deviation that gives z the wanted spread: the
 // squares of n inputs that are uniform, or activations that are 0 or 1, sum to
 // n/3 or n/2.
-func parameters(r *rand.Rand, n graph.Network, spread float64) graph.Parameters {
-	p := graph.NewParameters(n)
+func parameters(r *rand.Rand, n model.Network, spread float64) model.Parameters {
+	p := model.NewParameters(n)
 	for _, l := range p {
 		deviation, bias := 1/math.Sqrt(float64(l.In)), 0.5
 		if spread > 0 {
@@ -112,7 +112,7 @@ func parameters(r *rand.Rand, n graph.Network, spread float64) graph.Parameters 
 }
 
 // saturate scales the inputs so that z^2 has the wanted spread.
-func saturate(n graph.Network, p graph.Parameters, xs []delta.Vector, spread float64) {
+func saturate(n model.Network, p model.Parameters, xs []delta.Vector, spread float64) {
 	net := toDelta(n, p)
 	sum, terms := 0.0, 0
 	for _, x := range xs {

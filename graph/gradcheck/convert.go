@@ -1,15 +1,15 @@
 package gradcheck
 
 import (
-	"trainer/graph"
 	"trainer/graph/delta"
+	"trainer/graph/model"
 )
 
 // toDelta returns n with parameters p in delta's types. Package delta indexes
 // layers by the book's number: W[2] is the first. It shares p's memory.
-func toDelta(n graph.Network, p graph.Parameters) delta.Network {
+func toDelta(n model.Network, p model.Parameters) delta.Network {
 	net := delta.Network{W: make([]delta.Matrix, len(p)+2), G: delta.Sigmoid}
-	if n.Activation == graph.Tanh {
+	if n.Activation == model.Tanh {
 		net.G = delta.Tanh
 	}
 	if n.Bias {
@@ -27,8 +27,8 @@ func toDelta(n graph.Network, p graph.Parameters) delta.Network {
 }
 
 // fromDelta returns gradients of delta's types as n's parameters.
-func fromDelta(n graph.Network, g delta.Gradients) graph.Parameters {
-	p := graph.NewParameters(n)
+func fromDelta(n model.Network, g delta.Gradients) model.Parameters {
+	p := model.NewParameters(n)
 	for i, layer := range p {
 		for r, row := range g.W[i+2] {
 			copy(layer.Weight[r*layer.In:], row)

@@ -29,8 +29,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"trainer/graph"
 	"trainer/graph/delta"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
@@ -55,7 +55,7 @@ type Options struct {
 
 	// Parameters are where to check, as after training. Saturation then comes
 	// from large inputs. Nil: random ones, large in the saturated cases.
-	Parameters graph.Parameters
+	Parameters model.Parameters
 }
 
 // clamped is a machine whose sigmoid is cut off: it takes σ(z) for 1 from
@@ -145,7 +145,7 @@ func (rep *Report) check(r *rand.Rand, m vm.VM, o Options, c testCase) error {
 	// How far rounding may move the machine's values, and delta's.
 	machineCost, e := rounding(net, c.xs, c.ys, unitRoundoff(n.Precision), rep.SigmoidOne)
 	machine := fromDelta(n, e)
-	ownCost, e := rounding(net, c.xs, c.ys, unitRoundoff(graph.Float64), 0)
+	ownCost, e := rounding(net, c.xs, c.ys, unitRoundoff(model.Float64), 0)
 	own := fromDelta(n, e)
 
 	rep.row(costTensor(n), pairSymbolicDelta).compare(c.name, 0, cost, deltaCost, machineCost+ownCost)
@@ -186,9 +186,9 @@ type tensor struct {
 
 // tensors returns the weight matrix, and the bias if there is one, of the
 // layer at index i.
-func tensors(n graph.Network, i int, symbolic, delta, machine, own graph.Parameters) []tensor {
+func tensors(n model.Network, i int, symbolic, delta, machine, own model.Parameters) []tensor {
 	w := tensor{
-		name: graph.WeightName(i), layer: i + 2, rows: symbolic[i].Out, cols: symbolic[i].In,
+		name: model.WeightName(i), layer: i + 2, rows: symbolic[i].Out, cols: symbolic[i].In,
 		symbolic: symbolic[i].Weight, delta: delta[i].Weight,
 		machine: machine[i].Weight, own: own[i].Weight,
 		bounds: bounds(n.Precision),
@@ -197,7 +197,7 @@ func tensors(n graph.Network, i int, symbolic, delta, machine, own graph.Paramet
 		return []tensor{w}
 	}
 	b := w
-	b.name, b.cols, b.bias = graph.BiasName(i), 1, true
+	b.name, b.cols, b.bias = model.BiasName(i), 1, true
 	b.symbolic, b.delta = symbolic[i].Bias, delta[i].Bias
 	b.machine, b.own = machine[i].Bias, own[i].Bias
 	return []tensor{w, b}
@@ -205,7 +205,7 @@ func tensors(n graph.Network, i int, symbolic, delta, machine, own graph.Paramet
 
 // costTensor stands for the cost, which is compared like a tensor of one
 // element.
-func costTensor(n graph.Network) tensor {
+func costTensor(n model.Network) tensor {
 	return tensor{name: "cost", rows: 1, cols: 1, bounds: bounds(n.Precision)}
 }
 
@@ -248,22 +248,22 @@ func (t tensor) sample(r *rand.Rand, all bool, samples, worst int) []int {
 	return s
 }
 
-func bounds(p graph.Precision) [pairEnd]float64 {
-	if p == graph.Float32 {
+func bounds(p model.Precision) [pairEnd]float64 {
+	if p == model.Float32 {
 		return [pairEnd]float64{BoundFloat32, BoundFloat32, BoundDifferences}
 	}
 	return [pairEnd]float64{BoundDelta, BoundDifferences, BoundDifferences}
 }
 
 // unitRoundoff returns the largest relative error of one operation.
-func unitRoundoff(p graph.Precision) float64 {
-	if p == graph.Float32 {
+func unitRoundoff(p model.Precision) float64 {
+	if p == model.Float32 {
 		return 0x1p-24
 	}
 	return 0x1p-53
 }
 
-func count(p graph.Parameters) int {
+func count(p model.Parameters) int {
 	n := 0
 	for _, l := range p {
 		n += len(l.Weight) + len(l.Bias)

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/delta"
 	"trainer/graph/gradcheck"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/tape"
 )
@@ -23,15 +23,15 @@ type gradients func(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gr
 
 // fake is a machine whose gradients are a Go function's.
 type fake struct {
-	network    graph.Network
-	parameters graph.Parameters
+	network    model.Network
+	parameters model.Parameters
 	gradients  gradients
-	alter      func(graph.Parameters) // of each result; nil: nothing
+	alter      func(model.Parameters) // of each result; nil: nothing
 	err        error                  // of Gradients
 }
 
-func newFake(n graph.Network, g gradients) *fake {
-	p := graph.NewParameters(n)
+func newFake(n model.Network, g gradients) *fake {
+	p := model.NewParameters(n)
 	for _, l := range p {
 		for i := range l.Weight {
 			l.Weight[i] = float64(i)
@@ -41,7 +41,7 @@ func newFake(n graph.Network, g gradients) *fake {
 }
 
 func (f *fake) Name() string                         { return "fake" }
-func (f *fake) Network() graph.Network               { return f.network }
+func (f *fake) Network() model.Network               { return f.network }
 func (f *fake) Load(*data.Set) error                 { return nil }
 func (f *fake) Close() error                         { return nil }
 func (f *fake) Train(context.Context, vm.Pass) error { return errors.New("not here") }
@@ -50,20 +50,20 @@ func (f *fake) Evaluate(context.Context, *data.Set) (vm.Score, error) {
 	return vm.Score{}, errors.New("not here")
 }
 
-func (f *fake) Parameters() (graph.Parameters, error) { return f.parameters.Clone(), nil }
+func (f *fake) Parameters() (model.Parameters, error) { return f.parameters.Clone(), nil }
 
-func (f *fake) SetParameters(p graph.Parameters) error {
+func (f *fake) SetParameters(p model.Parameters) error {
 	f.parameters = p.Clone()
 	f.parameters.Round(f.network.Precision)
 	return nil
 }
 
-func (f *fake) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+func (f *fake) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	if f.err != nil {
 		return 0, nil, f.err
 	}
 	net := delta.Network{W: make([]delta.Matrix, len(f.parameters)+2), G: delta.Sigmoid}
-	if f.network.Activation == graph.Tanh {
+	if f.network.Activation == model.Tanh {
 		net.G = delta.Tanh
 	}
 	if f.network.Bias {
@@ -78,7 +78,7 @@ func (f *fake) Gradients(x, y []float64) (float64, graph.Parameters, error) {
 		}
 	}
 	cost, g := f.gradients(net, rows(x, f.network.Inputs()), rows(y, f.network.Outputs()))
-	p := graph.NewParameters(f.network)
+	p := model.NewParameters(f.network)
 	for i := range p {
 		p[i].Weight = slices.Concat(g.W[i+2]...)
 		if f.network.Bias {
@@ -206,7 +206,7 @@ func TestFaults(t *testing.T) {
 	tests := []struct {
 		name      string
 		gradients gradients
-		alter     func(graph.Parameters)
+		alter     func(model.Parameters)
 		want      []string
 	}{
 		{"none", g, nil, nil},
@@ -266,9 +266,9 @@ func TestFaults(t *testing.T) {
 		{"last sample left out", with(func(f *parts) {
 			f.bias = func(d []delta.Vector) delta.Vector { return delta.Mean(d[:max(1, len(d)-1)]) }
 		}), nil, biases},
-		{"no gradient of the bias", g, func(p graph.Parameters) { clear(p[0].Bias); clear(p[1].Bias) }, biases},
-		{"off by one column", g, func(p graph.Parameters) { copy(p[1].Weight, p[1].Weight[1:]) }, []string{w3}},
-		{"transposed gradient", g, func(p graph.Parameters) {
+		{"no gradient of the bias", g, func(p model.Parameters) { clear(p[0].Bias); clear(p[1].Bias) }, biases},
+		{"off by one column", g, func(p model.Parameters) { copy(p[1].Weight, p[1].Weight[1:]) }, []string{w3}},
+		{"transposed gradient", g, func(p model.Parameters) {
 			for i := range 4 {
 				for j := range i {
 					w := p[0].Weight
@@ -276,7 +276,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 		}, []string{w2}},
-		{"layers exchanged", g, func(p graph.Parameters) { p[0], p[1] = p[1], p[0] }, all},
+		{"layers exchanged", g, func(p model.Parameters) { p[0], p[1] = p[1], p[0] }, all},
 		{"the listing's order", listing, nil, hidden},
 		{"cost without ½", func(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients) {
 			c, g := delta.MiniBatch(net, xs, ys)
@@ -285,7 +285,7 @@ func TestFaults(t *testing.T) {
 		{"cost and gradients without ½", func(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients) {
 			c, g := delta.MiniBatch(net, xs, ys)
 			return 2 * c, delta.Gradients{W: g.W, B: g.B}
-		}, func(p graph.Parameters) {
+		}, func(p model.Parameters) {
 			p.Tensors(func(_ string, _ []int, v []float64) {
 				for i := range v {
 					v[i] *= 2
@@ -299,13 +299,13 @@ func TestFaults(t *testing.T) {
 			g.B = bias
 			return c, g
 		}, nil, []string{cost, w2, b2, w3, b3}},
-		{"NaN", g, func(p graph.Parameters) { p[1].Weight[5] = math.NaN() }, []string{w3}},
-		{"infinity", g, func(p graph.Parameters) { p[0].Bias[1] = math.Inf(1) }, []string{b2}},
-		{"one element off by a part in 10⁹", g, func(p graph.Parameters) { p[0].Weight[6] *= 1 + 1e-9 }, []string{w2}},
+		{"NaN", g, func(p model.Parameters) { p[1].Weight[5] = math.NaN() }, []string{w3}},
+		{"infinity", g, func(p model.Parameters) { p[0].Bias[1] = math.Inf(1) }, []string{b2}},
+		{"one element off by a part in 10⁹", g, func(p model.Parameters) { p[0].Weight[6] *= 1 + 1e-9 }, []string{w2}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newFake(graph.Network{Layers: []int{4, 4, 4}, Bias: true, Precision: graph.Float64}, tt.gradients)
+			m := newFake(model.Network{Layers: []int{4, 4, 4}, Bias: true, Precision: model.Float64}, tt.gradients)
 			m.alter = tt.alter
 			report, err := gradcheck.Check(m, gradcheck.Options{Seed: 3})
 			if err != nil {
@@ -348,11 +348,11 @@ func TestFaults(t *testing.T) {
 func TestSharpness(t *testing.T) {
 	const wrong = 7
 	for _, tt := range []struct {
-		precision graph.Precision
+		precision model.Precision
 		off       float64
-	}{{graph.Float64, 1e-8}, {graph.Float32, 1e-3}} {
-		m := newFake(graph.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: tt.precision}, delta.MiniBatch)
-		m.alter = func(p graph.Parameters) {
+	}{{model.Float64, 1e-8}, {model.Float32, 1e-3}} {
+		m := newFake(model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: tt.precision}, delta.MiniBatch)
+		m.alter = func(p model.Parameters) {
 			p.Tensors(func(_ string, _ []int, v []float64) { v[wrong] *= 1 + tt.off })
 		}
 		report, err := gradcheck.Check(m, gradcheck.Options{Batches: []int{2}})
@@ -375,13 +375,13 @@ func TestSharpness(t *testing.T) {
 }
 
 // networks are those of the checks on real machines.
-func networks() []graph.Network {
-	ns := make([]graph.Network, 0, 24)
+func networks() []model.Network {
+	ns := make([]model.Network, 0, 24)
 	for _, layers := range [][]int{{4, 3, 2}, {784, 50, 10}, {784, 24, 16, 10}} {
-		for _, activation := range []graph.Activation{graph.Sigmoid, graph.Tanh} {
+		for _, activation := range []model.Activation{model.Sigmoid, model.Tanh} {
 			for _, bias := range []bool{true, false} {
-				for _, precision := range []graph.Precision{graph.Float64, graph.Float32} {
-					ns = append(ns, graph.Network{Layers: layers, Activation: activation, Bias: bias, Precision: precision})
+				for _, precision := range []model.Precision{model.Float64, model.Float32} {
+					ns = append(ns, model.Network{Layers: layers, Activation: activation, Bias: bias, Precision: precision})
 				}
 			}
 		}
@@ -389,7 +389,7 @@ func networks() []graph.Network {
 	return ns
 }
 
-func newTape(t *testing.T, n graph.Network) vm.VM {
+func newTape(t *testing.T, n model.Network) vm.VM {
 	t.Helper()
 	m, err := tape.New(n)
 	if err != nil {
@@ -430,14 +430,14 @@ func TestTape(t *testing.T) {
 // TestTapeGiven checks at given parameters, as after training, and that the
 // machine's own are back afterwards.
 func TestTapeGiven(t *testing.T) {
-	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: graph.Float32}
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: model.Float32}
 	m := newTape(t, n)
-	own := graph.NewParameters(n)
+	own := model.NewParameters(n)
 	own[0].Weight[3], own[1].Bias[2] = 0.5, -2
 	if err := m.SetParameters(own); err != nil {
 		t.Fatal(err)
 	}
-	at := graph.NewParameters(n)
+	at := model.NewParameters(n)
 	for i := range at {
 		for k := range at[i].Weight {
 			at[i].Weight[k] = math.Sin(float64(k)) / 5
@@ -483,7 +483,7 @@ func TestSigmoidOne(t *testing.T) {
 		}
 		return delta.MiniBatch(net, xs, ys)
 	}
-	m := newFake(graph.Network{Layers: []int{60, 50, 10}, Bias: true, Precision: graph.Float64}, g)
+	m := newFake(model.Network{Layers: []int{60, 50, 10}, Bias: true, Precision: model.Float64}, g)
 	for _, c := range []struct {
 		one float64
 		ok  bool
@@ -499,19 +499,19 @@ func TestSigmoidOne(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	n := graph.Network{Layers: []int{4, 3, 2}, Bias: true, Precision: graph.Float64}
-	nan := graph.NewParameters(n)
+	n := model.Network{Layers: []int{4, 3, 2}, Bias: true, Precision: model.Float64}
+	nan := model.NewParameters(n)
 	nan[1].Bias[0] = math.NaN()
 	tests := []struct {
 		name    string
-		network graph.Network
+		network model.Network
 		options gradcheck.Options
 		err     error
 		want    string
 	}{
-		{"network", graph.Network{Layers: []int{4}}, gradcheck.Options{}, nil, "network of 1 layers"},
+		{"network", model.Network{Layers: []int{4}}, gradcheck.Options{}, nil, "network of 1 layers"},
 		{"batch", n, gradcheck.Options{Batches: []int{2, 0}}, nil, "batch of 0 samples: want 1 or more"},
-		{"shape", n, gradcheck.Options{Parameters: graph.NewParameters(graph.Network{Layers: []int{4, 2}})}, nil, "of another network: parameters of 1 layers, want 2"},
+		{"shape", n, gradcheck.Options{Parameters: model.NewParameters(model.Network{Layers: []int{4, 2}})}, nil, "of another network: parameters of 1 layers, want 2"},
 		{"NaN", n, gradcheck.Options{Parameters: nan}, nil, "layers.1.bias is not finite"},
 		{"machine", n, gradcheck.Options{}, errors.New("out of paper"), "random, one-hot, batch 1: out of paper"},
 	}
@@ -532,8 +532,8 @@ func TestErrors(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
-	m := newFake(graph.Network{Layers: []int{4, 3, 2}, Bias: true, Precision: graph.Float64}, delta.MiniBatch)
-	m.alter = func(p graph.Parameters) { p[1].Weight[4] = math.NaN() }
+	m := newFake(model.Network{Layers: []int{4, 3, 2}, Bias: true, Precision: model.Float64}, delta.MiniBatch)
+	m.alter = func(p model.Parameters) { p[1].Weight[4] = math.NaN() }
 	check := func() gradcheck.Report {
 		t.Helper()
 		report, err := gradcheck.Check(m, gradcheck.Options{Seed: 5, Batches: []int{2}})

@@ -7,17 +7,17 @@ import (
 	"slices"
 	"testing"
 
-	"trainer/graph"
 	"trainer/graph/delta"
+	"trainer/graph/model"
 )
 
 // eachCase calls f for a case of each kind and some networks.
-func eachCase(t *testing.T, precision graph.Precision, f func(t *testing.T, n graph.Network, c testCase)) {
+func eachCase(t *testing.T, precision model.Precision, f func(t *testing.T, n model.Network, c testCase)) {
 	t.Helper()
 	for _, layers := range [][]int{{4, 3, 2}, {300, 20, 10}, {20, 8, 8, 8, 3}} {
-		for _, activation := range []graph.Activation{graph.Sigmoid, graph.Tanh} {
+		for _, activation := range []model.Activation{model.Sigmoid, model.Tanh} {
 			for _, bias := range []bool{true, false} {
-				n := graph.Network{Layers: layers, Activation: activation, Bias: bias, Precision: precision}
+				n := model.Network{Layers: layers, Activation: activation, Bias: bias, Precision: precision}
 				r := rand.New(rand.NewPCG(1, 2))
 				for _, k := range kinds {
 					c := newCase(r, n, k, 3, nil)
@@ -30,7 +30,7 @@ func eachCase(t *testing.T, precision graph.Precision, f func(t *testing.T, n gr
 
 // TestSlopesCost: the short way to the cost gives the cost, bit for bit.
 func TestSlopesCost(t *testing.T) {
-	eachCase(t, graph.Float64, func(t *testing.T, n graph.Network, c testCase) {
+	eachCase(t, model.Float64, func(t *testing.T, n model.Network, c testCase) {
 		net := toDelta(n, c.parameters)
 		s := newSlopes(net, c.xs, c.ys, 0)
 		for l := 2; l <= net.L(); l++ {
@@ -146,7 +146,7 @@ func float32Net(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradie
 // each random case the error is a 5000th of it at least. (The bound lets the
 // errors of all layers and nodes point one way; they do not.)
 func TestRounding(t *testing.T) {
-	eachCase(t, graph.Float32, func(t *testing.T, n graph.Network, c testCase) {
+	eachCase(t, model.Float32, func(t *testing.T, n model.Network, c testCase) {
 		net := toDelta(n, c.parameters)
 		cost32, g32 := float32Net(net, c.xs, c.ys)
 		cost, g := delta.MiniBatch(net, c.xs, c.ys)
@@ -202,13 +202,13 @@ func TestSample(t *testing.T) {
 
 // TestKinds: saturated cases saturate, with drawn and with given parameters.
 func TestKinds(t *testing.T) {
-	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: graph.Float32}
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: model.Float32}
 	given := parameters(rand.New(rand.NewPCG(3, 4)), n, 0)
-	for _, at := range []graph.Parameters{nil, given} {
+	for _, at := range []model.Parameters{nil, given} {
 		for _, k := range kinds {
 			c := newCase(rand.New(rand.NewPCG(5, 6)), n, k, 4, at)
 			rounded := c.parameters.Clone()
-			rounded.Round(graph.Float32)
+			rounded.Round(model.Float32)
 			net := toDelta(n, c.parameters)
 			sum, zeros := 0.0, 0
 			for s, x := range c.xs {

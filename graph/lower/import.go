@@ -7,6 +7,7 @@ import (
 
 	"trainer/graph"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 )
 
 // Import writes g as a program, an instruction a node, and, if it has
@@ -18,7 +19,7 @@ func Import(g *graph.Graph) (*ir.Program, error) {
 		what = "forward"
 	}
 	im.program = &ir.Program{Name: what + " " + g.Network.String(), Batch: g.Batch}
-	if g.Network.Precision == graph.Float64 {
+	if g.Network.Precision == model.Float64 {
 		im.program.Elem = ir.Float64
 	}
 	// Gorgonia numbers a node after its operands.

@@ -20,6 +20,7 @@ import (
 
 	"trainer/graph"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 )
 
 // Options say how to lower.
@@ -59,7 +60,7 @@ var Passes = []Pass{
 
 // Compiler is the vm.Compiler of a network.
 type Compiler struct {
-	Network graph.Network
+	Network model.Network
 	Options Options
 }
 

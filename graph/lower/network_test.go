@@ -11,6 +11,7 @@ import (
 	"trainer/graph"
 	"trainer/graph/delta"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 	"trainer/graph/vm/vmtest"
 )
 
@@ -19,20 +20,20 @@ import (
 // mean), δ^3 one, δ^2 a product and a map, and each parameter an update.
 func TestInstructionCount(t *testing.T) {
 	for _, tt := range []struct {
-		activation     graph.Activation
+		activation     model.Activation
 		bias           bool
 		batch          int
 		nodes, lowered int
 		arena          int
 	}{
-		{graph.Sigmoid, false, 1, 39, 12, 242},
-		{graph.Sigmoid, true, 1, 43, 14, 242},
-		{graph.Sigmoid, false, 128, 39, 12, 25600},
-		{graph.Sigmoid, true, 128, 53, 14, 25600},
-		{graph.Tanh, false, 1, 37, 12, 242},
-		{graph.Tanh, true, 128, 51, 14, 25600},
+		{model.Sigmoid, false, 1, 39, 12, 242},
+		{model.Sigmoid, true, 1, 43, 14, 242},
+		{model.Sigmoid, false, 128, 39, 12, 25600},
+		{model.Sigmoid, true, 128, 53, 14, 25600},
+		{model.Tanh, false, 1, 37, 12, 242},
+		{model.Tanh, true, 128, 51, 14, 25600},
 	} {
-		n := graph.Network{Layers: []int{784, 50, 10}, Activation: tt.activation, Bias: tt.bias}
+		n := model.Network{Layers: []int{784, 50, 10}, Activation: tt.activation, Bias: tt.bias}
 		imported := 0
 		p := lowered(t, graph.Step, n, tt.batch, Options{Trace: func(pass string, p *ir.Program) {
 			if pass == "import" {
@@ -90,11 +91,11 @@ program "step 784-50-10 sigmoid, with bias, float32" float32 batch 1 arena 242
 `
 
 func TestTextbookProgram(t *testing.T) {
-	p := lowered(t, graph.Step, graph.Network{Layers: []int{784, 50, 10}, Bias: true}, 1, Options{})
+	p := lowered(t, graph.Step, model.Network{Layers: []int{784, 50, 10}, Bias: true}, 1, Options{})
 	if want := parse(t, textbook); !p.Equal(want) {
 		t.Errorf("have\n%swant\n%s", p, want)
 	}
-	p = lowered(t, graph.Step, graph.Network{Layers: []int{784, 50, 10}, Bias: true}, 128, Options{})
+	p = lowered(t, graph.Step, model.Network{Layers: []int{784, 50, 10}, Bias: true}, 128, Options{})
 	var notes []string
 	for _, in := range p.Code {
 		if in.Op.IsUpdate() {
@@ -110,7 +111,7 @@ func TestTextbookProgram(t *testing.T) {
 	}
 }
 
-func lowered(t *testing.T, build func(graph.Network, int) (*graph.Graph, error), n graph.Network, batch int, o Options) *ir.Program {
+func lowered(t *testing.T, build func(model.Network, int) (*graph.Graph, error), n model.Network, batch int, o Options) *ir.Program {
 	t.Helper()
 	g, err := build(n, batch)
 	if err != nil {
@@ -125,7 +126,7 @@ func lowered(t *testing.T, build func(graph.Network, int) (*graph.Graph, error),
 
 // state is what a step changes, and what it gives.
 type state struct {
-	parameters graph.Parameters
+	parameters model.Parameters
 	output     []float64
 	cost       float64
 }
@@ -185,10 +186,10 @@ func (s *state) compare(want *state, bound float64) string {
 
 // problem is a network with parameters, and mini-batches for it.
 type problem struct {
-	network graph.Network
+	network model.Network
 	batch   int
 	rate    float64
-	initial graph.Parameters
+	initial model.Parameters
 	xs, ys  [][]float64 // for each step, a row a sample
 }
 
@@ -198,16 +199,16 @@ func randomProblem(seed uint64, steps int) problem {
 	r := rand.New(rand.NewPCG(seed, 4))
 	pr := problem{batch: 1 + r.IntN(9), rate: 1.5}
 	n := &pr.network
-	n.Precision = graph.Float64
+	n.Precision = model.Float64
 	for range 2 + r.IntN(4) {
 		n.Layers = append(n.Layers, 1+r.IntN(40))
 	}
 	n.Bias = r.IntN(2) == 0
-	n.Activation = graph.Activation(r.IntN(2))
+	n.Activation = model.Activation(r.IntN(2))
 	if r.IntN(3) == 0 {
 		pr.batch = 1
 	}
-	pr.initial = graph.NewParameters(*n)
+	pr.initial = model.NewParameters(*n)
 	for _, l := range pr.initial {
 		for i := range l.Weight {
 			l.Weight[i] = r.NormFloat64() / math.Sqrt(float64(l.In))
@@ -235,7 +236,7 @@ func (pr problem) String() string { return fmt.Sprintf("%v batch %d", pr.network
 func (s *state) delta(pr problem, k int, listing bool) {
 	n := pr.network
 	net := delta.Network{W: make([]delta.Matrix, len(s.parameters)+2), G: delta.Sigmoid}
-	if n.Activation == graph.Tanh {
+	if n.Activation == model.Tanh {
 		net.G = delta.Tanh
 	}
 	if n.Bias {
@@ -422,10 +423,10 @@ func TestReference(t *testing.T) {
 // TestCompiler says that a Compiler's programs are those of Program, and that
 // it passes on what is wrong with a network.
 func TestCompiler(t *testing.T) {
-	c := Compiler{Network: graph.Network{Layers: []int{4, 3, 2}, Bias: true}, Options: Options{Listing: true}}
+	c := Compiler{Network: model.Network{Layers: []int{4, 3, 2}, Bias: true}, Options: Options{Listing: true}}
 	for name, tt := range map[string]struct {
 		compile func(int) (*ir.Program, error)
-		build   func(graph.Network, int) (*graph.Graph, error)
+		build   func(model.Network, int) (*graph.Graph, error)
 	}{"step": {c.Step, graph.Step}, "forward": {c.Forward, graph.Forward}} {
 		p, err := tt.compile(3)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"trainer/graph"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 )
 
 // TestOps imports the graphs of all kinds of networks: every operation is
@@ -16,9 +17,9 @@ import (
 func TestOps(t *testing.T) {
 	var seen [opKindEnd]bool
 	var products [2][2]bool // [TransA][TransB]
-	eachNetwork(func(n graph.Network) {
+	eachNetwork(func(n model.Network) {
 		for _, batch := range []int{1, 2, 7} {
-			for name, build := range map[string]func(graph.Network, int) (*graph.Graph, error){"step": graph.Step, "forward": graph.Forward} {
+			for name, build := range map[string]func(model.Network, int) (*graph.Graph, error){"step": graph.Step, "forward": graph.Forward} {
 				g, err := build(n, batch)
 				if err != nil {
 					t.Fatal(err)
@@ -62,7 +63,7 @@ func TestOps(t *testing.T) {
 // eachNetwork calls f for networks of 1 to 4 layers of weights, with layers of
 // one node in each place, with both activations, with and without bias, in both
 // precisions.
-func eachNetwork(f func(graph.Network)) {
+func eachNetwork(f func(model.Network)) {
 	for _, layers := range [][]int{
 		{1, 1}, {3, 1}, {1, 3}, {3, 2},
 		{1, 1, 1}, {3, 1, 2}, {1, 2, 1}, {4, 3, 2},
@@ -70,9 +71,9 @@ func eachNetwork(f func(graph.Network)) {
 		{1, 1, 1, 1, 1}, {3, 1, 1, 2, 3}, {6, 5, 4, 3, 2},
 	} {
 		for _, bias := range []bool{false, true} {
-			for _, activation := range []graph.Activation{graph.Sigmoid, graph.Tanh} {
-				for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
-					f(graph.Network{Layers: layers, Activation: activation, Bias: bias, Precision: precision})
+			for _, activation := range []model.Activation{model.Sigmoid, model.Tanh} {
+				for _, precision := range []model.Precision{model.Float32, model.Float64} {
+					f(model.Network{Layers: layers, Activation: activation, Bias: bias, Precision: precision})
 				}
 			}
 		}
@@ -86,7 +87,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-func wantElem(t *testing.T, p *ir.Program, n graph.Network) {
+func wantElem(t *testing.T, p *ir.Program, n model.Network) {
 	t.Helper()
 	if p.Elem.String() != n.Precision.String() {
 		t.Errorf("program in %v of a network in %v", p.Elem, n.Precision)
@@ -128,7 +129,7 @@ func TestUnknownOps(t *testing.T) {
 		{"three axes", func(a *gorgonia.Node) (*gorgonia.Node, error) { return gorgonia.Reshape(a, []int{2, 1, 3}) }, `shape (2, 1, 3): want a matrix, a vector or a scalar`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			g, err := graph.Forward(graph.Network{Layers: []int{4, 3}}, 2)
+			g, err := graph.Forward(model.Network{Layers: []int{4, 3}}, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 	"trainer/graph"
 	"trainer/graph/ir"
 	"trainer/graph/ir/irtest"
+	"trainer/graph/model"
 )
 
 // textCase is a case of testdata/PASS.txt, where PASS has hyphens for spaces:
@@ -199,7 +200,7 @@ func updatesLast(p *ir.Program) {
 // TestTrace says that the passes are traced in their order, each with a
 // program that is its own work.
 func TestTrace(t *testing.T) {
-	g, err := graph.Step(graph.Network{Layers: []int{4, 3, 2}, Bias: true}, 2)
+	g, err := graph.Step(model.Network{Layers: []int{4, 3, 2}, Bias: true}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +231,7 @@ func TestTrace(t *testing.T) {
 // TestBrokenPass says that a fault of a pass is reported as ours, with the
 // pass's name, and that the passes after it do not run.
 func TestBrokenPass(t *testing.T) {
-	g, err := graph.Step(graph.Network{Layers: []int{4, 3, 2}}, 1)
+	g, err := graph.Step(model.Network{Layers: []int{4, 3, 2}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

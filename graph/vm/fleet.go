@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 )
 
 // Fleet trains replicas of one network together: independent runs, each with
@@ -29,16 +29,16 @@ type Fleet interface {
 	Len() int
 
 	// Network returns the network of all replicas.
-	Network() graph.Network
+	Network() model.Network
 
 	// Load makes a set resident, as VM.Load does.
 	Load(set *data.Set) error
 
 	// SetParameters copies p into replica r, rounded to the network's precision.
-	SetParameters(r int, p graph.Parameters) error
+	SetParameters(r int, p model.Parameters) error
 
 	// Parameters returns a copy of the parameters of replica r.
-	Parameters(r int) (graph.Parameters, error)
+	Parameters(r int) (model.Parameters, error)
 
 	// Train makes a pass with each replica: passes[r] is that of replica r. All
 	// have the same Set, Batch and number of samples. Progress is called from
@@ -87,7 +87,7 @@ func (e *ReplicasError) Unwrap() []error {
 
 // CheckPasses reports what makes the passes impossible for a fleet of n
 // replicas.
-func CheckPasses(passes []Pass, n int, network graph.Network) error {
+func CheckPasses(passes []Pass, n int, network model.Network) error {
 	if len(passes) != n {
 		return fmt.Errorf("%d passes for %d replicas", len(passes), n)
 	}
@@ -130,9 +130,9 @@ func NewFleet(n int, newVM func() (VM, error)) (Fleet, error) {
 		}
 		return f, nil
 	}
-	f := &pool{newVM: newVM, machines: []VM{m}, replicas: make([]graph.Parameters, n), failed: make([]bool, n)}
+	f := &pool{newVM: newVM, machines: []VM{m}, replicas: make([]model.Parameters, n), failed: make([]bool, n)}
 	for r := range f.replicas {
-		f.replicas[r] = graph.NewParameters(m.Network())
+		f.replicas[r] = model.NewParameters(m.Network())
 	}
 	return f, nil
 }
@@ -142,7 +142,7 @@ func NewFleet(n int, newVM func() (VM, error)) (Fleet, error) {
 type pool struct {
 	newVM    func() (VM, error)
 	machines []VM
-	replicas []graph.Parameters
+	replicas []model.Parameters
 	failed   []bool
 }
 
@@ -150,13 +150,13 @@ type pool struct {
 func (f *pool) Len() int { return len(f.replicas) }
 
 // Network implements Fleet.
-func (f *pool) Network() graph.Network { return f.machines[0].Network() }
+func (f *pool) Network() model.Network { return f.machines[0].Network() }
 
 // Load implements Fleet. The other machines load a set when they first see it.
 func (f *pool) Load(set *data.Set) error { return f.machines[0].Load(set) }
 
 // SetParameters implements Fleet.
-func (f *pool) SetParameters(r int, p graph.Parameters) error {
+func (f *pool) SetParameters(r int, p model.Parameters) error {
 	if err := CheckReplica(r, f.Len()); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (f *pool) SetParameters(r int, p graph.Parameters) error {
 }
 
 // Parameters implements Fleet.
-func (f *pool) Parameters(r int) (graph.Parameters, error) {
+func (f *pool) Parameters(r int) (model.Parameters, error) {
 	if err := CheckReplica(r, f.Len()); err != nil {
 		return nil, err
 	}

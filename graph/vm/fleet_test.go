@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
 	"trainer/graph/vm/interpret"
@@ -17,17 +17,17 @@ import (
 )
 
 var machines = map[string]vmtest.New{
-	"cpu": func(n graph.Network, listing bool) (vm.VM, error) {
+	"cpu": func(n model.Network, listing bool) (vm.VM, error) {
 		return cpu.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}, cpu.Options{})
 	},
-	"interpret": func(n graph.Network, listing bool) (vm.VM, error) {
+	"interpret": func(n model.Network, listing bool) (vm.VM, error) {
 		return interpret.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}})
 	},
-	"tape": func(n graph.Network, _ bool) (vm.VM, error) { return tape.New(n) },
+	"tape": func(n model.Network, _ bool) (vm.VM, error) { return tape.New(n) },
 }
 
 func fleetOf(newVM vmtest.New) vmtest.NewFleet {
-	return func(n graph.Network, replicas int) (vm.Fleet, error) {
+	return func(n model.Network, replicas int) (vm.Fleet, error) {
 		return vm.NewFleet(replicas, func() (vm.VM, error) { return newVM(n, false) })
 	}
 }
@@ -64,7 +64,7 @@ func (c counted) Close() error {
 // Close closes them all; one that cannot be made is an error.
 func TestFleetMachines(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
-	n := graph.Network{Layers: []int{4, 3}, Bias: true}
+	n := model.Network{Layers: []int{4, 3}, Bias: true}
 	errFull := errors.New("full")
 	for _, test := range []struct{ replicas, batch, most, want int }{
 		{5, 1, 9, 3}, {2, 1, 9, 2}, {5, 4, 9, 1}, {1, 1, 9, 1}, {5, 1, 2, 2}, {5, 1, 0, 0},

@@ -17,8 +17,8 @@ import (
 	"fmt"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 )
 
 // VM trains and evaluates one network.
@@ -27,7 +27,7 @@ type VM interface {
 	Name() string
 
 	// Network returns the network that the machine was made for.
-	Network() graph.Network
+	Network() model.Network
 
 	// Load makes a set resident, so that the first pass over it need not.
 	// Train and Evaluate load a set that they have not seen.
@@ -35,10 +35,10 @@ type VM interface {
 
 	// SetParameters copies p into the machine, rounded to the network's
 	// precision.
-	SetParameters(p graph.Parameters) error
+	SetParameters(p model.Parameters) error
 
 	// Parameters returns a copy of the parameters.
-	Parameters() (graph.Parameters, error)
+	Parameters() (model.Parameters, error)
 
 	// Train makes one pass of gradient descent: a step for each mini-batch of
 	// the pass, in order. It stops early, after a whole step, when ctx is
@@ -62,7 +62,7 @@ type VM interface {
 	// Gradients returns the cost (A.46) of the mini-batch x, y and its
 	// gradients, and changes nothing. x has a row of n^1 for each sample, y a
 	// row of n^L.
-	Gradients(x, y []float64) (cost float64, g graph.Parameters, err error)
+	Gradients(x, y []float64) (cost float64, g model.Parameters, err error)
 
 	// Close frees what the machine holds.
 	Close() error
@@ -121,7 +121,7 @@ func (p Pass) Sample(k int) int {
 func (p Pass) Steps() int { return (p.Samples() + p.Batch - 1) / p.Batch }
 
 // Check reports what makes the pass impossible for network n.
-func (p Pass) Check(n graph.Network) error {
+func (p Pass) Check(n model.Network) error {
 	if err := CheckSet(p.Set, n); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (p Pass) Check(n graph.Network) error {
 }
 
 // CheckSet reports how a set does not fit a network.
-func CheckSet(s *data.Set, n graph.Network) error {
+func CheckSet(s *data.Set, n model.Network) error {
 	if s.Inputs() != n.Inputs() {
 		return fmt.Errorf("%s: images of %d×%d pixels, and a network of %d inputs (model.layers)", s.Name, s.Rows, s.Cols, n.Inputs())
 	}
@@ -152,7 +152,7 @@ func CheckSet(s *data.Set, n graph.Network) error {
 
 // CheckBatch returns the number of samples of x and y, a row of n^1 and a row
 // of n^L for each, or how they do not fit.
-func CheckBatch(x, y []float64, n graph.Network) (int, error) {
+func CheckBatch(x, y []float64, n model.Network) (int, error) {
 	rows := len(x) / n.Inputs()
 	if rows == 0 || len(x) != rows*n.Inputs() || len(y) != rows*n.Outputs() {
 		return 0, fmt.Errorf("%d inputs and %d targets: want rows of %d and %d", len(x), len(y), n.Inputs(), n.Outputs())

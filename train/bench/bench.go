@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
@@ -87,7 +87,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		Network: n.String(), Machine: fmt.Sprintf("%s: %v", a.Name(), a), Witness: fmt.Sprintf("%s: %v", b.Name(), b),
 		Data: fmt.Sprintf("%s, %d images", o.Set.Name, o.Set.Len()),
 	}
-	p := graph.Normal(n, graph.HiddenRule(n), data.Stream(1, "bench", 0))
+	p := model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0))
 	load, err := least(ctx, o.Least, func() (time.Duration, error) {
 		m, err := o.New()
 		if err != nil {
@@ -166,7 +166,7 @@ const witnessSamples = 2000
 
 // turns measures some work of a and some of b, by turns, in nanoseconds a
 // sample; 0 is for no work.
-func turns(ctx context.Context, long time.Duration, a, b vm.VM, p graph.Parameters, own, other work) (ownNanos, otherNanos float64, err error) {
+func turns(ctx context.Context, long time.Duration, a, b vm.VM, p model.Parameters, own, other work) (ownNanos, otherNanos float64, err error) {
 	machines, works, best := [2]vm.VM{a, b}, [2]work{own, other}, [2]float64{}
 	const rounds = 3
 	for round := range rounds + 1 {

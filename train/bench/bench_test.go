@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
 	"trainer/graph/vm/tape"
@@ -19,7 +19,7 @@ import (
 )
 
 func options() bench.Options {
-	n := graph.Network{Layers: []int{784, 5, 10}}
+	n := model.Network{Layers: []int{784, 5, 10}}
 	random := data.Stream(1, "bench test", 0)
 	set := &data.Set{Name: "random", Rows: 28, Cols: 28, Classes: 10, Pixels: make([]uint8, 128*784), Labels: make([]uint8, 128)}
 	for i := range set.Pixels {

@@ -25,7 +25,7 @@ import (
 	"math"
 	"slices"
 
-	"trainer/graph"
+	"trainer/graph/model"
 )
 
 // Config is the configuration of a run, resolved: every key has its value.
@@ -34,7 +34,7 @@ type Config struct {
 	Seed      uint64          // of all random numbers of the run
 	Device    string          // one of Devices
 	VM        string          // one of VMs
-	Precision graph.Precision // of all values of the network
+	Precision model.Precision // of all values of the network
 	Model     Model
 	Data      Data
 	Train     Train
@@ -43,7 +43,7 @@ type Config struct {
 // Model is the network and its first parameters.
 type Model struct {
 	Layers     []int // n^1 … n^L
-	Activation graph.Activation
+	Activation model.Activation
 	Bias       bool
 	Init       Init
 }
@@ -133,7 +133,7 @@ var (
 	VMs = []string{"auto", "cpu", "interpret", "tape"}
 
 	// Rules lists the rules for the first weights: hidden is the listing's,
-	// graph.HiddenRule; zeros sets all to 0.
+	// model.HiddenRule; zeros sets all to 0.
 	Rules = []string{"hidden", "zeros"}
 
 	Datasets     = []string{"mnist", "csv", "idx", "digits"}
@@ -156,8 +156,8 @@ func Default() Config {
 }
 
 // Network returns the network that c describes.
-func (c Config) Network() graph.Network {
-	return graph.Network{
+func (c Config) Network() model.Network {
+	return model.Network{
 		Layers:     slices.Clone(c.Model.Layers),
 		Activation: c.Model.Activation,
 		Bias:       c.Model.Bias,

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"trainer/graph"
+	"trainer/graph/model"
 )
 
 var update = flag.Bool("update", false, "write the golden files and configs/schema.json instead of comparing with them")
@@ -60,8 +60,8 @@ func readSource(source []byte, sets ...string) (Config, error) {
 // TestDefault has the defaults of the issue, written a second time by hand.
 func TestDefault(t *testing.T) {
 	want := Config{
-		Name: "run", Seed: 1, Device: "auto", VM: "auto", Precision: graph.Float32,
-		Model: Model{Layers: []int{784, 50, 10}, Activation: graph.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
+		Name: "run", Seed: 1, Device: "auto", VM: "auto", Precision: model.Float32,
+		Model: Model{Layers: []int{784, 50, 10}, Activation: model.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
 		Data:  Data{Dataset: "mnist", Fallback: "none"},
 		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous", Replicas: Replicas{Count: 1}},
 	}
@@ -311,7 +311,7 @@ func TestSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Name, want.Precision, want.Data.Dataset = "2026", graph.Float64, "idx"
+	want.Name, want.Precision, want.Data.Dataset = "2026", model.Float64, "idx"
 	want.Train.Batch, want.Train.Rate.Initial = 16, 0.5
 	want.Model.Layers, want.Model.Bias, want.Model.Init = []int{784, 30, 10}, false, Init{File: "a=b.safetensors"}
 	if !reflect.DeepEqual(got, want) {
@@ -508,8 +508,8 @@ func TestRoundTrip(t *testing.T) {
 	for range 500 {
 		c := Config{
 			Name: pick([]string{"run", "true", "1e3", "2026-01-01", "x.y-z", "null"}), Seed: random.Uint64N(maxSeed + 1),
-			Device: pick(Devices), VM: pick(VMs), Precision: graph.Precision(random.IntN(2)),
-			Model: Model{Layers: []int{1 + random.IntN(9999), 1 + random.IntN(9999)}, Activation: graph.Activation(random.IntN(2)), Bias: random.IntN(2) == 0,
+			Device: pick(Devices), VM: pick(VMs), Precision: model.Precision(random.IntN(2)),
+			Model: Model{Layers: []int{1 + random.IntN(9999), 1 + random.IntN(9999)}, Activation: model.Activation(random.IntN(2)), Bias: random.IntN(2) == 0,
 				Init: []Init{{Std: float(1000)}, {}, {Rule: pick(Rules)}, {File: "f" + word(20)}}[random.IntN(4)]},
 			Data: Data{Dataset: pick(Datasets), Dir: word(20), Fallback: pick(Fallbacks)},
 			Train: Train{Epochs: 1 + random.IntN(10), Batch: 1 + random.IntN(1000), Shuffle: random.IntN(2) == 0,

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"trainer/graph"
+	"trainer/graph/model"
 )
 
 // kind is the type of a key's value.
@@ -80,7 +80,7 @@ var keys = []key{
 		doc: "Machine that computes; auto takes the fastest for the device. cpu runs the compiled program with vector kernels; " +
 			"interpret runs it with plain loops; tape is Gorgonia's own machine on the graph as it is.",
 		field: func(c *Config) any { return &c.VM }},
-	{path: "precision", kind: choice, def: "float32", choices: []string{graph.Float32.String(), graph.Float64.String()},
+	{path: "precision", kind: choice, def: "float32", choices: []string{model.Float32.String(), model.Float64.String()},
 		doc:   "Type of all weights and values of the network.",
 		field: func(c *Config) any { return &c.Precision }},
 
@@ -88,7 +88,7 @@ var keys = []key{
 	{path: "model.layers", kind: list, def: "[784, 50, 10]", least: 2, most: 100, min: 1, max: maxNodes,
 		doc:   "Nodes of each layer, from the input (pixels) to the output (classes).",
 		field: func(c *Config) any { return &c.Model.Layers }},
-	{path: "model.activation", kind: choice, def: "sigmoid", choices: graph.ActivationNames(),
+	{path: "model.activation", kind: choice, def: "sigmoid", choices: model.ActivationNames(),
 		doc:   "Function g of every layer: a = g(z).",
 		field: func(c *Config) any { return &c.Model.Activation }},
 	{path: "model.bias", kind: boolean, def: "true",

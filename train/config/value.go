@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"trainer/graph"
+	"trainer/graph/model"
 )
 
 // The written form of numbers: JSON's. What YAML 1.1, YAML 1.2 and people
@@ -248,10 +248,10 @@ func store(field, value any) {
 		*f = value.([]int)
 	case *[]float64:
 		*f = value.([]float64)
-	case *graph.Precision:
-		*f, _ = graph.ParsePrecision(value.(string))
-	case *graph.Activation:
-		*f, _ = graph.ParseActivation(value.(string))
+	case *model.Precision:
+		*f, _ = model.ParsePrecision(value.(string))
+	case *model.Activation:
+		*f, _ = model.ParseActivation(value.(string))
 	default:
 		panic(fmt.Sprintf("BUG: no way to store a %T", field))
 	}
@@ -278,9 +278,9 @@ func format(field any) string {
 			values = append(values, formatNumber(v))
 		}
 		return "[" + strings.Join(values, ", ") + "]"
-	case *graph.Precision:
+	case *model.Precision:
 		return f.String()
-	case *graph.Activation:
+	case *model.Activation:
 		return f.String()
 	}
 	panic(fmt.Sprintf("BUG: no way to format a %T", field))

@@ -18,8 +18,8 @@ import (
 	"runtime"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu/kernel"
 )
@@ -32,7 +32,7 @@ type Options struct {
 
 // New makes a machine, with parameters of zero, for a network in the network's
 // precision. compile makes its programs.
-func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
+func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 	if err := network.Check(); err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
@@ -42,7 +42,7 @@ func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 	if o.Cores == 0 {
 		o.Cores = runtime.GOMAXPROCS(0)
 	}
-	if network.Precision == graph.Float64 {
+	if network.Precision == model.Float64 {
 		return newMachine(network, compile, o, kernel.Float64())
 	}
 	return newMachine(network, compile, o, kernel.Float32())
@@ -50,7 +50,7 @@ func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 
 // machine is the vm.VM of an element type.
 type machine[T kernel.Float] struct {
-	network graph.Network
+	network model.Network
 	compile vm.Compiler
 	cores   int
 	kernel  kernel.Set[T]
@@ -72,7 +72,7 @@ type named[T kernel.Float] struct {
 	name string
 }
 
-func newMachine[T kernel.Float](n graph.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
+func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
 	m := &machine[T]{
 		network: n, compile: compile, cores: o.Cores, kernel: sets[0],
 		steps: map[int]*plan[T]{}, costs: map[int]*plan[T]{}, sets: map[*data.Set]*rows[T]{},
@@ -95,10 +95,10 @@ func newMachine[T kernel.Float](n graph.Network, compile vm.Compiler, o Options,
 	m.state = newTensors[T](m.forward)
 	m.saved = m.state.like()
 	for i := range n.Layers[1:] {
-		w, b := graph.Symbols(i)
-		m.named = append(m.named, named[T]{m.state[w], graph.WeightName(i)})
+		w, b := model.Symbols(i)
+		m.named = append(m.named, named[T]{m.state[w], model.WeightName(i)})
 		if n.Bias {
-			m.named = append(m.named, named[T]{m.state[b], graph.BiasName(i)})
+			m.named = append(m.named, named[T]{m.state[b], model.BiasName(i)})
 		}
 	}
 	m.evaluator = newEvaluator(m, m.state)
@@ -119,7 +119,7 @@ func (m *machine[T]) String() string {
 }
 
 // Network implements vm.VM.
-func (m *machine[T]) Network() graph.Network { return m.network }
+func (m *machine[T]) Network() model.Network { return m.network }
 
 // Load implements vm.VM.
 func (m *machine[T]) Load(set *data.Set) error {
@@ -143,12 +143,12 @@ func (m *machine[T]) resident(set *data.Set) (*rows[T], error) {
 }
 
 // SetParameters implements vm.VM.
-func (m *machine[T]) SetParameters(p graph.Parameters) error {
+func (m *machine[T]) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("cpu: %w", err)
 	}
 	for i, l := range p {
-		w, b := graph.Symbols(i)
+		w, b := model.Symbols(i)
 		m.state[w].write(l.Weight)
 		if l.Bias != nil {
 			m.state[b].write(l.Bias)
@@ -158,12 +158,12 @@ func (m *machine[T]) SetParameters(p graph.Parameters) error {
 }
 
 // Parameters implements vm.VM.
-func (m *machine[T]) Parameters() (graph.Parameters, error) { return m.read(m.state), nil }
+func (m *machine[T]) Parameters() (model.Parameters, error) { return m.read(m.state), nil }
 
-func (m *machine[T]) read(t tensors[T]) graph.Parameters {
-	p := graph.NewParameters(m.network)
+func (m *machine[T]) read(t tensors[T]) model.Parameters {
+	p := model.NewParameters(m.network)
 	for i, l := range p {
-		w, b := graph.Symbols(i)
+		w, b := model.Symbols(i)
 		t[w].read(l.Weight)
 		if l.Bias != nil {
 			t[b].read(l.Bias)
@@ -206,7 +206,7 @@ func (m *machine[T]) Predict(x []float64) ([]float64, error) {
 }
 
 // Gradients implements vm.VM: see ir.Gradients.
-func (m *machine[T]) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	batch, err := vm.CheckBatch(x, y, m.network)
 	if err != nil {
 		return 0, nil, fmt.Errorf("cpu: gradients: %w", err)

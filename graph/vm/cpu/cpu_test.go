@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
 	"trainer/graph/vm/cpu/kernel"
@@ -17,7 +17,7 @@ import (
 
 // with returns a maker of machines with some options.
 func with(o cpu.Options) vmtest.New {
-	return func(n graph.Network, listing bool) (vm.VM, error) {
+	return func(n model.Network, listing bool) (vm.VM, error) {
 		return cpu.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}, o)
 	}
 }
@@ -41,7 +41,7 @@ func TestConformance(t *testing.T) {
 func TestRandomNetworksAgainstTape(t *testing.T) {
 	random := data.Stream(1, "random networks", 0)
 	for range 12 {
-		n := graph.Network{Layers: []int{1 + random.IntN(40)}, Bias: random.IntN(2) == 0, Activation: graph.Activation(random.IntN(2)), Precision: graph.Float64}
+		n := model.Network{Layers: []int{1 + random.IntN(40)}, Bias: random.IntN(2) == 0, Activation: model.Activation(random.IntN(2)), Precision: model.Float64}
 		for range 1 + random.IntN(3) {
 			n.Layers = append(n.Layers, 1+random.IntN(40))
 		}
@@ -60,7 +60,7 @@ func TestRandomNetworksAgainstTape(t *testing.T) {
 		for i := range set.Labels {
 			set.Labels[i] = uint8(random.IntN(n.Outputs()))
 		}
-		p := graph.Normal(n, 0.3, random)
+		p := model.Normal(n, 0.3, random)
 		compiled, err := with(cpu.Options{})(n, false)
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +69,7 @@ func TestRandomNetworksAgainstTape(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var gradients, after [2]graph.Parameters
+		var gradients, after [2]model.Parameters
 		for i, m := range []vm.VM{compiled, witness} {
 			if err := m.SetParameters(p); err != nil {
 				t.Fatal(err)
@@ -88,7 +88,7 @@ func TestRandomNetworksAgainstTape(t *testing.T) {
 			}
 		}
 		// Sums of 40 terms: 40 roundings of 2^-53, over 60 steps at the most.
-		for what, pair := range map[string][2]graph.Parameters{"gradient": gradients, "weights": after} {
+		for what, pair := range map[string][2]model.Parameters{"gradient": gradients, "weights": after} {
 			var values []float64
 			pair[1].Tensors(func(_ string, _ []int, v []float64) { values = append(values, v...) })
 			k := 0

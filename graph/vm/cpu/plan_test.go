@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/ir"
 	"trainer/graph/ir/irtest"
 	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu/kernel"
 )
@@ -107,18 +107,18 @@ func FuzzRandomPrograms(f *testing.F) {
 	})
 }
 
-func compiler(n graph.Network) lower.Compiler { return lower.Compiler{Network: n} }
+func compiler(n model.Network) lower.Compiler { return lower.Compiler{Network: n} }
 
 // TestKernelsAreUsed: a step of a network is kernels only, but for its cost.
 // Without this, a change of the compiler could make the machine slow and no
 // test would fail.
 func TestKernelsAreUsed(t *testing.T) {
-	for _, activation := range []graph.Activation{graph.Sigmoid, graph.Tanh} {
+	for _, activation := range []model.Activation{model.Sigmoid, model.Tanh} {
 		for _, bias := range []bool{false, true} {
 			for _, layers := range [][]int{{784, 50, 10}, {9, 4}, {20, 9, 7, 5}} {
 				for _, batch := range []int{1, 6} {
 					for _, listing := range []bool{false, true} {
-						n := graph.Network{Layers: layers, Activation: activation, Bias: bias}
+						n := model.Network{Layers: layers, Activation: activation, Bias: bias}
 						p, err := lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}.Step(batch)
 						if err != nil {
 							t.Fatal(err)
@@ -152,8 +152,8 @@ func randomSet(n, inputs int, density float64) *data.Set {
 	return s
 }
 
-func parameters(n graph.Network) graph.Parameters {
-	p := graph.Normal(n, 0.3, data.Stream(3, "cpu test", 0))
+func parameters(n model.Network) model.Parameters {
+	p := model.Normal(n, 0.3, data.Stream(3, "cpu test", 0))
 	for _, l := range p {
 		for i := range l.Bias {
 			l.Bias[i] = 0.01 * float64(i)
@@ -169,10 +169,10 @@ func TestSameBitsOnAnyCores(t *testing.T) {
 	for _, density := range []float64{0.2, 1} {
 		for _, batch := range []int{1, 7, 64} {
 			for _, layers := range [][]int{{100, 50, 10}, {100, 13, 17, 10}} {
-				for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
-					n := graph.Network{Layers: layers, Bias: true, Precision: precision}
+				for _, precision := range []model.Precision{model.Float32, model.Float64} {
+					n := model.Network{Layers: layers, Bias: true, Precision: precision}
 					set := randomSet(1203, 100, density)
-					var first graph.Parameters
+					var first model.Parameters
 					var score vm.Score
 					for _, cores := range []int{1, 2, 3, 5} {
 						m, err := New(n, compiler(n), Options{Cores: cores})
@@ -216,9 +216,9 @@ func TestSameBitsOnAnyCores(t *testing.T) {
 
 // TestDenseIsSparse: dense rows give what sparse rows give, but for rounding.
 func TestDenseIsSparse(t *testing.T) {
-	n := graph.Network{Layers: []int{100, 50, 10}, Bias: true, Precision: graph.Float64}
+	n := model.Network{Layers: []int{100, 50, 10}, Bias: true, Precision: model.Float64}
 	dense := randomSet(300, 100, 1)
-	got := map[bool]graph.Parameters{}
+	got := map[bool]model.Parameters{}
 	for _, asDense := range []bool{false, true} {
 		v, err := New(n, compiler(n), Options{})
 		if err != nil {
@@ -254,7 +254,7 @@ func TestDenseIsSparse(t *testing.T) {
 	for i, l := range got[true] {
 		for j, v := range l.Weight {
 			if w := got[false][i].Weight[j]; math.Abs(v-w) > 1e-12 {
-				t.Fatalf("%s[%d] is %v dense, %v sparse", graph.WeightName(i), j, v, w)
+				t.Fatalf("%s[%d] is %v dense, %v sparse", model.WeightName(i), j, v, w)
 			}
 		}
 	}
@@ -263,7 +263,7 @@ func TestDenseIsSparse(t *testing.T) {
 // TestNoAllocation: a pass allocates a fixed number of times, however long it
 // is, on one core and on several.
 func TestNoAllocation(t *testing.T) {
-	n := graph.Network{Layers: []int{100, 50, 10}, Bias: true}
+	n := model.Network{Layers: []int{100, 50, 10}, Bias: true}
 	set := randomSet(20_000, 100, 0.2)
 	for _, cores := range []int{1, 2} {
 		for _, batch := range []int{1, 50} {
@@ -293,7 +293,7 @@ func TestNoAllocation(t *testing.T) {
 
 // TestSnapshot: evaluates what was, while the machine trains.
 func TestSnapshot(t *testing.T) {
-	n := graph.Network{Layers: []int{100, 50, 10}, Bias: true}
+	n := model.Network{Layers: []int{100, 50, 10}, Bias: true}
 	set := randomSet(3000, 100, 0.2)
 	m, err := New(n, compiler(n), Options{Cores: 2})
 	if err != nil {
@@ -347,11 +347,11 @@ func TestSnapshot(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	wide := graph.Network{Layers: []int{65537, 1}}
+	wide := model.Network{Layers: []int{65537, 1}}
 	if _, err := New(wide, compiler(wide), Options{}); err == nil || !strings.Contains(err.Error(), "65536") {
 		t.Errorf("65,537 inputs: %v", err)
 	}
-	n := graph.Network{Layers: []int{4, 1}}
+	n := model.Network{Layers: []int{4, 1}}
 	if _, err := New(n, compiler(n), Options{Kernels: "mmx"}); err == nil || !strings.Contains(err.Error(), `"mmx"`) {
 		t.Errorf("unknown kernels: %v", err)
 	}
@@ -360,7 +360,7 @@ func TestNewRefuses(t *testing.T) {
 // BenchmarkDensity is a training step with sparse and with dense rows, by the
 // share of pixels that are not zero: where denseFrom comes from.
 func BenchmarkDensity(b *testing.B) {
-	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true}
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
 	for _, density := range []float64{0.2, 0.5, 0.7, 0.8, 0.9, 1} {
 		set := randomSet(1000, 784, density)
 		for _, asDense := range []bool{false, true} {

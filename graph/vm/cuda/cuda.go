@@ -17,8 +17,8 @@ import (
 	"errors"
 	"fmt"
 
-	"trainer/graph"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda/driver"
 	"trainer/graph/vm/cuda/kernel"
@@ -105,7 +105,7 @@ func gridEntry(e ir.Elem) string {
 
 // ModeOf says in which mode a device trains a network with batch samples a
 // step, and where the parameters are.
-func ModeOf(n graph.Network, compile vm.Compiler, batch int, info driver.Info) (string, error) {
+func ModeOf(n model.Network, compile vm.Compiler, batch int, info driver.Info) (string, error) {
 	p, err := compile.Step(batch)
 	if err != nil {
 		return "", fmt.Errorf("cuda: %w", err)

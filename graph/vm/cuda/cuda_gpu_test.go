@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/gradcheck"
 	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda"
 	"trainer/graph/vm/cuda/driver"
@@ -53,7 +53,7 @@ func onDevice(t testing.TB) {
 }
 
 func with(o cuda.Options) vmtest.New {
-	return func(n graph.Network, listing bool) (vm.VM, error) {
+	return func(n model.Network, listing bool) (vm.VM, error) {
 		return cuda.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}, o)
 	}
 }
@@ -68,9 +68,9 @@ func TestConformance(t *testing.T) {
 // are the equations'.
 func TestModes(t *testing.T) {
 	onDevice(t)
-	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: graph.Float64}
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: model.Float64}
 	set := images(70)
-	p := graph.Normal(n, 0.1, data.Stream(2, "cuda test", 0))
+	p := model.Normal(n, 0.1, data.Stream(2, "cuda test", 0))
 	for _, mode := range []string{"block", "grid"} {
 		for _, batch := range []int{1, 9, 32} {
 			if testing.Short() && batch == 1 {
@@ -86,7 +86,7 @@ func TestModes(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer func() { _ = m.Close() }()
-				var after [2]graph.Parameters
+				var after [2]model.Parameters
 				for i, v := range []vm.VM{plain, m} {
 					if err := v.SetParameters(p); err != nil {
 						t.Fatal(err)
@@ -102,7 +102,7 @@ func TestModes(t *testing.T) {
 					for k, want := range after[0][l].Weight {
 						// 70 steps of sums of 784 terms: 1e-12 at the most.
 						if got := after[1][l].Weight[k]; math.Abs(got-want) > 1e-11 {
-							t.Fatalf("%s[%d] is %v, want %v", graph.WeightName(l), k, got, want)
+							t.Fatalf("%s[%d] is %v, want %v", model.WeightName(l), k, got, want)
 						}
 					}
 				}
@@ -129,7 +129,7 @@ func images(samples int) *data.Set {
 	return s
 }
 
-var textbook = graph.Network{Layers: []int{784, 50, 10}, Bias: true}
+var textbook = model.Network{Layers: []int{784, 50, 10}, Bias: true}
 
 // BenchmarkModes is a training step of the textbook's network in each mode, per
 // sample: what one costs that another saves.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda/kernel"
 )
@@ -56,13 +56,13 @@ func (m *machine[T]) Fleet(n int) (vm.Fleet, error) {
 func (f *fleet[T]) Len() int { return f.machine.replicas }
 
 // Network implements vm.Fleet.
-func (f *fleet[T]) Network() graph.Network { return f.machine.network }
+func (f *fleet[T]) Network() model.Network { return f.machine.network }
 
 // Load implements vm.Fleet.
 func (f *fleet[T]) Load(set *data.Set) error { return f.machine.Load(set) }
 
 // SetParameters implements vm.Fleet.
-func (f *fleet[T]) SetParameters(r int, p graph.Parameters) error {
+func (f *fleet[T]) SetParameters(r int, p model.Parameters) error {
 	if err := vm.CheckReplica(r, f.Len()); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
@@ -76,7 +76,7 @@ func (f *fleet[T]) SetParameters(r int, p graph.Parameters) error {
 }
 
 // Parameters implements vm.Fleet.
-func (f *fleet[T]) Parameters(r int) (graph.Parameters, error) {
+func (f *fleet[T]) Parameters(r int) (model.Parameters, error) {
 	if err := vm.CheckReplica(r, f.Len()); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}

@@ -8,14 +8,14 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda"
 	"trainer/graph/vm/vmtest"
 )
 
 func fleetOf(o cuda.Options) vmtest.NewFleet {
-	return func(n graph.Network, replicas int) (vm.Fleet, error) {
+	return func(n model.Network, replicas int) (vm.Fleet, error) {
 		return vm.NewFleet(replicas, func() (vm.VM, error) { return with(o)(n, false) })
 	}
 }
@@ -31,7 +31,7 @@ func TestFleet(t *testing.T) {
 // for its shared memory; a fleet has no grid mode.
 func TestFleetBatch(t *testing.T) {
 	onDevice(t)
-	n := graph.Network{Layers: []int{12, 2000, 3}, Bias: true}
+	n := model.Network{Layers: []int{12, 2000, 3}, Bias: true}
 	set := &data.Set{Name: "set", Rows: 3, Cols: 4, Classes: 3, Pixels: make([]uint8, 70*12), Labels: make([]uint8, 70)}
 	for i := range set.Pixels {
 		set.Pixels[i] = uint8(i * 37)
@@ -39,7 +39,7 @@ func TestFleetBatch(t *testing.T) {
 	for i := range set.Labels {
 		set.Labels[i] = uint8(i % 3)
 	}
-	p := graph.Normal(n, 0.3, data.Stream(1, "fleet", 0))
+	p := model.Normal(n, 0.3, data.Stream(1, "fleet", 0))
 	f, err := fleetOf(cuda.Options{})(n, 2)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda/driver"
 	"trainer/graph/vm/cuda/kernel"
@@ -19,7 +19,7 @@ import (
 
 // New opens the device and makes a machine with parameters of zero. compile
 // makes its programs.
-func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
+func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 	if err := network.Check(); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
@@ -29,7 +29,7 @@ func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 	if network.Inputs() > 1<<16 {
 		return nil, fmt.Errorf("cuda: %d inputs: this machine takes up to %d: use device cpu and vm: tape", network.Inputs(), 1<<16)
 	}
-	if network.Precision == graph.Float64 {
+	if network.Precision == model.Float64 {
 		return newMachine[float64](network, compile, o)
 	}
 	return newMachine[float32](network, compile, o)
@@ -40,7 +40,7 @@ func New(network graph.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 // The parameters are on the device, packed as kernel.Image says: that is the
 // same for all programs of a network, which check sees to.
 type machine[T data.Float] struct {
-	network graph.Network
+	network model.Network
 	compile vm.Compiler
 	options Options
 
@@ -86,7 +86,7 @@ type loaded struct {
 	arena, control, arguments           *driver.Memory
 }
 
-func newMachine[T data.Float](n graph.Network, compile vm.Compiler, o Options) (_ vm.VM, err error) {
+func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (_ vm.VM, err error) {
 	m := &machine[T]{
 		network: n, compile: compile, options: o, replicas: 1,
 		functions: map[string]*driver.Function{}, shared: map[string]int{}, steps: map[key]*loaded{}, sets: map[*data.Set]*resident{},
@@ -152,7 +152,7 @@ func layoutOf(im *kernel.Image) []placed {
 
 // size returns the bytes of an element.
 func (m *machine[T]) size() int {
-	if m.network.Precision == graph.Float64 {
+	if m.network.Precision == model.Float64 {
 		return 8
 	}
 	return 4
@@ -266,10 +266,10 @@ func (m *machine[T]) String() string {
 }
 
 // Network implements vm.VM.
-func (m *machine[T]) Network() graph.Network { return m.network }
+func (m *machine[T]) Network() model.Network { return m.network }
 
 // SetParameters implements vm.VM.
-func (m *machine[T]) SetParameters(p graph.Parameters) error {
+func (m *machine[T]) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
@@ -279,7 +279,7 @@ func (m *machine[T]) SetParameters(p graph.Parameters) error {
 }
 
 // upload copies p to the device, as replica r.
-func (m *machine[T]) upload(r int, p graph.Parameters) error {
+func (m *machine[T]) upload(r int, p model.Parameters) error {
 	if err := driver.CopyTo(m.parameters, r*m.count*m.size(), m.pack(p)); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
@@ -287,39 +287,39 @@ func (m *machine[T]) upload(r int, p graph.Parameters) error {
 }
 
 // Parameters implements vm.VM.
-func (m *machine[T]) Parameters() (graph.Parameters, error) {
+func (m *machine[T]) Parameters() (model.Parameters, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.download(m.parameters, 0)
 }
 
 // pack returns p as the device has it.
-func (m *machine[T]) pack(p graph.Parameters) []T {
+func (m *machine[T]) pack(p model.Parameters) []T {
 	packed := make([]T, m.count)
 	m.each(p, func(at, k int, values []float64) { packed[at] = T(values[k]) })
 	return packed
 }
 
 // download returns the parameters, or gradients, of replica r in device memory.
-func (m *machine[T]) download(from *driver.Memory, r int) (graph.Parameters, error) {
+func (m *machine[T]) download(from *driver.Memory, r int) (model.Parameters, error) {
 	packed := make([]T, m.count)
 	if err := driver.CopyFrom(packed, from, r*m.count*m.size()); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
-	p := graph.NewParameters(m.network)
+	p := model.NewParameters(m.network)
 	m.each(p, func(at, k int, values []float64) { values[k] = float64(packed[at]) })
 	return p, nil
 }
 
 // each calls f for each element of p: its place on the device, its index in the
 // row-major values, and these.
-func (m *machine[T]) each(p graph.Parameters, f func(at, k int, values []float64)) {
+func (m *machine[T]) each(p model.Parameters, f func(at, k int, values []float64)) {
 	places := map[string]kernel.Placement{}
 	for _, pl := range m.layout {
 		places[pl.name] = pl.Placement
 	}
 	for i, l := range p {
-		weight, bias := graph.Symbols(i)
+		weight, bias := model.Symbols(i)
 		pl := places[weight]
 		for r := range l.Out {
 			for c := range l.In {
@@ -630,7 +630,7 @@ func address(m *driver.Memory) kernel.Address {
 
 // Gradients implements vm.VM: the updates of a step go, with η = −1, to memory
 // that is zero, which then holds the gradients.
-func (m *machine[T]) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	cost, g, err := m.gradients(x, y)
 	if err != nil {
 		return 0, nil, fmt.Errorf("cuda: gradients: %w", err)
@@ -638,7 +638,7 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, graph.Parameters, error
 	return cost, g, nil
 }
 
-func (m *machine[T]) gradients(x, y []float64) (_ float64, _ graph.Parameters, err error) {
+func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, err error) {
 	batch, err := vm.CheckBatch(x, y, m.network)
 	if err != nil {
 		return 0, nil, err

@@ -5,11 +5,11 @@ package cuda
 import (
 	"fmt"
 
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
 // New says why there is no CUDA machine in this build.
-func New(graph.Network, vm.Compiler, Options) (vm.VM, error) {
+func New(model.Network, vm.Compiler, Options) (vm.VM, error) {
 	return nil, fmt.Errorf("cuda: %w", Check())
 }

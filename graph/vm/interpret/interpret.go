@@ -9,17 +9,17 @@ import (
 	"runtime"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/ir"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
 // New makes a machine with parameters of zero. compile makes its programs.
-func New(network graph.Network, compile vm.Compiler) (vm.VM, error) {
+func New(network model.Network, compile vm.Compiler) (vm.VM, error) {
 	if err := network.Check(); err != nil {
 		return nil, fmt.Errorf("interpret: %w", err)
 	}
-	if network.Precision == graph.Float64 {
+	if network.Precision == model.Float64 {
 		return newMachine[float64](network, compile), nil
 	}
 	return newMachine[float32](network, compile), nil
@@ -27,7 +27,7 @@ func New(network graph.Network, compile vm.Compiler) (vm.VM, error) {
 
 // machine is the vm.VM of an element type.
 type machine[T data.Float] struct {
-	network   graph.Network
+	network   model.Network
 	compile   vm.Compiler
 	parameter map[string][]T     // by the name in programs
 	steps     map[int]program[T] // by batch size
@@ -41,10 +41,10 @@ type program[T data.Float] struct {
 	x, y   []T // y is nil in a forward pass
 }
 
-func newMachine[T data.Float](n graph.Network, compile vm.Compiler) *machine[T] {
+func newMachine[T data.Float](n model.Network, compile vm.Compiler) *machine[T] {
 	m := &machine[T]{network: n, compile: compile, parameter: map[string][]T{}, steps: map[int]program[T]{}, forward: map[int]program[T]{}}
-	for i, l := range graph.NewParameters(n) {
-		w, b := graph.Symbols(i)
+	for i, l := range model.NewParameters(n) {
+		w, b := model.Symbols(i)
 		m.parameter[w] = make([]T, len(l.Weight))
 		m.parameter[b] = make([]T, len(l.Bias))
 	}
@@ -89,18 +89,18 @@ func (m *machine[T]) Name() string { return "interpret" }
 func (m *machine[T]) String() string { return "compiled, run by plain loops" }
 
 // Network implements vm.VM.
-func (m *machine[T]) Network() graph.Network { return m.network }
+func (m *machine[T]) Network() model.Network { return m.network }
 
 // Load implements vm.VM: rows are converted when they are used.
 func (m *machine[T]) Load(set *data.Set) error { return vm.CheckSet(set, m.network) }
 
 // SetParameters implements vm.VM.
-func (m *machine[T]) SetParameters(p graph.Parameters) error {
+func (m *machine[T]) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("interpret: %w", err)
 	}
 	for i, l := range p {
-		w, b := graph.Symbols(i)
+		w, b := model.Symbols(i)
 		convert(m.parameter[w], l.Weight)
 		convert(m.parameter[b], l.Bias)
 	}
@@ -108,10 +108,10 @@ func (m *machine[T]) SetParameters(p graph.Parameters) error {
 }
 
 // Parameters implements vm.VM.
-func (m *machine[T]) Parameters() (graph.Parameters, error) {
-	p := graph.NewParameters(m.network)
+func (m *machine[T]) Parameters() (model.Parameters, error) {
+	p := model.NewParameters(m.network)
 	for i, l := range p {
-		w, b := graph.Symbols(i)
+		w, b := model.Symbols(i)
 		convert(l.Weight, m.parameter[w])
 		convert(l.Bias, m.parameter[b])
 	}
@@ -169,12 +169,12 @@ func (b program[T]) cost() T { return b.memory.Buf[b.Outputs[1]][0] }
 
 func (m *machine[T]) nonFinite() string {
 	for i := range m.network.Layers[1:] {
-		w, b := graph.Symbols(i)
+		w, b := model.Symbols(i)
 		if !finite(m.parameter[w]) {
-			return graph.WeightName(i)
+			return model.WeightName(i)
 		}
 		if !finite(m.parameter[b]) {
-			return graph.BiasName(i)
+			return model.BiasName(i)
 		}
 	}
 	return ""
@@ -239,7 +239,7 @@ func (m *machine[T]) Predict(x []float64) ([]float64, error) {
 }
 
 // Gradients implements vm.VM: see ir.Gradients.
-func (m *machine[T]) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	rows, err := vm.CheckBatch(x, y, m.network)
 	if err != nil {
 		return 0, nil, fmt.Errorf("interpret: gradients: %w", err)
@@ -254,14 +254,14 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, graph.Parameters, error
 	if err := ir.Interpret(b.Program, b.memory, -1); err != nil {
 		return 0, nil, fmt.Errorf("interpret: gradients: %w", err)
 	}
-	g := graph.NewParameters(m.network)
+	g := model.NewParameters(m.network)
 	take := func(dst []float64, name string) {
 		if r, ok := b.Lookup(ir.GradientPrefix + name); ok {
 			convert(dst, b.memory.Buf[r])
 		}
 	}
 	for i, l := range g {
-		weight, bias := graph.Symbols(i)
+		weight, bias := model.Symbols(i)
 		take(l.Weight, weight)
 		take(l.Bias, bias)
 	}

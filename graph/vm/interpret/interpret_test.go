@@ -3,14 +3,14 @@ package interpret_test
 import (
 	"testing"
 
-	"trainer/graph"
 	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/interpret"
 	"trainer/graph/vm/vmtest"
 )
 
-func newVM(n graph.Network, listing bool) (vm.VM, error) {
+func newVM(n model.Network, listing bool) (vm.VM, error) {
 	return interpret.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}})
 }
 

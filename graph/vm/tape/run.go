@@ -8,6 +8,7 @@ import (
 
 	"trainer/data"
 	"trainer/graph"
+	"trainer/graph/model"
 )
 
 // tape is a compiled graph with the tensors of its inputs.
@@ -58,7 +59,7 @@ func (t *tape) load(row int, set *data.Set, i int) {
 	}
 }
 
-func loadRow[T data.Float](x, y []T, n graph.Network, row int, set *data.Set, i int) {
+func loadRow[T data.Float](x, y []T, n model.Network, row int, set *data.Set, i int) {
 	in, out := n.Inputs(), n.Outputs()
 	data.Input(x[row*in:(row+1)*in], set, i)
 	data.OneHot(y[row*out:(row+1)*out], set.Labels[i])

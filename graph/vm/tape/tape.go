@@ -14,6 +14,7 @@ import (
 
 	"trainer/data"
 	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
@@ -23,7 +24,7 @@ const evalBatch = 500
 
 // VM is a vm.VM. The graphs of all batch sizes share the parameters' tensors.
 type VM struct {
-	network graph.Network
+	network model.Network
 	weight  []*tensor.Dense // W^l
 	bias    []*tensor.Dense // b^l as 1 × n^l; nil without bias
 	steps   map[int]*tape   // by batch size
@@ -31,7 +32,7 @@ type VM struct {
 }
 
 // New makes a machine with parameters of zero.
-func New(network graph.Network) (*VM, error) {
+func New(network model.Network) (*VM, error) {
 	if err := network.Check(); err != nil {
 		return nil, fmt.Errorf("tape: %w", err)
 	}
@@ -52,13 +53,13 @@ func (m *VM) Name() string { return "tape" }
 func (m *VM) String() string { return "Gorgonia's TapeMachine on the graph" }
 
 // Network implements vm.VM.
-func (m *VM) Network() graph.Network { return m.network }
+func (m *VM) Network() model.Network { return m.network }
 
 // SigmoidOne returns the z from which Gorgonia v0.9.18 takes σ(z) for 1, where
 // it is 1 − 5.6e-9 (float64) and 1 − 3.1e-7 (float32) still. The gradient check
 // allows for it.
 func (m *VM) SigmoidOne() float64 {
-	if m.network.Precision == graph.Float32 {
+	if m.network.Precision == model.Float32 {
 		return 15
 	}
 	return 19
@@ -68,7 +69,7 @@ func (m *VM) SigmoidOne() float64 {
 func (m *VM) Load(set *data.Set) error { return vm.CheckSet(set, m.network) }
 
 // SetParameters implements vm.VM.
-func (m *VM) SetParameters(p graph.Parameters) error {
+func (m *VM) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("tape: %w", err)
 	}
@@ -82,8 +83,8 @@ func (m *VM) SetParameters(p graph.Parameters) error {
 }
 
 // Parameters implements vm.VM.
-func (m *VM) Parameters() (graph.Parameters, error) {
-	p := graph.NewParameters(m.network)
+func (m *VM) Parameters() (model.Parameters, error) {
+	p := model.NewParameters(m.network)
 	for i, l := range p {
 		read(l.Weight, m.weight[i])
 		if m.bias != nil {
@@ -204,7 +205,7 @@ func (m *VM) Predict(x []float64) ([]float64, error) {
 }
 
 // Gradients implements vm.VM.
-func (m *VM) Gradients(x, y []float64) (float64, graph.Parameters, error) {
+func (m *VM) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	rows, err := vm.CheckBatch(x, y, m.network)
 	if err != nil {
 		return 0, nil, fmt.Errorf("tape: gradients: %w", err)
@@ -218,7 +219,7 @@ func (m *VM) Gradients(x, y []float64) (float64, graph.Parameters, error) {
 	if err := t.run(); err != nil {
 		return 0, nil, fmt.Errorf("tape: gradients: %w", err)
 	}
-	g := graph.NewParameters(m.network)
+	g := model.NewParameters(m.network)
 	for i, l := range g {
 		if err := take(l.Weight, t.graph.Weight[i]); err != nil {
 			return 0, nil, fmt.Errorf("tape: gradients: %w", err)
@@ -250,10 +251,10 @@ func (m *VM) Close() error {
 func (m *VM) nonFinite(cost float64) string {
 	for i, w := range m.weight {
 		if !finite(w) {
-			return graph.WeightName(i)
+			return model.WeightName(i)
 		}
 		if m.bias != nil && !finite(m.bias[i]) {
-			return graph.BiasName(i)
+			return model.BiasName(i)
 		}
 	}
 	if cost-cost != 0 {
@@ -268,7 +269,7 @@ func (m *VM) step(batch int) (*tape, error) { return m.tape(m.steps, graph.Step,
 // predict returns the tape of a forward run of batch samples.
 func (m *VM) predict(batch int) (*tape, error) { return m.tape(m.forward, graph.Forward, batch) }
 
-func (m *VM) tape(known map[int]*tape, build func(graph.Network, int) (*graph.Graph, error), batch int) (*tape, error) {
+func (m *VM) tape(known map[int]*tape, build func(model.Network, int) (*graph.Graph, error), batch int) (*tape, error) {
 	if t := known[batch]; t != nil {
 		return t, nil
 	}
@@ -286,5 +287,5 @@ func (m *VM) tape(known map[int]*tape, build func(graph.Network, int) (*graph.Gr
 
 // dense makes a tensor of zeros in the network's precision.
 func (m *VM) dense(rows, cols int) *tensor.Dense {
-	return tensor.New(tensor.Of(m.network.Precision.Dtype()), tensor.WithShape(rows, cols))
+	return tensor.New(tensor.Of(graph.Dtype(m.network.Precision)), tensor.WithShape(rows, cols))
 }

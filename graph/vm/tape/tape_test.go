@@ -3,13 +3,13 @@ package tape_test
 import (
 	"testing"
 
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/tape"
 	"trainer/graph/vm/vmtest"
 )
 
-func newVM(n graph.Network, _ bool) (vm.VM, error) { return tape.New(n) }
+func newVM(n model.Network, _ bool) (vm.VM, error) { return tape.New(n) }
 
 func TestConformance(t *testing.T) {
 	vmtest.Run(t, newVM, vmtest.Options{Skip: map[string]string{

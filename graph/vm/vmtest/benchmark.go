@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
@@ -13,10 +13,10 @@ import (
 // MNIST's density, in nanoseconds a sample.
 func BenchmarkTrain(b *testing.B, newVM New) {
 	const samples = 1000
-	for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
+	for _, precision := range []model.Precision{model.Float32, model.Float64} {
 		for _, batch := range []int{1, 10, 128, 1000} {
 			b.Run(fmt.Sprintf("%v/batch=%d", precision, batch), func(b *testing.B) {
-				n := graph.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: precision}
+				n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: precision}
 				m := benchmarkMachine(b, newVM, n)
 				pass := vm.Pass{Set: randomSet(n, samples, 1), Batch: batch, Rate: 0.1}
 				benchmark(b, samples, func() error { return m.Train(context.Background(), pass) })
@@ -29,9 +29,9 @@ func BenchmarkTrain(b *testing.B, newVM New) {
 // nanoseconds a sample.
 func BenchmarkEvaluate(b *testing.B, newVM New) {
 	const samples = 10_000
-	for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
+	for _, precision := range []model.Precision{model.Float32, model.Float64} {
 		b.Run(precision.String(), func(b *testing.B) {
-			n := graph.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: precision}
+			n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: precision}
 			m := benchmarkMachine(b, newVM, n)
 			set := randomSet(n, samples, 1)
 			benchmark(b, samples, func() error { _, err := m.Evaluate(context.Background(), set); return err })
@@ -39,7 +39,7 @@ func BenchmarkEvaluate(b *testing.B, newVM New) {
 	}
 }
 
-func benchmarkMachine(b *testing.B, newVM New, n graph.Network) vm.VM {
+func benchmarkMachine(b *testing.B, newVM New, n model.Network) vm.VM {
 	b.Helper()
 	m, err := newVM(n, false)
 	if err != nil {

@@ -8,17 +8,17 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
 // NewFleet makes a fleet of so many replicas of a network.
-type NewFleet func(n graph.Network, replicas int) (vm.Fleet, error)
+type NewFleet func(n model.Network, replicas int) (vm.Fleet, error)
 
 // RunFleet runs the suite of fleets: whatever a replica does, a machine of
 // newVM alone does to the bit.
 func RunFleet(t *testing.T, newVM New, newFleet NewFleet) {
-	for _, precision := range []graph.Precision{graph.Float32, graph.Float64} {
+	for _, precision := range []model.Precision{model.Float32, model.Float64} {
 		t.Run(precision.String(), func(t *testing.T) {
 			s := fleetSuite{suite{newVM: newVM, precision: precision}, newFleet}
 			t.Run("Alone", s.alone)
@@ -35,7 +35,7 @@ type fleetSuite struct {
 }
 
 // fleet makes a fleet with these parameters that is closed with the test.
-func (s fleetSuite) fleet(t *testing.T, n graph.Network, parameters ...graph.Parameters) vm.Fleet {
+func (s fleetSuite) fleet(t *testing.T, n model.Network, parameters ...model.Parameters) vm.Fleet {
 	t.Helper()
 	f, err := s.newFleet(n, len(parameters))
 	must(t, err)
@@ -49,7 +49,7 @@ func (s fleetSuite) fleet(t *testing.T, n graph.Network, parameters ...graph.Par
 	return f
 }
 
-func replica(t *testing.T, f vm.Fleet, r int) graph.Parameters {
+func replica(t *testing.T, f vm.Fleet, r int) model.Parameters {
 	t.Helper()
 	p, err := f.Parameters(r)
 	must(t, err)
@@ -63,8 +63,8 @@ func (s fleetSuite) alone(t *testing.T) {
 	const replicas, samples = 4, 21
 	ctx := context.Background()
 	tanh := s.network(true, 9, 7, 5, 3)
-	tanh.Activation = graph.Tanh
-	networks := []graph.Network{tanh, s.network(false, 35, 17, 2)}
+	tanh.Activation = model.Tanh
+	networks := []model.Network{tanh, s.network(false, 35, 17, 2)}
 	if !testing.Short() {
 		networks = append(networks, s.network(true, 784, 50, 10))
 	}
@@ -72,7 +72,7 @@ func (s fleetSuite) alone(t *testing.T) {
 		for _, batch := range []int{1, 4} { // the second with a ragged end
 			t.Run(fmt.Sprintf("%v batch %d", n, batch), func(t *testing.T) {
 				set, test := randomSet(n, samples, 50), randomSet(n, 33, 51)
-				var parameters []graph.Parameters
+				var parameters []model.Parameters
 				var machines []vm.VM
 				for r := range uint64(replicas) {
 					parameters = append(parameters, randomParameters(n, 52+r))
@@ -173,7 +173,7 @@ func (s fleetSuite) cancel(t *testing.T) {
 		t.Fatalf("cancelled pass: %v, want %v", err, context.Canceled)
 	}
 	steps := 0
-	for r, p := range []graph.Parameters{a, b} {
+	for r, p := range []model.Parameters{a, b} {
 		steps += stepsTo(t, s.machine(t, n, p), pass, replica(t, f, r))
 	}
 	if steps == 0 {

@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
 	"trainer/graph/gradcheck"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
 // epsilon returns the unit roundoff of the suite's precision.
 func (s suite) epsilon() float64 {
-	if s.precision == graph.Float32 {
+	if s.precision == model.Float32 {
 		return 0x1p-24
 	}
 	return 0x1p-53
@@ -119,7 +119,7 @@ func step(w, g []float64, rate float64) {
 // set sizes on both sides of a machine's inner batch, and leave the
 // parameters as they were.
 func (s suite) evaluate(t *testing.T) {
-	for _, n := range []graph.Network{s.network(true, 784, 50, 10), s.network(false, 9, 4), s.network(true, 6, 5, 4, 3)} {
+	for _, n := range []model.Network{s.network(true, 784, 50, 10), s.network(false, 9, 4), s.network(true, 6, 5, 4, 3)} {
 		for _, samples := range []int{1, 7, 499, 1203} {
 			t.Run(fmt.Sprintf("%v %d samples", n, samples), func(t *testing.T) {
 				set := randomSet(n, samples, 25)
@@ -233,7 +233,7 @@ func (s suite) predict(t *testing.T) {
 }
 
 // forward is a^L = g(W^L … g(W^2 x + b^2) … + b^L) in plain loops.
-func forward(n graph.Network, p graph.Parameters, a []float64) []float64 {
+func forward(n model.Network, p model.Parameters, a []float64) []float64 {
 	for _, l := range p {
 		next := make([]float64, l.Out)
 		for i := range next {
@@ -244,7 +244,7 @@ func forward(n graph.Network, p graph.Parameters, a []float64) []float64 {
 			for j, v := range a {
 				z += l.Weight[i*l.In+j] * v
 			}
-			if n.Activation == graph.Tanh {
+			if n.Activation == model.Tanh {
 				next[i] = math.Tanh(z)
 			} else {
 				next[i] = 1 / (1 + math.Exp(-z))

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/safetensors"
 	"trainer/graph/vm"
 )
@@ -36,22 +36,22 @@ var referenceCases = []string{
 // of a tensor. 1e-12 and 1e-11 leave float64 room for the order of the sums
 // (784 terms, 2^-53 each: 1e-13) over 200 steps. In float32 the unit is 2^-24
 // in place of 2^-53, that is 5e8 times as much: 784 · 2^-24 = 5e-5.
-var referenceBounds = map[graph.Precision]struct{ cost, weight float64 }{
-	graph.Float64: {1e-12, 1e-11},
-	graph.Float32: {5e-5, 5e-5},
+var referenceBounds = map[model.Precision]struct{ cost, weight float64 }{
+	model.Float64: {1e-12, 1e-11},
+	model.Float32: {5e-5, 5e-5},
 }
 
 // Reference is a reference run.
 type Reference struct {
-	Network  graph.Network // in float64
+	Network  model.Network // in float64
 	Batch    int
 	Rate     float64
 	Listing  bool // in the listing's update order
 	Set      *data.Set
-	Initial  graph.Parameters
-	Gradient graph.Parameters // of the first mini-batch
+	Initial  model.Parameters
+	Gradient model.Parameters // of the first mini-batch
 	Costs    []float64        // of each step
-	Final    graph.Parameters
+	Final    model.Parameters
 	Output   []float64 // 200 × n^L, after the last step
 }
 
@@ -67,7 +67,7 @@ func LoadReference(name string) (*Reference, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r := &Reference{Listing: f.Metadata["rule"] == "listing"}
-	r.Network.Precision = graph.Float64
+	r.Network.Precision = model.Float64
 	r.Network.Bias = f.Metadata["bias"] == "True"
 	if err := json.Unmarshal([]byte(f.Metadata["layers"]), &r.Network.Layers); err != nil {
 		return nil, fmt.Errorf("%s: layers: %w", name, err)
@@ -88,8 +88,8 @@ func LoadReference(name string) (*Reference, error) {
 	if r.Output, err = f.Floats("output", samples, r.Network.Outputs()); err != nil {
 		return nil, err
 	}
-	for prefix, p := range map[string]*graph.Parameters{"initial.": &r.Initial, "gradient.": &r.Gradient, "final.": &r.Final} {
-		*p = graph.NewParameters(r.Network)
+	for prefix, p := range map[string]*model.Parameters{"initial.": &r.Initial, "gradient.": &r.Gradient, "final.": &r.Final} {
+		*p = model.NewParameters(r.Network)
 		p.Tensors(func(tensor string, shape []int, values []float64) {
 			v, e := f.Floats(prefix+tensor, shape...)
 			if e != nil {
@@ -152,7 +152,7 @@ func (s suite) reference(t *testing.T) {
 }
 
 // batchOf returns the inputs and targets of the first samples of a set.
-func batchOf(set *data.Set, n graph.Network, samples int) (x, y []float64) {
+func batchOf(set *data.Set, n model.Network, samples int) (x, y []float64) {
 	x = make([]float64, samples*n.Inputs())
 	y = make([]float64, samples*n.Outputs())
 	for i := range samples {

@@ -14,26 +14,26 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/graph"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 )
 
 // Options say what a machine is not expected to do. What is left out is
 // skipped by name and so shows in the test's output.
 type Options struct {
-	Precisions []graph.Precision // what the machine computes in; nil: both
+	Precisions []model.Precision // what the machine computes in; nil: both
 	Skip       map[string]string // reference case → why this machine does not run it
 }
 
 // New makes a machine for a network. With listing, its steps are in the
 // listing's update order.
-type New func(n graph.Network, listing bool) (vm.VM, error)
+type New func(n model.Network, listing bool) (vm.VM, error)
 
 // Run runs the suite against the machines that newVM makes, and closes them.
 func Run(t *testing.T, newVM New, options Options) {
 	precisions := options.Precisions
 	if precisions == nil {
-		precisions = []graph.Precision{graph.Float32, graph.Float64}
+		precisions = []model.Precision{model.Float32, model.Float64}
 	}
 	for _, precision := range precisions {
 		t.Run(precision.String(), func(t *testing.T) {
@@ -60,22 +60,22 @@ func Run(t *testing.T, newVM New, options Options) {
 type suite struct {
 	newVM     New
 	options   Options
-	precision graph.Precision
+	precision model.Precision
 }
 
 // network returns a network in the suite's precision.
-func (s suite) network(bias bool, layers ...int) graph.Network {
-	return graph.Network{Layers: layers, Bias: bias, Precision: s.precision}
+func (s suite) network(bias bool, layers ...int) model.Network {
+	return model.Network{Layers: layers, Bias: bias, Precision: s.precision}
 }
 
 // machine makes a machine for n that is closed with the test. With p not nil
 // it has these parameters.
-func (s suite) machine(t *testing.T, n graph.Network, p graph.Parameters) vm.VM {
+func (s suite) machine(t *testing.T, n model.Network, p model.Parameters) vm.VM {
 	t.Helper()
 	return s.machineOf(t, n, p, false)
 }
 
-func (s suite) machineOf(t *testing.T, n graph.Network, p graph.Parameters, listing bool) vm.VM {
+func (s suite) machineOf(t *testing.T, n model.Network, p model.Parameters, listing bool) vm.VM {
 	t.Helper()
 	m, err := s.newVM(n, listing)
 	if err != nil {
@@ -94,13 +94,13 @@ func (s suite) machineOf(t *testing.T, n graph.Network, p graph.Parameters, list
 
 // networks are the shapes that the property tests run on: the textbook's, one
 // without a hidden layer, and sizes that are no multiple of a vector's length.
-func (s suite) networks() []graph.Network {
+func (s suite) networks() []model.Network {
 	tanh := s.network(true, 9, 7, 5, 3)
-	tanh.Activation = graph.Tanh
+	tanh.Activation = model.Tanh
 	if testing.Short() { // also under the race detector: the shapes without the size
-		return []graph.Network{s.network(true, 35, 17, 33, 2), s.network(false, 1, 1, 1), tanh}
+		return []model.Network{s.network(true, 35, 17, 33, 2), s.network(false, 1, 1, 1), tanh}
 	}
-	return []graph.Network{
+	return []model.Network{
 		s.network(false, 784, 50, 10),
 		s.network(true, 784, 50, 10),
 		s.network(true, 16, 4),
@@ -112,9 +112,9 @@ func (s suite) networks() []graph.Network {
 }
 
 // parameters draws parameters with biases that are not zero.
-func randomParameters(n graph.Network, seed uint64) graph.Parameters {
+func randomParameters(n model.Network, seed uint64) model.Parameters {
 	random := data.Stream(seed, "vmtest parameters", 0)
-	p := graph.Normal(n, 0.3, random)
+	p := model.Normal(n, 0.3, random)
 	for _, l := range p {
 		for i := range l.Bias {
 			l.Bias[i] = 0.3 * random.NormFloat64()
@@ -126,7 +126,7 @@ func randomParameters(n graph.Network, seed uint64) graph.Parameters {
 
 // randomSet draws a set that fits n, about a fifth of its pixels not zero, as
 // in MNIST.
-func randomSet(n graph.Network, samples int, seed uint64) *data.Set {
+func randomSet(n model.Network, samples int, seed uint64) *data.Set {
 	random := data.Stream(seed, "vmtest set", 0)
 	set := &data.Set{Name: "random", Rows: 1, Cols: n.Inputs(), Classes: n.Outputs(),
 		Pixels: make([]uint8, samples*n.Inputs()), Labels: make([]uint8, samples)}
@@ -146,7 +146,7 @@ func train(t *testing.T, m vm.VM, p vm.Pass) {
 	must(t, m.Train(context.Background(), p))
 }
 
-func parametersOf(t *testing.T, m vm.VM) graph.Parameters {
+func parametersOf(t *testing.T, m vm.VM) model.Parameters {
 	t.Helper()
 	p, err := m.Parameters()
 	must(t, err)
@@ -161,14 +161,14 @@ func must(t *testing.T, err error) {
 }
 
 // same fails unless got and want hold the same bits.
-func same(t *testing.T, what string, got, want graph.Parameters) {
+func same(t *testing.T, what string, got, want model.Parameters) {
 	t.Helper()
 	near(t, what, got, want, 0)
 }
 
 // near fails unless each tensor of got is that of want, within bound times
 // the tensor's largest magnitude.
-func near(t *testing.T, what string, got, want graph.Parameters, bound float64) {
+func near(t *testing.T, what string, got, want model.Parameters, bound float64) {
 	t.Helper()
 	values := map[string][]float64{}
 	got.Tensors(func(name string, _ []int, v []float64) { values[name] = v })
@@ -261,7 +261,7 @@ func (s suite) repeatable(t *testing.T) {
 	n := s.network(true, 784, 50, 10)
 	set := randomSet(n, 70, 6)
 	for _, batch := range []int{1, 32} {
-		var first graph.Parameters
+		var first model.Parameters
 		for range 2 {
 			m := s.machine(t, n, randomParameters(n, 7))
 			train(t, m, vm.Pass{Set: set, Batch: batch, Rate: 0.5})
@@ -329,7 +329,7 @@ func (s suite) cancel(t *testing.T) {
 }
 
 // stepsTo returns how many steps of a pass lead m to the parameters p.
-func stepsTo(t *testing.T, m vm.VM, pass vm.Pass, p graph.Parameters) int {
+func stepsTo(t *testing.T, m vm.VM, pass vm.Pass, p model.Parameters) int {
 	t.Helper()
 	for step := 0; ; step++ {
 		if equal(parametersOf(t, m), p) {
@@ -344,7 +344,7 @@ func stepsTo(t *testing.T, m vm.VM, pass vm.Pass, p graph.Parameters) int {
 	}
 }
 
-func equal(a, b graph.Parameters) bool {
+func equal(a, b model.Parameters) bool {
 	same := true
 	for i := range a {
 		for j, v := range a[i].Weight {
@@ -383,16 +383,16 @@ func (s suite) nonFinite(t *testing.T) {
 
 // overflow returns the construction of nonFinite: the fifth sample of the set
 // takes the parameters out of the type's range.
-func (s suite) overflow() (n graph.Network, p graph.Parameters, set *data.Set, rate float64) {
+func (s suite) overflow() (n model.Network, p model.Parameters, set *data.Set, rate float64) {
 	n = s.network(false, 4, 2, 1)
-	p = graph.NewParameters(n)
+	p = model.NewParameters(n)
 	p[0].Weight[0], p[0].Weight[4] = 1000, -1000
 	p[1].Weight[0], p[1].Weight[1] = 1000, -1000
 	set = &data.Set{Name: "overflow", Rows: 2, Cols: 2, Classes: 1, Pixels: make([]uint8, 8*4), Labels: make([]uint8, 8)}
 	for i := range 8 {
 		set.Image(i)[i/4] = 255
 	}
-	if s.precision == graph.Float32 {
+	if s.precision == model.Float32 {
 		return n, p, set, math.MaxFloat32
 	}
 	return n, p, set, math.MaxFloat64
@@ -445,7 +445,7 @@ func (s suite) uniform(random *rand.Rand, n int, from, to float64) []float64 {
 	v := make([]float64, n)
 	for i := range v {
 		v[i] = from + (to-from)*random.Float64()
-		if s.precision == graph.Float32 {
+		if s.precision == model.Float32 {
 			v[i] = float64(float32(v[i]))
 		}
 	}

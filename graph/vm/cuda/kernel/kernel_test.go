@@ -14,6 +14,7 @@ import (
 	"trainer/graph/ir"
 	"trainer/graph/ir/irtest"
 	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda/kernel"
 	"trainer/graph/vm/cuda/kernel/kerneltest"
@@ -389,7 +390,7 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
-func step(t testing.TB, n graph.Network, batch int, o lower.Options) *ir.Program {
+func step(t testing.TB, n model.Network, batch int, o lower.Options) *ir.Program {
 	t.Helper()
 	g, err := graph.Step(n, batch)
 	if err != nil {
@@ -411,10 +412,10 @@ func encode(t testing.TB, p *ir.Program, o kernel.Options) *kernel.Image {
 	return im
 }
 
-var networks = []graph.Network{
+var networks = []model.Network{
 	{Layers: []int{17, 6, 4}},
 	{Layers: []int{17, 6, 4}, Bias: true},
-	{Layers: []int{25, 51, 3}, Bias: true, Activation: graph.Tanh},
+	{Layers: []int{25, 51, 3}, Bias: true, Activation: model.Tanh},
 	{Layers: []int{9, 7, 33, 5, 3}, Bias: true},
 	{Layers: []int{12, 5}, Bias: true},
 	{Layers: []int{30, 131, 10}},
@@ -436,7 +437,7 @@ func TestNetworks(t *testing.T) {
 				if testing.Short() && k%2 == 0 {
 					continue
 				}
-				n.Precision = graph.Precision((i + k) % 2)
+				n.Precision = model.Precision((i + k) % 2)
 				rng := rand.New(rand.NewPCG(uint64(i), uint64(batch)))
 				p := step(t, n, batch, lower.Options{Listing: k%2 == 1})
 				o.Cost, o.Outputs = "cost", true
@@ -449,7 +450,7 @@ func TestNetworks(t *testing.T) {
 					image: encode(t, p, o), set: s, order: [][]int32{order}, rates: []float64{0.125},
 					params: [][][]float64{randomParams(rng, p, 0.25)}, steps: min(20, 60/batch), position: 61 % batch, poll: 2,
 				}
-				if n.Precision == graph.Float64 {
+				if n.Precision == model.Float64 {
 					check[float64](t, h, l, 1e-12)
 				} else {
 					check[float32](t, h, l, 2e-5)
@@ -463,7 +464,7 @@ func TestNetworks(t *testing.T) {
 // and rates. Each must be, bit by bit, what it is alone.
 func TestReplicas(t *testing.T) {
 	h := kerneltest.Start(t)
-	n := graph.Network{Layers: []int{21, 9, 4}, Bias: true}
+	n := model.Network{Layers: []int{21, 9, 4}, Bias: true}
 	p := step(t, n, 1, lower.Options{})
 	rng := rand.New(rand.NewPCG(1, 2))
 	s := pixelSet(rng, 40, 21, 4)
@@ -496,7 +497,7 @@ func TestGradients(t *testing.T) {
 	h := kerneltest.Start(t)
 	for _, o := range modes() {
 		for _, batch := range []int{1, 7} {
-			n := graph.Network{Layers: []int{19, 11, 5}, Bias: true, Precision: graph.Float64}
+			n := model.Network{Layers: []int{19, 11, 5}, Bias: true, Precision: model.Float64}
 			p := step(t, n, batch, lower.Options{})
 			rng := rand.New(rand.NewPCG(5, uint64(batch)))
 			o.Cost = "cost"
@@ -532,7 +533,7 @@ func TestTiles(t *testing.T) {
 	const samples = 43
 	for _, n := range networks {
 		for _, o := range []kernel.Options{{Threads: 64, Shared: 1 << 20}, {Threads: 128, Shared: 5 << 10}} {
-			n.Precision = graph.Float64
+			n.Precision = model.Float64
 			o.Mode = kernel.Tiles
 			g, err := graph.Forward(n, 8)
 			if err != nil {
@@ -585,7 +586,7 @@ func TestTiles(t *testing.T) {
 // from the third sample on only.
 func TestNonFinite(t *testing.T) {
 	h := kerneltest.Start(t)
-	n := graph.Network{Layers: []int{3, 1}, Bias: true, Activation: graph.Tanh}
+	n := model.Network{Layers: []int{3, 1}, Bias: true, Activation: model.Tanh}
 	p := step(t, n, 1, lower.Options{})
 	w, _ := p.Lookup("W2")
 	b, _ := p.Lookup("b2")
@@ -617,7 +618,7 @@ func TestNonFinite(t *testing.T) {
 // ends it a step later, with the parameters of one whole step.
 func TestStop(t *testing.T) {
 	h := kerneltest.Start(t)
-	n := graph.Network{Layers: []int{7, 5, 3}, Bias: true, Precision: graph.Float64}
+	n := model.Network{Layers: []int{7, 5, 3}, Bias: true, Precision: model.Float64}
 	p := step(t, n, 2, lower.Options{})
 	rng := rand.New(rand.NewPCG(3, 3))
 	l := launch{set: pixelSet(rng, 20, 7, 3), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{1}, poll: 4}
@@ -645,7 +646,7 @@ func TestMNISTShape(t *testing.T) {
 		t.Skip("512 threads are slow on a CPU")
 	}
 	h := kerneltest.Start(t)
-	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true}
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
 	rng := rand.New(rand.NewPCG(7, 7))
 	s := pixelSet(rng, 140, 784, 10)
 	for _, c := range []struct {
@@ -678,7 +679,7 @@ func TestThreads(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the thread sanitizer is slow")
 	}
-	n := graph.Network{Layers: []int{11, 6, 3}, Bias: true}
+	n := model.Network{Layers: []int{11, 6, 3}, Bias: true}
 	rng := rand.New(rand.NewPCG(11, 11))
 	s := pixelSet(rng, 12, 11, 3)
 	try := func(h *kerneltest.Host, batch int, o kernel.Options) error {
@@ -737,7 +738,7 @@ func TestThreads(t *testing.T) {
 
 // TestRefusals are the programs and options that cannot run, each with words.
 func TestRefusals(t *testing.T) {
-	p := step(t, graph.Network{Layers: []int{4, 3}}, 2, lower.Options{})
+	p := step(t, model.Network{Layers: []int{4, 3}}, 2, lower.Options{})
 	for _, c := range []struct {
 		want string
 		o    kernel.Options
@@ -767,7 +768,7 @@ func TestRefusals(t *testing.T) {
 // TestFit pins what 784-50-10 needs: where its parameters are on each
 // generation of devices, and how many barriers a step has.
 func TestFit(t *testing.T) {
-	n := graph.Network{Layers: []int{784, 50, 10}, Bias: true}
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
 	for _, c := range []struct {
 		name     string
 		batch    int
@@ -810,7 +811,7 @@ func TestDense(t *testing.T) {
 			if threads == 512 && (i > 0 || testing.Short()) {
 				continue
 			}
-			n := graph.Network{Layers: layers, Bias: (i+k)%2 == 0, Activation: graph.Activation(k % 2)}
+			n := model.Network{Layers: layers, Bias: (i+k)%2 == 0, Activation: model.Activation(k % 2)}
 			rng := rand.New(rand.NewPCG(uint64(i), 8))
 			p := step(t, n, 1, lower.Options{Listing: i%2 == 1})
 			s := pixelSet(rng, 12, n.Inputs(), n.Outputs())
@@ -846,16 +847,16 @@ func TestDense(t *testing.T) {
 	o := kernel.Options{Mode: kernel.Dense, Shared: 227 << 10}
 	for _, c := range []struct {
 		why   string
-		n     graph.Network
+		n     model.Network
 		batch int
 	}{
-		{"mini-batch", graph.Network{Layers: []int{5, 4, 3}}, 2},
-		{"float64", graph.Network{Layers: []int{5, 4, 3}, Precision: graph.Float64}, 1},
-		{"two layers", graph.Network{Layers: []int{5, 3}}, 1},
-		{"four layers", graph.Network{Layers: []int{5, 4, 4, 3}}, 1},
-		{"many hidden units", graph.Network{Layers: []int{5, 65, 3}}, 1},
-		{"many outputs", graph.Network{Layers: []int{5, 4, 17}}, 1},
-		{"much memory", graph.Network{Layers: []int{2000, 50, 10}}, 1},
+		{"mini-batch", model.Network{Layers: []int{5, 4, 3}}, 2},
+		{"float64", model.Network{Layers: []int{5, 4, 3}, Precision: model.Float64}, 1},
+		{"two layers", model.Network{Layers: []int{5, 3}}, 1},
+		{"four layers", model.Network{Layers: []int{5, 4, 4, 3}}, 1},
+		{"many hidden units", model.Network{Layers: []int{5, 65, 3}}, 1},
+		{"many outputs", model.Network{Layers: []int{5, 4, 17}}, 1},
+		{"much memory", model.Network{Layers: []int{2000, 50, 10}}, 1},
 	} {
 		if _, err := kernel.Encode(step(t, c.n, c.batch, lower.Options{}), o); !errors.Is(err, kernel.ErrNotDense) {
 			t.Errorf("%s: error %v, want ErrNotDense", c.why, err)
@@ -867,7 +868,7 @@ func TestDense(t *testing.T) {
 // mode still accepts it must compute.
 func TestDenseRefuses(t *testing.T) {
 	h := kerneltest.Start(t)
-	p := step(t, graph.Network{Layers: []int{9, 5, 3}, Bias: true}, 1, lower.Options{})
+	p := step(t, model.Network{Layers: []int{9, 5, 3}, Bias: true}, 1, lower.Options{})
 	rng := rand.New(rand.NewPCG(4, 4))
 	s := pixelSet(rng, 4, 9, 3)
 	accepted := 0
@@ -914,7 +915,7 @@ func TestDenseRefuses(t *testing.T) {
 // ended, and gives the same bits as one launch, run after run.
 func TestTwoLaunches(t *testing.T) {
 	h := kerneltest.Start(t)
-	n := graph.Network{Layers: []int{23, 13, 5}, Bias: true}
+	n := model.Network{Layers: []int{23, 13, 5}, Bias: true}
 	for _, o := range append(modes(), kernel.Options{Mode: kernel.Dense, Threads: 64, Shared: 1 << 20}) {
 		p := step(t, n, 1, lower.Options{})
 		rng := rand.New(rand.NewPCG(6, 6))
@@ -940,7 +941,7 @@ func TestTwoLaunches(t *testing.T) {
 // TestPlacements: programs over the same parameters agree where these are, so
 // that a ragged last batch and an evaluation need no copy.
 func TestPlacements(t *testing.T) {
-	n := graph.Network{Layers: []int{784, 51, 10}, Bias: true}
+	n := model.Network{Layers: []int{784, 51, 10}, Bias: true}
 	want := encode(t, step(t, n, 1, lower.Options{}), kernel.Options{Mode: kernel.Dense, Shared: 227 << 10})
 	places := func(im *kernel.Image) map[string]kernel.Placement {
 		m := map[string]kernel.Placement{}
@@ -974,7 +975,7 @@ func TestPlacements(t *testing.T) {
 // kind, with parts that are not all of a length.
 func TestManySamples(t *testing.T) {
 	h := kerneltest.Start(t)
-	n := graph.Network{Layers: []int{17, 6, 4}, Bias: true, Precision: graph.Float64}
+	n := model.Network{Layers: []int{17, 6, 4}, Bias: true, Precision: model.Float64}
 	const batch = 2111
 	rng := rand.New(rand.NewPCG(2, 1))
 	p := step(t, n, batch, lower.Options{})

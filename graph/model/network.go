@@ -1,15 +1,14 @@
-// Package graph writes the textbook's network as a Gorgonia expression graph.
+// Package model says what a network is and holds its parameters, as plain
+// structs: no expression graph, no machine.
 //
-// Network says which network; Parameters are its weights and biases; Build
-// makes the graph of one step: input, layers, cost, and the gradients of the
-// cost, derived symbolically by Gorgonia. No derivative is written by hand
-// here; package delta has those.
+// A Network is an architecture; Parameters are its weights and biases; Read and
+// Write are its model file (safetensors).
 //
 // Layers are numbered as in the textbook: 1 is the input, L the output, n^l
 // the nodes of layer l. Layer l (2 ≤ l ≤ L) has a weight matrix W^l of
 // n^l × n^(l−1), row-major, and a bias b^l of n^l. Everywhere that layers are
 // kept in a slice, index 0 is layer 2: the first with parameters.
-package graph
+package model
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package graph
+package model
 
 import (
 	"encoding/json"
@@ -18,11 +18,11 @@ const (
 	metaBias       = "bias"       // "true"
 )
 
-// WriteModel writes the parameters p of n in the safetensors format: tensors
+// Write writes the parameters p of n in the safetensors format: tensors
 // layers.0.weight (n^2 × n^1, row-major), layers.0.bias, layers.1.weight, … in
 // the network's precision. The metadata says which network it is; more adds
 // to it.
-func WriteModel(w io.Writer, n Network, p Parameters, more map[string]string) error {
+func Write(w io.Writer, n Network, p Parameters, more map[string]string) error {
 	if err := p.Check(n); err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
@@ -53,10 +53,10 @@ type Model struct {
 	Metadata   map[string]string
 }
 
-// ReadModel reads a model file that WriteModel, or anything that names and
+// Read reads a model file that Write, or anything that names and
 // shapes the tensors alike, has written. Layers and bias are taken from the
 // tensors; the activation from the metadata, and is the sigmoid without.
-func ReadModel(path string) (Model, error) {
+func Read(path string) (Model, error) {
 	f, err := safetensors.ReadFile(path)
 	if err != nil {
 		return Model{}, err
