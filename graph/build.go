@@ -1,11 +1,11 @@
 // Package graph writes the textbook's network as a Gorgonia expression graph.
 //
-// Forward builds the graph of the outputs: input and layers. Step adds the cost
-// and the gradients of the cost, derived symbolically by Gorgonia. No derivative
-// is written by hand here; package delta has those. Roles says which node is
-// which symbol of the derivation.
+// Forward builds the forward pass: the input and the layers. Step adds the cost
+// and its gradients, which Gorgonia derives symbolically. This package contains
+// no derivative written by hand; package delta does. Roles maps nodes to the
+// symbols of the derivation.
 //
-// Package model says what a network is and how its layers are numbered.
+// Package model defines a network and the numbering of its layers.
 package graph
 
 import (
@@ -21,8 +21,8 @@ import (
 // size B. Slices of nodes begin with layer 2.
 //
 // Samples are rows, so a layer is A^l = g(A^(l−1) (W^l)ᵀ + b^l), with b^l added
-// to each row: the textbook's z^l = W^l a^(l−1) + b^l for every column turned
-// into a row.
+// to each row. Row s is the transpose of the textbook's column
+// z^l = W^l a^(l−1) + b^l for sample s.
 type Graph struct {
 	Network model.Network
 	Batch   int // B
@@ -56,13 +56,15 @@ func (g *Graph) Learnables() gorgonia.Nodes {
 	return nodes
 }
 
-// Forward builds the graph of the outputs of batch samples.
+// Forward builds the graph of the forward pass for batch samples. It returns an
+// error if n is invalid or batch is less than 1.
 func Forward(n model.Network, batch int) (*Graph, error) {
 	return build(n, batch, (*Graph).layers)
 }
 
-// Step builds the graph of a training step: the outputs of batch samples,
-// their mean cost, and its gradients with respect to every parameter.
+// Step builds the graph of a training step for batch samples: the forward pass,
+// the mean cost, and the gradients of the cost with respect to every parameter.
+// It returns an error if n is invalid or batch is less than 1.
 func Step(n model.Network, batch int) (*Graph, error) {
 	return build(n, batch, func(g *Graph) {
 		g.layers()
@@ -71,7 +73,8 @@ func Step(n model.Network, batch int) (*Graph, error) {
 	})
 }
 
-// build runs parts, which report errors by the panics of gorgonia.Must.
+// build calls parts on an empty graph. gorgonia.Must panics on an error; build
+// returns that error.
 func build(n model.Network, batch int, parts func(*Graph)) (g *Graph, err error) {
 	if err := n.Check(); err != nil {
 		return nil, fmt.Errorf("graph: %w", err)
@@ -89,7 +92,7 @@ func build(n model.Network, batch int, parts func(*Graph)) (g *Graph, err error)
 	return g, nil
 }
 
-// layers adds z^l and a^l of every layer.
+// layers adds z^l and a^l for every layer l.
 func (g *Graph) layers() {
 	g.X = g.matrix("X", g.Batch, g.Network.Inputs())
 	a := g.X
@@ -132,7 +135,7 @@ func (g *Graph) gradients() {
 	}
 }
 
-// addRow adds the row b to each row of z.
+// addRow adds the row b, 1 × n, to each row of z, B × n.
 func (g *Graph) addRow(z, b *gorgonia.Node) *gorgonia.Node {
 	if g.Batch == 1 {
 		return gorgonia.Must(gorgonia.Add(z, b))
@@ -158,7 +161,7 @@ func (g *Graph) constant(v float64) *gorgonia.Node {
 	return gorgonia.NewConstant(v)
 }
 
-// Dtype returns a precision as Gorgonia's type.
+// Dtype returns Gorgonia's type for the precision p.
 func Dtype(p model.Precision) tensor.Dtype {
 	if p == model.Float32 {
 		return tensor.Float32

@@ -9,15 +9,16 @@ import (
 	"trainer/graph/draw"
 )
 
-// Drawing returns the graph as a picture: a node for each node of the
-// expression graph, with the textbook's symbol and equation where it has one.
+// Drawing returns g in a form that package draw can draw. It has one node for
+// each node of the expression graph. A node that is a symbol of the derivation
+// carries the symbol and its equation as a note.
 func (g *Graph) Drawing() draw.Graph {
 	d := draw.Graph{Title: fmt.Sprintf("%v, batch %d", g.Network, g.Batch)}
 	roles, kinds := g.Roles(), g.kinds()
 	for _, n := range g.Expr.AllNodes() {
 		label := n.Name()
 		if op := n.Op(); op != nil {
-			// Gorgonia's "+ false": the flag is about comparisons.
+			// Gorgonia prints "+ false": the flag matters only for comparisons.
 			label = strings.TrimSuffix(op.String(), " false")
 		}
 		r := roles[n]
@@ -29,8 +30,8 @@ func (g *Graph) Drawing() draw.Graph {
 	return d
 }
 
-// kinds says how the nodes that have a symbol are drawn; all others are
-// operations.
+// kinds returns the kind of each node that is a symbol of the derivation. All
+// other nodes are operations.
 func (g *Graph) kinds() map[*gorgonia.Node]draw.Kind {
 	kinds := map[*gorgonia.Node]draw.Kind{g.X: draw.Input}
 	for _, n := range g.Learnables() {

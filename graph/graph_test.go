@@ -73,7 +73,8 @@ func TestBuildRefuses(t *testing.T) {
 	}
 }
 
-// TestNormal: mean, deviation and independence of the listing's first weights.
+// TestDrawing checks that the drawing contains each symbol of the derivation
+// once, and that every format can draw it.
 func TestDrawing(t *testing.T) {
 	for _, bias := range []bool{false, true} {
 		for _, batch := range []int{1, 4} {
@@ -87,7 +88,7 @@ func TestDrawing(t *testing.T) {
 				notes[n.Note]++
 			}
 			want := []string{
-				"x = a^1, a row a sample", "y, a row a sample", "W^2", "W^3", "W^4", "a^4 = g(z^4)",
+				"x = a^1, one row per sample", "y, one row per sample", "W^2", "W^3", "W^4", "a^4 = g(z^4)",
 				"δ^4 (A.64)", "δ^3 (A.65)", "δ^2 (A.65)", "∇W^4 E (A.55)", "∇W^3 E (A.56)", "∇W^2 E (A.56)",
 				"E (A.45), its mean over the mini-batch (A.46)",
 			}
@@ -98,7 +99,7 @@ func TestDrawing(t *testing.T) {
 			}
 			for _, note := range want {
 				if notes[note] != 1 {
-					t.Errorf("bias %t, batch %d: %d nodes are noted %q", bias, batch, notes[note], note)
+					t.Errorf("bias %t, batch %d: %d nodes have the note %q, want 1", bias, batch, notes[note], note)
 				}
 			}
 			for name, write := range map[string]func() error{

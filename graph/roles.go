@@ -8,13 +8,13 @@ import (
 	"trainer/graph/model"
 )
 
-// Role is what a node is in the derivation.
+// Role is the meaning of a node in the derivation.
 type Role struct {
-	Symbol string // as a name: "W2" for W^2, "d3" for δ^3
-	Note   string // the symbol's definition, and the equation
+	Symbol string // an identifier: "W2" for W^2, "d3" for δ^3
+	Note   string // the definition of the symbol and its equation number
 }
 
-// Roles finds the nodes that the derivation has a symbol for.
+// Roles returns the role of each node that is a symbol of the derivation.
 func (g *Graph) Roles() map[*gorgonia.Node]Role {
 	roles := map[*gorgonia.Node]Role{}
 	set := func(n *gorgonia.Node, symbol, format string, args ...any) {
@@ -23,7 +23,7 @@ func (g *Graph) Roles() map[*gorgonia.Node]Role {
 		}
 	}
 	L := len(g.Network.Layers)
-	set(g.X, "x", "x = a^1, a row a sample")
+	set(g.X, "x", "x = a^1, one row per sample")
 	for i := range g.Weight {
 		l := i + 2
 		weight, bias := model.Symbols(i)
@@ -41,7 +41,7 @@ func (g *Graph) Roles() map[*gorgonia.Node]Role {
 	if g.Cost == nil {
 		return roles
 	}
-	set(g.Y, "y", "y, a row a sample")
+	set(g.Y, "y", "y, one row per sample")
 	set(g.Cost, "cost", "E (A.45), its mean over the mini-batch (A.46)")
 	for i := range g.Weight {
 		l, delta, weight := i+2, "A.65", "A.56"
@@ -54,13 +54,14 @@ func (g *Graph) Roles() map[*gorgonia.Node]Role {
 		if g.Bias != nil {
 			set(g.BiasGrad[i], fmt.Sprintf("gb%d", l), "∇b^%d E = δ^%d (A.61)", l, l)
 		}
-		// With one sample ∇b is δ itself: δ is the better name.
+		// For one sample ∇b and δ are the same node. This set replaces the
+		// role that the one above gave it.
 		set(g.Z[i].Deriv(), fmt.Sprintf("d%d", l), "δ^%d (%s)", l, delta)
 	}
 	return roles
 }
 
-// Operands returns the operands of n in order.
+// Operands returns the operands of n, in order.
 func Operands(expr *gorgonia.ExprGraph, n *gorgonia.Node) gorgonia.Nodes {
 	var operands gorgonia.Nodes
 	for it := expr.From(n.ID()); it.Next(); {

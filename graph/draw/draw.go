@@ -1,9 +1,10 @@
-// Package draw draws a directed acyclic graph: as lines of text (Text), as
-// Graphviz source (DOT), and as a picture with a layout of its own (SVG).
+// Package draw draws a directed acyclic graph in three formats: lines of text
+// (Text), Graphviz source (DOT), and a picture (SVG) that the package lays out
+// itself.
 //
-// The graph is drawn from top to bottom: every edge goes down. The same graph
-// gives the same bytes. All three report what is wrong with a graph, a cycle
-// say, before they write anything.
+// SVG draws from top to bottom: every edge points down. Equal graphs give equal
+// bytes. All three functions check the graph first. For a graph with a fault,
+// such as a cycle, they return an error and write nothing.
 //
 //	g := draw.Graph{Title: "784-50-10"}
 //	g.Nodes = append(g.Nodes, draw.Node{ID: "%1", Label: "X", Kind: draw.Input, Shape: "1×784"})
@@ -19,7 +20,7 @@ import (
 	"strings"
 )
 
-// Kind is what a node is; it gives the colour.
+// Kind is the kind of a node. It determines the colour.
 type Kind int
 
 // The kinds of nodes.
@@ -35,7 +36,7 @@ const (
 var kinds = [kindEnd]struct {
 	name         string
 	fill, stroke string // colours
-	dashed       bool   // the border, for those who do not see colours
+	dashed       bool   // a dashed border, for readers who cannot distinguish the colours
 }{
 	Operation: {"operation", "#f6f7f9", "#8a93a0", false},
 	Input:     {"input", "#dbe9fb", "#2f6fc4", false},
@@ -59,29 +60,29 @@ type Graph struct {
 	Edges []Edge
 }
 
-// Node is a value of the graph.
+// Node is a value that the graph computes.
 type Node struct {
 	ID    string // unique: "%12"
-	Label string // the name of a leaf, or what is done with the operands: "sigmoid"
+	Label string // the name of a leaf, or the operation: "sigmoid"
 	Kind  Kind
 	Shape string // "1×50"; may be empty
-	Note  string // the equation that it computes, say; may be empty
+	Note  string // a comment, such as the equation of the value; may be empty
 }
 
-// Edge says that the node From is an operand of the node To. The edges to a
-// node are in the order of its operands.
+// Edge says that the node From is an operand of the node To. The edges that
+// lead to one node are in the order of its operands.
 type Edge struct {
 	From, To string // IDs
 }
 
-// Check reports what makes g impossible to draw: two nodes of one ID, an edge
-// of no node, a cycle.
+// Check returns an error if g cannot be drawn: two nodes have the same ID, an
+// edge names a node that does not exist, or g has a cycle.
 func (g Graph) Check() error {
 	_, err := newNet(g)
 	return err
 }
 
-// net is a graph with numbers for nodes: indices of g.Nodes.
+// net is a graph whose nodes are numbers: indices into Graph.Nodes.
 type net struct {
 	in, out [][]int // operands and users of each node, in the order of the edges
 	order   []int   // all nodes, each after its operands
@@ -114,18 +115,19 @@ func newNet(g Graph) (*net, error) {
 	return n, n.sort(g)
 }
 
-// sort finds an order of the nodes, or the nodes of a cycle.
+// sort sets n.order to a topological order. If there is none, it returns an
+// error that names the nodes of a cycle.
 func (n *net) sort(g Graph) error {
-	waits := make([]int, len(n.in)) // operands that are not in the order yet
+	missing := make([]int, len(n.in)) // operands that are not in the order yet
 	for v, in := range n.in {
-		waits[v] = len(in)
+		missing[v] = len(in)
 		if len(in) == 0 {
 			n.order = append(n.order, v)
 		}
 	}
 	for i := 0; i < len(n.order); i++ {
 		for _, u := range n.out[n.order[i]] {
-			if waits[u]--; waits[u] == 0 {
+			if missing[u]--; missing[u] == 0 {
 				n.order = append(n.order, u)
 			}
 		}
@@ -133,20 +135,20 @@ func (n *net) sort(g Graph) error {
 	if len(n.order) == len(n.in) {
 		return nil
 	}
-	// Every node that still waits has an operand that waits: walking up the
-	// operands must come round.
-	v := slices.IndexFunc(waits, func(w int) bool { return w > 0 })
+	// Each node outside the order has an operand outside the order, so a walk
+	// from operand to operand reaches some node twice.
+	v := slices.IndexFunc(missing, func(w int) bool { return w > 0 })
 	var path []int
 	for !slices.Contains(path, v) {
 		path = append(path, v)
-		i := slices.IndexFunc(n.in[v], func(u int) bool { return waits[u] > 0 })
+		i := slices.IndexFunc(n.in[v], func(u int) bool { return missing[u] > 0 })
 		if i < 0 {
-			return errors.New("BUG: draw: no cycle among nodes that wait")
+			return errors.New("BUG: draw: a node outside the order has all its operands in it")
 		}
 		v = n.in[v][i]
 	}
 	path = append(path[slices.Index(path, v):], v)
-	slices.Reverse(path) // now along the edges
+	slices.Reverse(path) // now in the direction of the edges
 	var ids []string
 	for _, v := range path {
 		ids = append(ids, g.Nodes[v].ID)

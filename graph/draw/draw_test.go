@@ -25,7 +25,7 @@ func draw(t *testing.T, name string, g Graph) string {
 	return b.String()
 }
 
-// small is x → sigmoid → −, with x used twice.
+// small returns a graph of three nodes in which x is used twice.
 func small() Graph {
 	return Graph{
 		Title: "small",
@@ -70,22 +70,23 @@ func TestDOT(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, got)
 		}
 	}
-	dot, err := exec.LookPath("dot")
-	if err != nil {
-		t.Log("not read by Graphviz: no dot here")
-		return
-	}
-	for _, g := range []Graph{g, textbook()} {
-		cmd := exec.Command(dot, "-Tplain")
-		cmd.Stdin = strings.NewReader(draw(t, "DOT", g))
-		out, err := cmd.CombinedOutput()
-		if n := bytes.Count(out, []byte("\nnode ")); err != nil || n != len(g.Nodes) {
-			t.Errorf("Graphviz finds %d nodes of %d: %v", n, len(g.Nodes), err)
+	t.Run("Graphviz", func(t *testing.T) {
+		dot, err := exec.LookPath("dot")
+		if err != nil {
+			t.Skip("dot is not installed")
 		}
-	}
+		for _, g := range []Graph{g, textbook()} {
+			cmd := exec.Command(dot, "-Tplain")
+			cmd.Stdin = strings.NewReader(draw(t, "DOT", g))
+			out, err := cmd.CombinedOutput()
+			if n := bytes.Count(out, []byte("\nnode ")); err != nil || n != len(g.Nodes) {
+				t.Errorf("Graphviz found %d of %d nodes: %v", n, len(g.Nodes), err)
+			}
+		}
+	})
 }
 
-// wellFormed reads an SVG and returns its texts and the number of its edges.
+// wellFormed parses an SVG and returns its texts and the number of its edges.
 func wellFormed(t *testing.T, s string) (texts []string, edges int) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(s))
@@ -133,10 +134,10 @@ func TestSVG(t *testing.T) {
 		t.Errorf("%d edges, want %d", edges, len(g.Edges))
 	}
 	if s != draw(t, "SVG", g) {
-		t.Error("two pictures of one graph differ")
+		t.Error("two pictures of the same graph differ")
 	}
 	if strings.Contains(draw(t, "SVG", Graph{Nodes: small().Nodes[:1]}), ">gradient<") {
-		t.Error("the legend has a kind that the graph has not")
+		t.Error("the legend lists a kind that is not in the graph")
 	}
 	for _, g := range []Graph{{}, {Title: strings.Repeat("long ", 100)}} {
 		wellFormed(t, draw(t, "SVG", g))
@@ -178,12 +179,12 @@ func (failing) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 func TestKinds(t *testing.T) {
 	for k := range kindEnd {
 		if k.String() == "" || kinds[k].fill == "" || kinds[k].stroke == "" {
-			t.Errorf("kind %d has no name or no colours", int(k))
+			t.Errorf("kind %d lacks a name or a colour", int(k))
 		}
 	}
 }
 
-// random returns a graph of n nodes, each with up to three operands before it.
+// random returns a graph of n nodes, each with at most three operands.
 func random(n int, seed uint64) Graph {
 	r := rand.New(rand.NewPCG(seed, 1))
 	var g Graph
@@ -196,8 +197,8 @@ func random(n int, seed uint64) Graph {
 	return g
 }
 
-// Whatever the graph: every edge goes down, from layer to layer, and nothing
-// overlaps.
+// TestLayout checks, for many graphs, that every edge leads from one layer to the
+// next and that nothing overlaps.
 func TestLayout(t *testing.T) {
 	const seeds = 20
 	graphs := append(make([]Graph, 0, seeds+2), small(), textbook())
@@ -219,8 +220,8 @@ func TestLayout(t *testing.T) {
 		}
 		for _, r := range l.routes {
 			for j := range len(r) - 1 {
-				if l.spots[r[j+1]].layer != l.spots[r[j]].layer+1 {
-					t.Fatalf("graph %d: a route leaves layer %d for layer %d", i, l.spots[r[j]].layer, l.spots[r[j+1]].layer)
+				if l.vertices[r[j+1]].layer != l.vertices[r[j]].layer+1 {
+					t.Fatalf("graph %d: a route goes from layer %d to layer %d", i, l.vertices[r[j]].layer, l.vertices[r[j+1]].layer)
 				}
 			}
 		}
@@ -229,20 +230,21 @@ func TestLayout(t *testing.T) {
 		for _, layer := range l.layers {
 			placed += len(layer)
 			for j, s := range layer {
-				leftmost = min(leftmost, l.spots[s].x-l.spots[s].width/2)
-				if j > 0 && l.spots[s].x-l.spots[layer[j-1]].x < l.gap(layer[j-1], s)-1e-6 {
-					t.Errorf("graph %d: spots %d and %d are too close", i, layer[j-1], s)
+				leftmost = min(leftmost, l.vertices[s].x-l.vertices[s].width/2)
+				if j > 0 && l.vertices[s].x-l.vertices[layer[j-1]].x < l.gap(layer[j-1], s)-1e-6 {
+					t.Errorf("graph %d: vertices %d and %d are too close", i, layer[j-1], s)
 				}
 			}
 		}
-		if placed != len(l.spots) || math.Abs(leftmost) > 1e-6 {
-			t.Errorf("graph %d: %d spots of %d, from %v", i, placed, len(l.spots), leftmost)
+		if placed != len(l.vertices) || math.Abs(leftmost) > 1e-6 {
+			t.Errorf("graph %d: %d of %d vertices placed, leftmost at %v, want all, at 0", i, placed, len(l.vertices), leftmost)
 		}
 	}
 }
 
-// The drawing of the textbook's network stays as good as it was when it was
-// last looked at.
+// TestLayoutQuality bounds the crossings and the width of the textbook's network.
+// The bounds are a little above what the layout gave when a person last looked
+// at the picture and found it good.
 func TestLayoutQuality(t *testing.T) {
 	g := textbook()
 	n, err := newNet(g)
@@ -255,18 +257,18 @@ func TestLayoutQuality(t *testing.T) {
 	}
 	l := newLayout(n, widths)
 	if c := l.crossings(); c > 34 {
-		t.Errorf("%d crossings, want 34 at most (32 were counted)", c)
+		t.Errorf("%d crossings, want at most 34 (it had 32)", c)
 	}
 	width := 0.0
-	for _, s := range l.spots {
+	for _, s := range l.vertices {
 		width = max(width, s.x+s.width/2)
 	}
 	if width > 1000 {
-		t.Errorf("%.0f pixels wide, want 1000 at most", width)
+		t.Errorf("%.0f pixels wide, want at most 1000", width)
 	}
 }
 
-// Deep networks have hundreds of nodes.
+// TestLarge draws a graph of the size of a deep network.
 func TestLarge(t *testing.T) {
 	start := time.Now()
 	wellFormed(t, draw(t, "SVG", random(400, 1)))

@@ -5,46 +5,49 @@ import (
 	"slices"
 )
 
-// Sugiyama's method in four steps: a layer for each node, so that every edge
-// goes down; a bend in each layer that an edge passes; an order in each layer
-// with few crossings; places that make edges straight.
+// The layout follows Sugiyama's method, in four steps:
+//
+//  1. Assign a layer to each node, so that every edge points down.
+//  2. Add a bend to each edge in every layer that the edge crosses.
+//  3. Order each layer so that few edges cross.
+//  4. Choose x so that edges are as straight as possible.
 
-// spot is a place in a layer: of a node's box or of an edge's bend.
-type spot struct {
+// vertex is a node's box or an edge's bend.
+type vertex struct {
 	node     int // index of the node, or -1 for a bend
 	width    float64
 	x        float64 // of the middle
 	layer    int
-	pos      int   // in the layer, from the left
-	up, down []int // spots in the layers above and below that are joined
+	pos      int   // position in the layer, counted from the left
+	up, down []int // neighbours in the layers above and below
 }
 
-// layout is a drawing in the making.
+// layout holds the state of a drawing.
 type layout struct {
-	spots  []spot
-	layers [][]int // spots from left to right
-	routes [][]int // for each edge of the net, in the order of net.in: its spots from top to bottom
+	vertices []vertex
+	layers   [][]int // the vertices of each layer, from left to right
+	routes   [][]int // the vertices of each edge, from top to bottom; edges are in the order of net.in
 }
 
-// The least space between neighbours in a layer, in pixels.
+// The smallest gap between neighbours in a layer, in pixels.
 const (
 	boxGap  = 22.0
 	bendGap = 14.0
 )
 
-// newLayout places boxes of the given widths, one a node.
+// newLayout places one box per node; widths holds their widths.
 func newLayout(n *net, widths []float64) *layout {
 	l := &layout{}
 	layer := layerOf(n)
 	for v, w := range widths {
-		l.spots = append(l.spots, spot{node: v, width: w, layer: layer[v]})
+		l.vertices = append(l.vertices, vertex{node: v, width: w, layer: layer[v]})
 	}
 	for v, in := range n.in {
 		for _, u := range in {
 			l.addEdge(u, v)
 		}
 	}
-	for i, s := range l.spots {
+	for i, s := range l.vertices {
 		for len(l.layers) <= s.layer {
 			l.layers = append(l.layers, nil)
 		}
@@ -56,10 +59,10 @@ func newLayout(n *net, widths []float64) *layout {
 	return l
 }
 
-// layerOf gives each node a layer below those of its operands: the longest
-// path decides. Then nodes with as many users as operands, or more, sink to
-// their users, so that edges are short: a weight stands beside the product
-// that reads it.
+// layerOf returns the layer of each node. A node is below all its operands: its
+// layer is the length of the longest path that leads to it. A node with at least
+// as many users as operands is then moved down as far as its users allow, which
+// makes edges shorter: a weight is just above the product that reads it.
 func layerOf(n *net) []int {
 	layer := make([]int, len(n.in))
 	for _, v := range n.order {
@@ -69,7 +72,7 @@ func layerOf(n *net) []int {
 	}
 	for _, v := range slices.Backward(n.order) {
 		if len(n.out[v]) < max(len(n.in[v]), 1) {
-			continue // sinking would make more edges longer than shorter
+			continue // moving it down would lengthen more edges than it shortens
 		}
 		lowest := layer[n.out[v][0]] - 1
 		for _, u := range n.out[v] {
@@ -80,18 +83,18 @@ func layerOf(n *net) []int {
 	return layer
 }
 
-// addEdge joins two nodes, with a bend in every layer between.
+// addEdge joins two nodes, with a bend in each layer between them.
 func (l *layout) addEdge(from, to int) {
 	route := []int{from}
-	for layer := l.spots[from].layer + 1; layer < l.spots[to].layer; layer++ {
-		l.spots = append(l.spots, spot{node: -1, layer: layer})
-		route = append(route, len(l.spots)-1)
+	for layer := l.vertices[from].layer + 1; layer < l.vertices[to].layer; layer++ {
+		l.vertices = append(l.vertices, vertex{node: -1, layer: layer})
+		route = append(route, len(l.vertices)-1)
 	}
 	route = append(route, to)
 	for i := range len(route) - 1 {
 		a, b := route[i], route[i+1]
-		l.spots[a].down = append(l.spots[a].down, b)
-		l.spots[b].up = append(l.spots[b].up, a)
+		l.vertices[a].down = append(l.vertices[a].down, b)
+		l.vertices[b].up = append(l.vertices[b].up, a)
 	}
 	l.routes = append(l.routes, route)
 }
@@ -99,23 +102,24 @@ func (l *layout) addEdge(from, to int) {
 func (l *layout) setPositions() {
 	for _, layer := range l.layers {
 		for pos, s := range layer {
-			l.spots[s].pos = pos
+			l.vertices[s].pos = pos
 		}
 	}
 }
 
-// reorder sorts each layer by the mean position of its neighbours above, and
-// then below, swaps neighbours that cross, over and over, and keeps the order
-// with the fewest crossings.
+// reorder sorts the vertices of each layer by the mean position of their
+// neighbours above, then by that of their neighbours below, and then swaps
+// adjacent vertices whose edges cross. It repeats this and keeps the order with
+// the fewest crossings.
 func (l *layout) reorder() {
 	const sweeps = 30
 	best, fewest := l.copyLayers(), l.crossings()
 	for range sweeps {
 		for _, layer := range l.layers {
-			l.sortLayer(layer, func(s *spot) []int { return s.up })
+			l.sortLayer(layer, func(s *vertex) []int { return s.up })
 		}
 		for _, layer := range slices.Backward(l.layers) {
-			l.sortLayer(layer, func(s *spot) []int { return s.down })
+			l.sortLayer(layer, func(s *vertex) []int { return s.down })
 		}
 		l.swapNeighbours()
 		if c := l.crossings(); c < fewest {
@@ -134,33 +138,33 @@ func (l *layout) copyLayers() [][]int {
 	return layers
 }
 
-func (l *layout) sortLayer(layer []int, neighbours func(*spot) []int) {
+func (l *layout) sortLayer(layer []int, neighbours func(*vertex) []int) {
 	key := make(map[int]float64, len(layer))
 	for _, s := range layer {
-		near := neighbours(&l.spots[s])
-		key[s] = float64(l.spots[s].pos) // without neighbours: stay
+		near := neighbours(&l.vertices[s])
+		key[s] = float64(l.vertices[s].pos) // a vertex without neighbours keeps its position
 		if len(near) > 0 {
 			sum := 0
 			for _, t := range near {
-				sum += l.spots[t].pos
+				sum += l.vertices[t].pos
 			}
 			key[s] = float64(sum) / float64(len(near))
 		}
 	}
 	slices.SortStableFunc(layer, func(a, b int) int { return cmp.Compare(key[a], key[b]) })
 	for pos, s := range layer {
-		l.spots[s].pos = pos
+		l.vertices[s].pos = pos
 	}
 }
 
-// swapNeighbours swaps spots beside each other as long as that makes fewer
+// swapNeighbours swaps adjacent vertices as long as a swap reduces the number of
 // crossings.
 func (l *layout) swapNeighbours() {
 	for swapped := true; swapped; {
 		swapped = false
 		for _, layer := range l.layers {
 			for i := range len(layer) - 1 {
-				a, b := &l.spots[layer[i]], &l.spots[layer[i+1]]
+				a, b := &l.vertices[layer[i]], &l.vertices[layer[i+1]]
 				now := l.inversions(a.up, b.up) + l.inversions(a.down, b.down)
 				then := l.inversions(b.up, a.up) + l.inversions(b.down, a.down)
 				if then < now {
@@ -173,13 +177,13 @@ func (l *layout) swapNeighbours() {
 	}
 }
 
-// inversions counts the pairs of a spot of left and a spot of right in which
-// the first is further right.
+// inversions counts the pairs (s, t), s in left and t in right, in which s is
+// to the right of t.
 func (l *layout) inversions(left, right []int) int {
 	count := 0
 	for _, s := range left {
 		for _, t := range right {
-			if l.spots[s].pos > l.spots[t].pos {
+			if l.vertices[s].pos > l.vertices[t].pos {
 				count++
 			}
 		}
@@ -187,15 +191,15 @@ func (l *layout) inversions(left, right []int) int {
 	return count
 }
 
-// crossings counts the pairs of edges that cross between layers.
+// crossings counts the pairs of edges that cross between two layers.
 func (l *layout) crossings() int {
 	count := 0
 	for _, layer := range l.layers {
-		var ends []int // lower positions, in the order of the upper ones
+		var ends []int // lower ends of the edges, in the order of their upper ends
 		for _, s := range layer {
 			var own []int
-			for _, t := range l.spots[s].down {
-				own = append(own, l.spots[t].pos)
+			for _, t := range l.vertices[s].down {
+				own = append(own, l.vertices[t].pos)
 			}
 			slices.Sort(own)
 			for _, e := range own {
@@ -211,8 +215,9 @@ func (l *layout) crossings() int {
 	return count
 }
 
-// place gives each spot its x: near the middle of its neighbours, in the order
-// of its layer, and clear of the spots beside it. The leftmost edge is at 0.
+// place sets the x of each vertex: near the middle of its neighbours, in the
+// order of the layer, and without overlap. The left side of the leftmost vertex
+// is at 0.
 func (l *layout) place() {
 	for _, layer := range l.layers {
 		x := 0.0
@@ -220,12 +225,12 @@ func (l *layout) place() {
 			if i > 0 {
 				x += l.gap(layer[i-1], s)
 			}
-			l.spots[s].x = x
+			l.vertices[s].x = x
 		}
 	}
 	const sweeps = 200
 	for i := range sweeps {
-		both := i >= sweeps/2 // first to one side, to spread; then to both, to settle
+		both := i >= sweeps/2 // the first half pulls one way, to spread the vertices; the second half both ways
 		for _, layer := range l.layers {
 			l.pull(layer, true, both)
 		}
@@ -233,66 +238,67 @@ func (l *layout) place() {
 			l.pull(layer, both, true)
 		}
 	}
-	l.tuckIn()
+	l.placeIsolated()
 	left := 0.0
-	for i, s := range l.spots {
+	for i, s := range l.vertices {
 		if edge := s.x - s.width/2; i == 0 || edge < left {
 			left = edge
 		}
 	}
-	for i := range l.spots {
-		l.spots[i].x -= left
+	for i := range l.vertices {
+		l.vertices[i].x -= left
 	}
 }
 
-// tuckIn moves spots without edges, which nothing pulls, beside their
-// neighbours.
-func (l *layout) tuckIn() {
-	alone := func(s int) bool { return len(l.spots[s].up)+len(l.spots[s].down) == 0 }
+// placeIsolated moves vertices without edges next to the vertices beside them:
+// no edge pulls them.
+func (l *layout) placeIsolated() {
+	isolated := func(s int) bool { return len(l.vertices[s].up)+len(l.vertices[s].down) == 0 }
 	for _, layer := range l.layers {
 		for i, s := range layer {
-			if i > 0 && alone(s) {
-				l.spots[s].x = l.spots[layer[i-1]].x + l.gap(layer[i-1], s)
+			if i > 0 && isolated(s) {
+				l.vertices[s].x = l.vertices[layer[i-1]].x + l.gap(layer[i-1], s)
 			}
 		}
-		// Those at the left end have to wait for the first that has an edge.
+		// Isolated vertices at the left end go beside the first one that has an
+		// edge.
 		for i := len(layer) - 2; i >= 0; i-- {
-			if !slices.ContainsFunc(layer[:i+1], func(s int) bool { return !alone(s) }) {
-				l.spots[layer[i]].x = l.spots[layer[i+1]].x - l.gap(layer[i], layer[i+1])
+			if !slices.ContainsFunc(layer[:i+1], func(s int) bool { return !isolated(s) }) {
+				l.vertices[layer[i]].x = l.vertices[layer[i+1]].x - l.gap(layer[i], layer[i+1])
 			}
 		}
 	}
 }
 
-// gap returns the least distance between the middles of neighbours.
+// gap returns the smallest distance between the middles of the neighbours a and b.
 func (l *layout) gap(a, b int) float64 {
 	space := boxGap
-	if l.spots[a].node < 0 || l.spots[b].node < 0 {
+	if l.vertices[a].node < 0 || l.vertices[b].node < 0 {
 		space = bendGap
 	}
-	return (l.spots[a].width+l.spots[b].width)/2 + space
+	return (l.vertices[a].width+l.vertices[b].width)/2 + space
 }
 
-// pull moves a layer's spots to where their neighbours want them: the places
-// that minimise the weighted sum of squared distances from there, subject to
-// the gaps. That is isotonic regression of the places less the gaps before
-// them, which pooling adjacent violators solves.
+// pull moves the vertices of a layer towards their targets. It minimises the
+// weighted sum of squared distances to the targets, subject to the gaps. With
+// the gaps subtracted this is isotonic regression, which the pool adjacent
+// violators algorithm solves.
 func (l *layout) pull(layer []int, up, down bool) {
 	type block struct {
 		sum, weight float64
 		size        int
 	}
 	var blocks []block
-	offsets := make([]float64, len(layer)) // of each spot from the first, all gaps least
+	offsets := make([]float64, len(layer)) // distance of each vertex from the first one when all gaps are smallest
 	for i, s := range layer {
 		if i > 0 {
 			offsets[i] = offsets[i-1] + l.gap(layer[i-1], s)
 		}
-		wish, weight := l.wish(s, up, down)
-		b := block{weight * (wish - offsets[i]), weight, 1}
+		target, weight := l.target(s, up, down)
+		b := block{weight * (target - offsets[i]), weight, 1}
 		for len(blocks) > 0 {
 			last := blocks[len(blocks)-1]
-			if last.sum*b.weight <= b.sum*last.weight { // last's mean ≤ b's mean
+			if last.sum*b.weight <= b.sum*last.weight { // mean of last ≤ mean of b
 				break
 			}
 			b = block{last.sum + b.sum, last.weight + b.weight, last.size + b.size}
@@ -303,16 +309,17 @@ func (l *layout) pull(layer []int, up, down bool) {
 	i := 0
 	for _, b := range blocks {
 		for range b.size {
-			l.spots[layer[i]].x = b.sum/b.weight + offsets[i]
+			l.vertices[layer[i]].x = b.sum/b.weight + offsets[i]
 			i++
 		}
 	}
 }
 
-// wish returns where a spot would like to be and how much. Edges between
-// bends pull hard: long edges become straight.
-func (l *layout) wish(s int, up, down bool) (x, weight float64) {
-	own := &l.spots[s]
+// target returns the weighted mean x of a vertex's neighbours, and the total
+// weight. An edge between two bends has a large weight, which makes long edges
+// straight.
+func (l *layout) target(s int, up, down bool) (x, weight float64) {
+	own := &l.vertices[s]
 	var near []int
 	if up {
 		near = append(near, own.up...)
@@ -326,11 +333,11 @@ func (l *layout) wish(s int, up, down bool) (x, weight float64) {
 		w := 1.0
 		if own.node < 0 {
 			w = 2
-			if l.spots[t].node < 0 {
+			if l.vertices[t].node < 0 {
 				w = 8
 			}
 		}
-		sum += w * l.spots[t].x
+		sum += w * l.vertices[t].x
 		weight += w
 	}
 	return sum / weight, weight

@@ -2,9 +2,10 @@ package draw
 
 import "fmt"
 
-// textbook returns the graph of a step of 784-50-10 with bias: the forward
-// pass, the cost, and the gradients by the chain rule (A.64, A.65, A.62, A.63),
-// with the constants and transposes that a symbolic derivation has.
+// textbook returns the graph of a training step of 784-50-10 with bias: the
+// forward pass, the cost, the gradients (A.64, A.65) and the updates (A.62,
+// A.63). It includes the constants and transposes that a symbolic derivation
+// has.
 func textbook() Graph {
 	g := Graph{Title: "784-50-10 sigmoid, batch 1: the cost and its gradients"}
 	add := func(kind Kind, label, shape, note string, operands ...string) string {

@@ -17,10 +17,10 @@ const (
 	detailSize = 11.0
 	titleSize  = 18.0
 	lineHeight = 15.0
-	padding    = 10.0 // in a box, left and right
+	padding    = 10.0 // between the text and the left and right sides of its box
 	layerGap   = 38.0
-	headHeight = 64.0 // of title and legend
-	leastWidth = 420.0
+	headHeight = 64.0 // the title and the legend
+	minWidth   = 420.0
 )
 
 // SVG writes g as a picture.
@@ -59,15 +59,15 @@ type picture struct {
 
 // measure finds the places of the layers and the size of the picture.
 func (p *picture) measure() {
-	p.width = max(leastWidth, 2*margin+textWidth(p.g.Title, titleSize))
-	for _, s := range p.l.spots {
+	p.width = max(minWidth, 2*margin+textWidth(p.g.Title, titleSize))
+	for _, s := range p.l.vertices {
 		p.width = max(p.width, s.x+s.width/2+2*margin)
 	}
 	y := margin + headHeight
 	for _, layer := range p.l.layers {
 		h := 0.0
 		for _, s := range layer {
-			if v := p.l.spots[s].node; v >= 0 {
+			if v := p.l.vertices[s].node; v >= 0 {
 				h = max(h, boxHeight(p.g.Nodes[v]))
 			}
 		}
@@ -80,7 +80,7 @@ func (p *picture) measure() {
 
 func (p *picture) printf(format string, args ...any) { fmt.Fprintf(&p.b, format, args...) }
 
-// head writes what stands before the boxes: the styles, title and legend.
+// head writes everything above the boxes: the styles, the title and the legend.
 func (p *picture) head() {
 	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" `+
 		`font-family="Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif">`+"\n", p.width, p.bottom, p.width, p.bottom)
@@ -114,16 +114,16 @@ func (p *picture) head() {
 	}
 }
 
-// link is an edge with the places where it leaves and reaches its boxes.
+// link is an edge and the two points where it meets its boxes.
 type link struct {
 	route    []int
 	from, to float64 // x
 }
 
-// ports spreads the ends of the edges of each box, in the order in which the
-// edges go on, so that they do not cross at the box.
+// ports spreads the ends of each box's edges along the box. They are in the
+// order of the next vertices of the edges, so the edges do not cross at the box.
 func (p *picture) ports() []link {
-	spots := p.l.spots
+	vertices := p.l.vertices
 	links := make([]link, len(p.l.routes))
 	starts, ends := make(map[int][]int), make(map[int][]int) // links by node
 	for i, r := range p.l.routes {
@@ -134,11 +134,11 @@ func (p *picture) ports() []link {
 	for v := range p.g.Nodes {
 		spread := func(at []int, next func(link) int, set func(*link, float64)) {
 			slices.SortStableFunc(at, func(a, b int) int {
-				return cmp.Compare(spots[next(links[a])].x, spots[next(links[b])].x)
+				return cmp.Compare(vertices[next(links[a])].x, vertices[next(links[b])].x)
 			})
-			step := min(16, 0.7*spots[v].width/float64(max(len(at), 1)))
+			step := min(16, 0.7*vertices[v].width/float64(max(len(at), 1)))
 			for i, e := range at {
-				set(&links[e], spots[v].x+step*(float64(i)-float64(len(at)-1)/2))
+				set(&links[e], vertices[v].x+step*(float64(i)-float64(len(at)-1)/2))
 			}
 		}
 		spread(starts[v], func(e link) int { return e.route[1] }, func(e *link, x float64) { e.from = x })
@@ -147,7 +147,8 @@ func (p *picture) ports() []link {
 	return links
 }
 
-// edge draws an edge: straight through the layers that it passes, an S between.
+// edge draws an edge: a straight line through each layer that it crosses, and an
+// S-shaped curve between two layers.
 func (p *picture) edge(e link) {
 	first, last := e.route[0], e.route[len(e.route)-1]
 	x, y := e.from+margin, p.boxTop(first)+boxHeight(p.g.Nodes[first])
@@ -159,8 +160,8 @@ func (p *picture) edge(e link) {
 		x, y = toX, toY
 	}
 	for _, s := range e.route[1 : len(e.route)-1] {
-		layer := p.l.spots[s].layer
-		curve(p.l.spots[s].x+margin, p.top[layer])
+		layer := p.l.vertices[s].layer
+		curve(p.l.vertices[s].x+margin, p.top[layer])
 		y += p.height[layer]
 		fmt.Fprintf(&d, " V%.1f", y)
 	}
@@ -168,16 +169,16 @@ func (p *picture) edge(e link) {
 	p.printf(`<path class="edge" d="%s"/>`+"\n", d.String())
 }
 
-// boxTop returns the y of a box's upper side: boxes stand in the middle of
-// their layer.
+// boxTop returns the y of a box's upper side. A box is centred vertically in
+// its layer.
 func (p *picture) boxTop(v int) float64 {
-	layer := p.l.spots[v].layer
+	layer := p.l.vertices[v].layer
 	return p.top[layer] + (p.height[layer]-boxHeight(p.g.Nodes[v]))/2
 }
 
 // box draws a node.
 func (p *picture) box(v int) {
-	node, s := p.g.Nodes[v], p.l.spots[v]
+	node, s := p.g.Nodes[v], p.l.vertices[v]
 	x, y := s.x+margin, p.boxTop(v)
 	p.printf(`<g><rect class="%v" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="6"/>`,
 		node.Kind, x-s.width/2, y, s.width, boxHeight(node))
@@ -200,7 +201,8 @@ func boxWidth(v Node) float64 {
 
 func boxHeight(v Node) float64 { return 12 + lineHeight*float64(len(boxText(v))) }
 
-// textWidth estimates the width of a text: the browser's font is not known.
+// textWidth estimates the width of a text in pixels; the browser chooses the
+// font.
 func textWidth(s string, size float64) float64 {
 	w := 0.0
 	for _, r := range s {
@@ -220,10 +222,10 @@ func textWidth(s string, size float64) float64 {
 	return w * size
 }
 
-// escape makes s the text of an element.
+// escape escapes s for use as the text of an XML element.
 func escape(s string) string {
 	var b strings.Builder
-	// A strings.Builder takes everything.
+	// Writing to a strings.Builder never fails.
 	_ = xml.EscapeText(&b, []byte(s))
 	return b.String()
 }

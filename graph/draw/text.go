@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Text writes a line for each node, in the order of g.Nodes:
+// Text writes one line per node, in the order of g.Nodes:
 //
 //	%12  sigmoid(%11)  (1×50)  a = g(z)
 func Text(w io.Writer, g Graph) error {
@@ -49,8 +49,8 @@ func Text(w io.Writer, g Graph) error {
 	return err
 }
 
-// expression writes an operation: a sign stands between two operands, a name
-// before its operands in brackets.
+// expression formats an operation. A binary sign goes between its operands; a
+// name goes before its operands, which are in parentheses.
 func expression(label string, operands []string) string {
 	switch {
 	case len(operands) == 0:
@@ -61,14 +61,14 @@ func expression(label string, operands []string) string {
 	return label + "(" + strings.Join(operands, ", ") + ")"
 }
 
-// isSign reports whether a label is like + or ×.
+// isSign reports whether a label is an operator sign such as + or ×.
 func isSign(label string) bool {
 	return label != "" && !strings.ContainsFunc(label, func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsSpace(r)
 	})
 }
 
-// oneLine replaces what would break a line.
+// oneLine replaces control characters, which include line breaks, by spaces.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -78,7 +78,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// DOT writes g in the language of Graphviz: dot -Tsvg makes a picture of it.
+// DOT writes g as Graphviz source; dot -Tsvg turns it into a picture.
 func DOT(w io.Writer, g Graph) error {
 	if _, err := newNet(g); err != nil {
 		return err
@@ -106,8 +106,8 @@ func DOT(w io.Writer, g Graph) error {
 	return err
 }
 
-// quoteDOT returns s as a quoted string of DOT, in which a backslash begins
-// an escape.
+// quoteDOT returns s as a quoted DOT string. A backslash begins an escape
+// there.
 func quoteDOT(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", " ", "\x00", " ").Replace(s) + `"`
 }
