@@ -315,8 +315,8 @@ func (l *layout) pull(layer []int, up, down bool) {
 	}
 }
 
-// target returns the weighted mean x of a vertex's neighbours, and the total
-// weight. An edge between two bends has a large weight, which makes long edges
+// target returns the weighted mean x of a vertex's neighbours, above if up and
+// below if down, and the total weight. An edge between two bends has a large weight, which makes long edges
 // straight.
 func (l *layout) target(s int, up, down bool) (x, weight float64) {
 	own := &l.vertices[s]

@@ -11,17 +11,17 @@ import (
 	"trainer/graph/safetensors"
 )
 
-// Keys of a model file's metadata that say which network it holds.
+// Metadata keys that describe the network of a model file.
 const (
 	metaLayers     = "layers"     // "[784,50,10]"
 	metaActivation = "activation" // "sigmoid"
 	metaBias       = "bias"       // "true"
 )
 
-// Write writes the parameters p of n in the safetensors format: tensors
-// layers.0.weight (n^2 × n^1, row-major), layers.0.bias, layers.1.weight, … in
-// the network's precision. The metadata says which network it is; more adds
-// to it.
+// Write writes a model file in the safetensors format. Its tensors are
+// layers.0.weight (n^2 × n^1, row-major), layers.0.bias (n^2), layers.1.weight, …
+// in the precision of n. Its metadata describes n and contains more. Write
+// returns an error if p does not have the shape of n.
 func Write(w io.Writer, n Network, p Parameters, more map[string]string) error {
 	if err := p.Check(n); err != nil {
 		return fmt.Errorf("model: %w", err)
@@ -46,16 +46,18 @@ func Write(w io.Writer, n Network, p Parameters, more map[string]string) error {
 	return safetensors.Write(w, f)
 }
 
-// Model is what a model file holds.
+// Model is the content of a model file.
 type Model struct {
 	Network    Network
 	Parameters Parameters
 	Metadata   map[string]string
 }
 
-// Read reads a model file that Write, or anything that names and
-// shapes the tensors alike, has written. Layers and bias are taken from the
-// tensors; the activation from the metadata, and is the sigmoid without.
+// Read reads a model file written by Write, or by another program that uses the
+// same names and shapes. Layers, bias and precision come from the tensors. The
+// activation comes from the metadata; it is the sigmoid if the metadata does not
+// name one. Read returns an error for other tensors and for values that are not
+// finite.
 func Read(path string) (Model, error) {
 	f, err := safetensors.ReadFile(path)
 	if err != nil {

@@ -5,14 +5,15 @@ import (
 	"math/rand/v2"
 )
 
-// HiddenRule returns the listing's standard deviation of the initial weights:
-// (n^2)^−½, with n^2 the nodes of the first hidden layer, for every weight
-// matrix, also the input's.
+// HiddenRule returns the standard deviation that the textbook's listing uses for
+// the initial weights: (n^2)^−½, where n^2 is the number of nodes of the first
+// hidden layer. The listing uses it for every weight matrix, including the one
+// that reads the input.
 func HiddenRule(n Network) float64 { return math.Pow(float64(n.Layers[1]), -0.5) }
 
-// Normal returns parameters whose weights are drawn from the normal
-// distribution with mean 0 and the standard deviation std, layer by layer in
-// row-major order, rounded to the network's precision. Biases are zero.
+// Normal returns parameters with random weights and zero biases. Weights are
+// normally distributed with mean 0 and standard deviation std. They are drawn
+// layer by layer in row-major order and rounded to the precision of n.
 func Normal(n Network, std float64, random *rand.Rand) Parameters {
 	p := NewParameters(n)
 	for _, l := range p {

@@ -59,29 +59,30 @@ func TestNormal(t *testing.T) {
 			neighbours += v * w[i-1]
 		}
 	}
-	// Of N = 39,200 draws the mean has the deviation σ/√N, the variance
-	// σ²√(2/N), the product of neighbours σ²/√N: five deviations are allowed.
+	// For N = 39,200 draws the standard deviation of the mean is σ/√N, that of
+	// the variance σ²√(2/N), and that of the mean product of neighbours σ²/√N.
+	// The test allows five of them.
 	N := float64(len(w))
 	if math.Abs(sum/N) > 5*std/math.Sqrt(N) {
-		t.Errorf("mean %v of deviation %v", sum/N, std)
+		t.Errorf("mean %v, want 0 (standard deviation %v)", sum/N, std)
 	}
 	if math.Abs(squares/N-std*std) > 5*std*std*math.Sqrt(2/N) {
 		t.Errorf("variance %v, want %v", squares/N, std*std)
 	}
 	if math.Abs(neighbours/N) > 5*std*std/math.Sqrt(N) {
-		t.Errorf("covariance of neighbours %v", neighbours/N)
+		t.Errorf("covariance of neighbours %v, want 0", neighbours/N)
 	}
 	for _, l := range p {
 		for _, b := range l.Bias {
 			if b != 0 {
-				t.Fatalf("a bias begins at %v, want 0", b)
+				t.Fatalf("a bias is %v, want 0", b)
 			}
 		}
 	}
 	n.Precision = model.Float32
 	for _, v := range model.Normal(n, std, data.Stream(1, "initialisation", 0))[1].Weight {
 		if v != float64(float32(v)) {
-			t.Fatalf("%v is no float32", v)
+			t.Fatalf("%v is not a float32 value", v)
 		}
 	}
 }
@@ -149,7 +150,7 @@ func TestReadModelRefuses(t *testing.T) {
 		})
 	}
 	if _, err := model.Read(filepath.Join(t.TempDir(), "none")); err == nil {
-		t.Error("a file that does not exist: no error")
+		t.Error("no error for a file that does not exist")
 	}
 }
 
@@ -161,13 +162,10 @@ func TestParametersCheck(t *testing.T) {
 	}
 	n.Bias = false
 	if err := p.Check(n); err == nil || !strings.Contains(err.Error(), "layers.0.bias") {
-		t.Errorf("bias that should not be there: %v", err)
+		t.Errorf("parameters with an extra bias: %v", err)
 	}
 	p[0].Weight[4] = math.Inf(1)
 	if bad := p.NonFinite(); bad != "layers.0.weight" {
 		t.Errorf("NonFinite: %q", bad)
 	}
 }
-
-// TestDrawing: each symbol of the derivation is in the drawing, and the three
-// formats take it.

@@ -1,13 +1,13 @@
-// Package model says what a network is and holds its parameters, as plain
-// structs: no expression graph, no machine.
+// Package model defines a network and its parameters as plain structs. It knows
+// neither expression graphs nor machines.
 //
-// A Network is an architecture; Parameters are its weights and biases; Read and
-// Write are its model file (safetensors).
+// A Network is an architecture. Parameters are its weights and biases. Read and
+// Write read and write model files (safetensors).
 //
-// Layers are numbered as in the textbook: 1 is the input, L the output, n^l
-// the nodes of layer l. Layer l (2 ≤ l ≤ L) has a weight matrix W^l of
-// n^l × n^(l−1), row-major, and a bias b^l of n^l. Everywhere that layers are
-// kept in a slice, index 0 is layer 2: the first with parameters.
+// Layers are numbered as in the textbook: layer 1 is the input, layer L is the
+// output, and layer l has n^l nodes. Layer l (2 ≤ l ≤ L) has a weight matrix
+// W^l, n^l × n^(l−1), row-major, and a bias b^l with n^l elements. In a slice of
+// layers, index 0 is layer 2, the first layer with parameters.
 package model
 
 import (
@@ -36,10 +36,10 @@ func (a Activation) String() string {
 	return activationNames[a]
 }
 
-// ActivationNames lists the names that ParseActivation knows.
+// ActivationNames returns the names that ParseActivation accepts.
 func ActivationNames() []string { return activationNames[:] }
 
-// ParseActivation returns the activation of that name.
+// ParseActivation returns the activation with the given name.
 func ParseActivation(name string) (Activation, error) {
 	if i := slices.Index(activationNames[:], name); i >= 0 {
 		return Activation(i), nil
@@ -66,7 +66,7 @@ func (p Precision) String() string {
 	return precisionNames[p]
 }
 
-// ParsePrecision returns the precision of that name.
+// ParsePrecision returns the precision with the given name.
 func ParsePrecision(name string) (Precision, error) {
 	if i := slices.Index(precisionNames[:], name); i >= 0 {
 		return Precision(i), nil
@@ -82,10 +82,11 @@ type Network struct {
 	Precision  Precision
 }
 
-// Check reports what makes the network impossible.
+// Check returns an error unless n has at least two layers, each with at least
+// one node, and a valid activation and precision.
 func (n Network) Check() error {
 	if len(n.Layers) < 2 {
-		return fmt.Errorf("network of %d layers: want an input and an output at least", len(n.Layers))
+		return fmt.Errorf("network of %d layers: want at least an input and an output", len(n.Layers))
 	}
 	for i, size := range n.Layers {
 		if size < 1 {
@@ -132,16 +133,16 @@ func (n Network) String() string {
 	return fmt.Sprintf("%s %s, %s, %s", b.String(), n.Activation, bias, n.Precision)
 }
 
-// Layer holds the parameters of a layer l, or their gradients.
+// Layer holds the parameters of a layer l, or the gradients of these.
 type Layer struct {
 	Out, In int       // n^l, n^(l−1)
 	Weight  []float64 // W^l: Out × In, row-major
 	Bias    []float64 // b^l: Out; nil in a network without bias
 }
 
-// Parameters holds the parameters of a network, or their gradients, from
-// layer 2 to layer L. Values are float64 whatever the network's precision:
-// every float32 is one.
+// Parameters holds the parameters of a network, or the gradients of these, from
+// layer 2 to layer L. Values are float64 for both precisions; float64 represents
+// every float32 exactly.
 type Parameters []Layer
 
 // NewParameters returns the parameters of n, all zero.
@@ -168,7 +169,7 @@ func (p Parameters) Clone() Parameters {
 	return q
 }
 
-// Check reports how p differs in shape from the parameters of n.
+// Check returns an error if the shapes of p are not those of the parameters of n.
 func (p Parameters) Check(n Network) error {
 	if len(p) != len(n.Layers)-1 {
 		return fmt.Errorf("parameters of %d layers, want %d", len(p), len(n.Layers)-1)
@@ -182,13 +183,13 @@ func (p Parameters) Check(n Network) error {
 		case n.Bias && len(l.Bias) != out:
 			return fmt.Errorf("%s has %d values, want %d", BiasName(i), len(l.Bias), out)
 		case !n.Bias && l.Bias != nil:
-			return fmt.Errorf("%s has %d values, and the network has no bias", BiasName(i), len(l.Bias))
+			return fmt.Errorf("%s has %d values, but the network has no bias", BiasName(i), len(l.Bias))
 		}
 	}
 	return nil
 }
 
-// Round rounds every value to the network's precision.
+// Round rounds every value to precision, in place.
 func (p Parameters) Round(precision Precision) {
 	if precision != Float32 {
 		return
@@ -203,7 +204,8 @@ func (p Parameters) Round(precision Precision) {
 	}
 }
 
-// Tensors calls f for each tensor of p, in order, with its name and shape.
+// Tensors calls f for each tensor of p with its name, shape and values: W^2,
+// b^2, W^3, b^3, …
 func (p Parameters) Tensors(f func(name string, shape []int, values []float64)) {
 	for i, l := range p {
 		f(WeightName(i), []int{l.Out, l.In}, l.Weight)
@@ -213,8 +215,8 @@ func (p Parameters) Tensors(f func(name string, shape []int, values []float64)) 
 	}
 }
 
-// NonFinite returns the name of the first tensor that holds a NaN or an
-// infinity, or "".
+// NonFinite returns the name of the first tensor that contains a NaN or an
+// infinity. It returns "" if all values are finite.
 func (p Parameters) NonFinite() string {
 	bad := ""
 	p.Tensors(func(name string, _ []int, values []float64) {
@@ -227,14 +229,14 @@ func (p Parameters) NonFinite() string {
 	return bad
 }
 
-// Symbols returns the names, in graphs and programs, of the weights and the bias
-// of the layer at index i: "W2" and "b2" for the first, which is layer 2.
+// Symbols returns the names that graphs and programs use for the weights and the
+// bias of the layer at index i: "W2" and "b2" for index 0, which is layer 2.
 func Symbols(i int) (weight, bias string) { return fmt.Sprintf("W%d", i+2), fmt.Sprintf("b%d", i+2) }
 
-// WeightName returns the name, in files and messages, of the weights of the
+// WeightName returns the name that files and messages use for the weights of the
 // layer at index i: "layers.0.weight".
 func WeightName(i int) string { return fmt.Sprintf("layers.%d.weight", i) }
 
-// BiasName returns the name, in files and messages, of the bias of the layer
-// at index i: "layers.0.bias".
+// BiasName returns the name that files and messages use for the bias of the
+// layer at index i: "layers.0.bias".
 func BiasName(i int) string { return fmt.Sprintf("layers.%d.bias", i) }

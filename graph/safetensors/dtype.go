@@ -8,8 +8,8 @@ import (
 // DType is the type of a tensor's elements.
 type DType uint8
 
-// The element types, in the order of the format's own list: the later ones
-// are stored first, so that wide elements are aligned.
+// The element types, in the order of the format's own list. Write stores later
+// types first, which aligns wide elements.
 const (
 	Bool DType = iota
 	U8
@@ -31,7 +31,7 @@ const (
 
 var dtypes = [dtypeEnd]struct {
 	name string
-	size int // bytes an element
+	size int // bytes per element
 }{
 	Bool:   {"BOOL", 1},
 	U8:     {"U8", 1},
@@ -50,7 +50,7 @@ var dtypes = [dtypeEnd]struct {
 	U64:    {"U64", 8},
 }
 
-// String returns the type's name in a file: "F32".
+// String returns the name that files use for the type, such as "F32".
 func (d DType) String() string {
 	if d >= dtypeEnd {
 		return fmt.Sprintf("DType(%d)", uint8(d))
@@ -58,7 +58,7 @@ func (d DType) String() string {
 	return dtypes[d].name
 }
 
-// Size returns the bytes of an element, and 0 for a value that is no DType.
+// Size returns the size of an element in bytes, or 0 if d is not a valid DType.
 func (d DType) Size() int {
 	if d >= dtypeEnd {
 		return 0

@@ -9,27 +9,28 @@ import (
 	"testing"
 )
 
-// python returns a command that runs a script with the reference library, and
-// skips the test where there is none.
+// python returns a command that runs a script with the reference library. It
+// skips the test where the library is not installed.
 func python(t *testing.T, script string, args ...string) *exec.Cmd {
 	t.Helper()
 	exe, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("not compared with Python's library: no python3 here")
+		t.Skip("python3 is not installed")
 	}
 	if out, err := exec.Command(exe, "-c", "import numpy, safetensors.numpy").CombinedOutput(); err != nil {
-		t.Skipf("not compared with Python's library: python3 has no numpy and safetensors (pip install numpy safetensors): %s", out)
+		t.Skipf("python3 cannot import numpy and safetensors (pip install numpy safetensors): %s", out)
 	}
 	return exec.Command(exe, append([]string{"-c", script}, args...)...)
 }
 
-// Python's library reads what Write wrote, and Read what the library wrote;
-// with the same tensors both write the same bytes.
+// TestPython checks that Python's library reads a file that Write wrote, that
+// Read reads a file that the library wrote, and that both write the same bytes
+// for the same tensors.
 func TestPython(t *testing.T) {
 	dir := t.TempDir()
 	ours, theirs := filepath.Join(dir, "ours.safetensors"), filepath.Join(dir, "theirs.safetensors")
 	f := &File{
-		Metadata: map[string]string{"layers": "784-50-10"}, // one: the library writes them in no fixed order
+		Metadata: map[string]string{"layers": "784-50-10"}, // a single one: the library writes several in random order
 		Tensors: []Tensor{
 			NewU8("labels", []int{3}, []byte{7, 0, 255}),
 			NewF32("layers.0.weight", []int{2, 3}, []float64{1, -2, 0.5, 0.25, 1e-45, 0.1}),

@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 )
 
-// ReadFile reads the file at path. Errors name the path.
+// ReadFile reads the file at path. Its errors include the path.
 func ReadFile(path string) (*File, error) {
 	in, err := os.Open(path)
 	if err != nil {
@@ -29,7 +29,7 @@ func ReadFile(path string) (*File, error) {
 	return f, nil
 }
 
-// Read reads r to its end. The tensors share one array.
+// Read reads a file from r, up to the end of r. The tensors share one array.
 func Read(r io.Reader) (*File, error) {
 	header, err := readHeader(r)
 	if err != nil {
@@ -39,11 +39,11 @@ func Read(r io.Reader) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("safetensors header: %w", err)
 	}
-	// The buffer grows with what is read: a header that promises too much
-	// costs nothing.
+	// The buffer grows as bytes arrive. A header that promises more bytes than
+	// there are does not allocate memory for them.
 	limit := size
 	if limit < math.MaxInt64 {
-		limit++ // to see a byte after the end
+		limit++ // to notice a byte after the end
 	}
 	var data bytes.Buffer
 	n, err := io.Copy(&data, io.LimitReader(r, limit))
@@ -70,7 +70,7 @@ func readHeader(r io.Reader) ([]byte, error) {
 	var length [8]byte
 	if n, err := io.ReadFull(r, length[:]); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, fmt.Errorf("%d bytes long, want 10 at least", n)
+			return nil, fmt.Errorf("%d bytes long, want at least 10", n)
 		}
 		return nil, err
 	}
@@ -89,14 +89,14 @@ func readHeader(r io.Reader) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// entry is a tensor of the header with its place in the data.
+// entry is a tensor of the header and the range of its bytes in the data.
 type entry struct {
 	tensor     Tensor
 	begin, end int64
 }
 
-// decodeHeader returns the file, its tensors without data and in the order of
-// their data, and the size of the data.
+// decodeHeader returns the file that the header describes, and the size of the
+// data in bytes. The tensors are in the order of their data, which is not set.
 func decodeHeader(header []byte) (*File, int64, error) {
 	switch {
 	case header[0] != '{':
@@ -112,7 +112,8 @@ func decodeHeader(header []byte) (*File, int64, error) {
 		return nil, 0, err
 	}
 
-	// Empty tensors share their place with others: the sort keeps their order.
+	// An empty tensor may begin where another one does. A stable sort keeps
+	// their order.
 	slices.SortStableFunc(h.entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
 	})
@@ -138,15 +139,15 @@ func decodeHeader(header []byte) (*File, int64, error) {
 	return h.file, size, nil
 }
 
-// headerDecoder walks the tokens of a header: encoding/json alone would take
-// a name that occurs twice.
+// headerDecoder reads the tokens of a header. json.Unmarshal would accept a name
+// that occurs twice.
 type headerDecoder struct {
 	dec     *json.Decoder
 	file    *File
 	entries []entry
 }
 
-// object reads an object and calls field for each key, which reads the value.
+// object reads an object. It calls field for each key; field reads the value.
 func (h *headerDecoder) object(what string, field func(key string) error) error {
 	if err := h.delim(what, '{'); err != nil {
 		return err
@@ -168,7 +169,7 @@ func (h *headerDecoder) object(what string, field func(key string) error) error 
 	return h.delim(what, '}')
 }
 
-// numbers reads an array of integers from 0 to the largest int.
+// numbers reads an array of integers from 0 to math.MaxInt.
 func (h *headerDecoder) numbers(what string) ([]int, error) {
 	if err := h.delim(what, '['); err != nil {
 		return nil, err
@@ -181,11 +182,11 @@ func (h *headerDecoder) numbers(what string) ([]int, error) {
 		}
 		s, ok := t.(json.Number)
 		if !ok {
-			return nil, fmt.Errorf("%s: %v where a number is wanted", what, t)
+			return nil, fmt.Errorf("%s: have %v, want a number", what, t)
 		}
 		n, err := strconv.ParseUint(s.String(), 10, strconv.IntSize-1)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s is no integer from 0 to %d", what, s, math.MaxInt)
+			return nil, fmt.Errorf("%s: %s is not an integer from 0 to %d", what, s, math.MaxInt)
 		}
 		numbers = append(numbers, int(n))
 	}
@@ -199,7 +200,7 @@ func (h *headerDecoder) string(what string) (string, error) {
 	}
 	s, ok := t.(string)
 	if !ok {
-		return "", fmt.Errorf("%s: %v where a string is wanted", what, t)
+		return "", fmt.Errorf("%s: have %v, want a string", what, t)
 	}
 	return s, nil
 }
@@ -210,12 +211,12 @@ func (h *headerDecoder) delim(what string, want json.Delim) error {
 		return err
 	}
 	if t != want {
-		return fmt.Errorf("%s: %v where %v is wanted", what, t, want)
+		return fmt.Errorf("%s: have %v, want %v", what, t, want)
 	}
 	return nil
 }
 
-// entry reads the value of a key of the header.
+// entry reads the value of one key of the header.
 func (h *headerDecoder) entry(name string) error {
 	if name == metadataKey {
 		h.file.Metadata = make(map[string]string)

@@ -1,23 +1,24 @@
 // Package safetensors reads and writes files of named tensors in the
-// safetensors format, which Python's library of that name reads too.
+// safetensors format. Python's library of the same name reads them too.
 //
-// A file is
+// A file consists of
 //
 //	8 bytes   N, the length of the header, little-endian
 //	N bytes   the header: a JSON object, padded with spaces
-//	the rest  the data: all tensors, one after the other, row-major, little-endian
+//	the rest  the data: all tensors, one after another, row-major, little-endian
 //
-// The header has for each tensor's name its type, its shape and where its
-// bytes lie in the data, and under "__metadata__" strings for the reader:
+// The header maps the name of each tensor to its type, its shape and the range
+// of its bytes in the data. Under "__metadata__" it holds strings for the reader:
 //
 //	{"__metadata__":{"epoch":"3"},
 //	 "layers.0.bias":{"dtype":"F32","shape":[50],"data_offsets":[0,200]}}
 //
-// Read refuses everything that is not exactly so: overlaps and holes in the
-// data, sizes that differ from the shape's, names that occur twice, unknown
-// keys, a file that is cut short, bytes after the end. It takes no more memory than a
-// small multiple of the bytes that are really there. Write gives the same
-// bytes for the same tensors, in whatever order they come.
+// Read returns an error for any file that does not follow this format exactly:
+// overlaps and holes in the data, a size that does not match the shape, a name
+// that occurs twice, an unknown key, a truncated file, bytes after the end. The
+// memory that it needs is at most a small multiple of the bytes that are present,
+// whatever the header promises. Write gives the same bytes for the same tensors
+// in any order.
 //
 //	f := &safetensors.File{Metadata: map[string]string{"epoch": "3"}}
 //	f.Tensors = append(f.Tensors, safetensors.NewF32("layers.0.weight", []int{50, 784}, w))
@@ -35,28 +36,29 @@ import (
 	"slices"
 )
 
-// MaxHeader is the largest header in bytes, the format's own limit.
+// MaxHeader is the size of the largest header in bytes, a limit of the format.
 const MaxHeader = 100_000_000
 
-// metadataKey is the header's only key that names no tensor.
+// metadataKey is the only key of the header that is not the name of a tensor.
 const metadataKey = "__metadata__"
 
-// File is what a safetensors file holds.
+// File is the content of a safetensors file.
 type File struct {
 	Metadata map[string]string
-	Tensors  []Tensor // Read gives them in the order of their data
+	Tensors  []Tensor // Read returns them in the order of their data
 }
 
 // Tensor is a named array.
 type Tensor struct {
 	Name  string
 	DType DType
-	Shape []int  // rows first; empty for a single number
+	Shape []int  // empty for a single number; [rows, columns] for a matrix
 	Data  []byte // the elements, row-major, little-endian
 }
 
-// NewF32 returns a tensor of float32 with the given values, rounded to the
-// nearest float32.
+// NewF32 returns a tensor of type F32. It rounds each value to the nearest
+// float32. len(values) must be the product of shape; Check and Write report an
+// error if it is not.
 func NewF32(name string, shape []int, values []float64) Tensor {
 	t := Tensor{Name: name, DType: F32, Shape: slices.Clone(shape), Data: make([]byte, 0, 4*len(values))}
 	for _, v := range values {
@@ -65,7 +67,8 @@ func NewF32(name string, shape []int, values []float64) Tensor {
 	return t
 }
 
-// NewF64 returns a tensor of float64 with the given values.
+// NewF64 returns a tensor of type F64 with the given values. len(values) must be
+// the product of shape.
 func NewF64(name string, shape []int, values []float64) Tensor {
 	t := Tensor{Name: name, DType: F64, Shape: slices.Clone(shape), Data: make([]byte, 0, 8*len(values))}
 	for _, v := range values {
@@ -74,12 +77,13 @@ func NewF64(name string, shape []int, values []float64) Tensor {
 	return t
 }
 
-// NewU8 returns a tensor of bytes, which it shares with the caller.
+// NewU8 returns a tensor of type U8. It keeps values without a copy.
 func NewU8(name string, shape []int, values []byte) Tensor {
 	return Tensor{Name: name, DType: U8, Shape: slices.Clone(shape), Data: values}
 }
 
-// Check reports what is inconsistent in the tensor.
+// Check returns an error if the type is invalid, a size is negative, or the
+// length of the data does not match the type and the shape.
 func (t Tensor) Check() error {
 	if t.DType >= dtypeEnd {
 		return fmt.Errorf("tensor %q has type %v", t.Name, t.DType)
@@ -94,7 +98,7 @@ func (t Tensor) Check() error {
 	return nil
 }
 
-// Floats returns the values of a tensor of F32 or F64.
+// Floats returns the values of a tensor of type F32 or F64.
 func (t Tensor) Floats() ([]float64, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
@@ -116,7 +120,7 @@ func (t Tensor) Floats() ([]float64, error) {
 	return nil, fmt.Errorf("tensor %q has type %v: want F32 or F64", t.Name, t.DType)
 }
 
-// Lookup returns the tensor of that name, and whether there is one.
+// Lookup returns the tensor with the given name, and whether there is one.
 func (f *File) Lookup(name string) (Tensor, bool) {
 	i := slices.IndexFunc(f.Tensors, func(t Tensor) bool { return t.Name == name })
 	if i < 0 {
@@ -135,20 +139,22 @@ func (f *File) Names() []string {
 	return names
 }
 
-// Floats returns the values of a tensor of F32 or F64, which must have the
-// given shape.
+// Floats returns the values of the tensor with the given name. It returns an
+// error if there is no such tensor, if its shape differs from shape, or if its
+// type is neither F32 nor F64.
 func (f *File) Floats(name string, shape ...int) ([]float64, error) {
-	t, err := f.want(name, shape)
+	t, err := f.require(name, shape)
 	if err != nil {
 		return nil, err
 	}
 	return t.Floats()
 }
 
-// Bytes returns the values of a tensor of U8, which must have the given
-// shape. They share the tensor's memory.
+// Bytes returns the values of the tensor with the given name, which share the
+// memory of the tensor. It returns an error if there is no such tensor, if its
+// shape differs from shape, or if its type is not U8.
 func (f *File) Bytes(name string, shape ...int) ([]byte, error) {
-	t, err := f.want(name, shape)
+	t, err := f.require(name, shape)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +164,8 @@ func (f *File) Bytes(name string, shape ...int) ([]byte, error) {
 	return t.Data, t.Check()
 }
 
-func (f *File) want(name string, shape []int) (Tensor, error) {
+// require returns the tensor with the given name and shape.
+func (f *File) require(name string, shape []int) (Tensor, error) {
 	t, ok := f.Lookup(name)
 	if !ok {
 		return t, fmt.Errorf("no tensor %q: the file has %s", name, shortList(f.Names()))
@@ -169,16 +176,16 @@ func (f *File) want(name string, shape []int) (Tensor, error) {
 	return t, nil
 }
 
-// shortList joins the first names for an error message.
+// shortList formats at most the first 8 names for an error message.
 func shortList(names []string) string {
-	const most = 8
-	if len(names) > most {
-		return fmt.Sprintf("%q and %d more", names[:most], len(names)-most)
+	const limit = 8
+	if len(names) > limit {
+		return fmt.Sprintf("%q and %d more", names[:limit], len(names)-limit)
 	}
 	return fmt.Sprintf("%q", names)
 }
 
-// byteSize returns the bytes of a tensor.
+// byteSize returns the size of a tensor in bytes.
 func byteSize(d DType, shape []int) (int64, error) {
 	n := int64(d.Size())
 	empty := false

@@ -16,7 +16,8 @@ import (
 	"testing/iotest"
 )
 
-// raw returns a file of the given header, with its true length, and data.
+// raw returns a file with the given header and data. The length of the header is
+// correct.
 func raw(header string, data ...byte) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), data...)
@@ -48,12 +49,12 @@ func TestWriteRead(t *testing.T) {
 	b := encode(t, sample())
 	n := binary.LittleEndian.Uint64(b)
 	if n%8 != 0 {
-		t.Errorf("header of %d bytes: the data is not at a multiple of 8", n)
+		t.Errorf("header of %d bytes: the data does not start at a multiple of 8", n)
 	}
 	if want := 3 + 24 + 16 + 0 + 8; len(b) != 8+int(n)+want {
 		t.Errorf("file of %d bytes after the header, want %d", len(b)-8-int(n), want)
 	}
-	// One byte at a time: Read must not depend on how the bytes come.
+	// One byte at a time: Read must not depend on the size of the reads.
 	f, err := Read(iotest.OneByteReader(bytes.NewReader(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func TestWriteOrderDoesNotMatter(t *testing.T) {
 	if !bytes.Equal(a, encode(t, f)) {
 		t.Error("the bytes depend on the order of the tensors")
 	}
-	// What was read is written as it was.
+	// A file that is read and written again does not change.
 	g, err := Read(bytes.NewReader(a))
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func TestWriteRefuses(t *testing.T) {
 		"size":     {File{Tensors: []Tensor{NewF32("a", []int{2}, []float64{1})}}, "F32 of shape [2] needs 8"},
 		"negative": {File{Tensors: []Tensor{NewU8("a", []int{-1}, nil)}}, "negative"},
 		"overflow": {File{Tensors: []Tensor{NewU8("a", []int{math.MaxInt, 2, 2}, nil)}}, "too large"},
-		"reserved": {File{Tensors: []Tensor{NewU8("__metadata__", []int{0}, nil)}}, "keeps that name"},
+		"reserved": {File{Tensors: []Tensor{NewU8("__metadata__", []int{0}, nil)}}, "reserves that name"},
 		"UTF-8":    {File{Tensors: []Tensor{NewU8("a\xff", []int{0}, nil)}}, "not UTF-8"},
 		"metadata": {File{Metadata: map[string]string{"a": "\xff"}}, "not UTF-8"},
 		"type":     {File{Tensors: []Tensor{{Name: "a", DType: dtypeEnd}}}, "has type DType(15)"},
@@ -150,11 +151,11 @@ func TestReadRefuses(t *testing.T) {
 		"no JSON":           {raw(`{"a":}`), "not JSON"},
 		"after the object":  {raw(`{} {}`), "not JSON"},
 		"not UTF-8":         {raw("{\"\xff\":1}"), "not UTF-8"},
-		"value":             {raw(`{"a":1}`), `tensor "a": 1 where { is wanted`},
-		"deep":              {raw(`{"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`), "where { is wanted"},
+		"value":             {raw(`{"a":1}`), `tensor "a": have 1, want {`},
+		"deep":              {raw(`{"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`), "have [, want {"},
 		"deeper":            {raw(`{"a":{"shape":` + strings.Repeat("[", 50000) + strings.Repeat("]", 50000) + `}}`), "not JSON"},
-		"nested shape":      {raw(`{"a":{"dtype":"U8","shape":[[2]],"data_offsets":[0,2]}}`, 1, 2), "where a number is wanted"},
-		"metadata":          {raw(`{"__metadata__":{"a":1}}`), "where a string is wanted"},
+		"nested shape":      {raw(`{"a":{"dtype":"U8","shape":[[2]],"data_offsets":[0,2]}}`, 1, 2), "have [, want a number"},
+		"metadata":          {raw(`{"__metadata__":{"a":1}}`), "have 1, want a string"},
 		"metadata twice":    {raw(`{"__metadata__":{},"__metadata__":{}}`), "twice"},
 		"metadata keys":     {raw(`{"__metadata__":{"a":"","a":""}}`), "twice"},
 		"name twice":        {raw(`{`+a+`,`+a+`}`, 1, 2), `"a" twice`},
@@ -163,10 +164,10 @@ func TestReadRefuses(t *testing.T) {
 		"field missing":     {raw(`{"a":{"dtype":"U8","data_offsets":[0,2]}}`, 1, 2), "want dtype, shape"},
 		"field unknown":     {raw(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2],"x":1}}`, 1, 2), `unknown key "x"`},
 		"dtype":             {raw(`{"a":{"dtype":"F31","shape":[2],"data_offsets":[0,2]}}`, 1, 2), `unknown dtype "F31": want one of BOOL, U8`},
-		"shape negative":    {raw(`{"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}}`, 1, 2), "-2 is no integer"},
-		"shape fraction":    {raw(`{"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}}`, 1, 2), "2.0 is no integer"},
-		"shape exponent":    {raw(`{"a":{"dtype":"U8","shape":[2e0],"data_offsets":[0,2]}}`, 1, 2), "2e0 is no integer"},
-		"shape over int":    {raw(`{"a":{"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,2]}}`, 1, 2), "is no integer"},
+		"shape negative":    {raw(`{"a":{"dtype":"U8","shape":[-2],"data_offsets":[0,2]}}`, 1, 2), "-2 is not an integer"},
+		"shape fraction":    {raw(`{"a":{"dtype":"U8","shape":[2.0],"data_offsets":[0,2]}}`, 1, 2), "2.0 is not an integer"},
+		"shape exponent":    {raw(`{"a":{"dtype":"U8","shape":[2e0],"data_offsets":[0,2]}}`, 1, 2), "2e0 is not an integer"},
+		"shape over int":    {raw(`{"a":{"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,2]}}`, 1, 2), "is not an integer"},
 		"shape overflows":   {raw(`{"a":{"dtype":"F64","shape":[4294967296,536870912],"data_offsets":[0,0]}}`), "too large"},
 		"shape wraps to 2":  {raw(`{"a":{"dtype":"U8","shape":[9223372036854775807,2],"data_offsets":[0,2]}}`, 1, 2), "too large"},
 		"offsets three":     {raw(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2,2]}}`, 1, 2), "want [begin,end]"},
@@ -187,7 +188,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// Cut anywhere, a file is refused.
+// TestReadCut checks that a file that is cut short at any byte is refused.
 func TestReadCut(t *testing.T) {
 	b := encode(t, sample())
 	for n := range b {
@@ -197,7 +198,8 @@ func TestReadCut(t *testing.T) {
 	}
 }
 
-// A header that promises a terabyte costs no memory.
+// TestReadMemory checks that a header that promises a terabyte does not allocate
+// it.
 func TestReadMemory(t *testing.T) {
 	b := raw(`{"a":{"dtype":"U8","shape":[1099511627776],"data_offsets":[0,1099511627776]}}`, 1, 2, 3)
 	long := append(binary.LittleEndian.AppendUint64(nil, MaxHeader), '{')
@@ -220,7 +222,7 @@ func TestReadError(t *testing.T) {
 	for _, n := range []int{0, 5, 8, 20, len(b) - 1, len(b)} {
 		_, err := Read(io.MultiReader(bytes.NewReader(b[:n]), iotest.ErrReader(boom)))
 		if !errors.Is(err, boom) {
-			t.Errorf("a fault after %d bytes gives %v", n, err)
+			t.Errorf("an error of the reader after %d bytes gives %v", n, err)
 		}
 	}
 }
@@ -262,12 +264,13 @@ func TestDTypes(t *testing.T) {
 			t.Errorf("%v is parsed as %v, %v", d, got, err)
 		}
 		if d.Size() < 1 || d > 0 && d.Size() < (d-1).Size() {
-			t.Errorf("%v has %d bytes: want the sizes to ascend", d, d.Size())
+			t.Errorf("%v has %d bytes: want ascending sizes", d, d.Size())
 		}
 	}
 }
 
-// What is read can be written, and is then read the same.
+// FuzzRead checks that Write accepts every file that Read accepts, and that
+// reading it again gives the same file.
 func FuzzRead(f *testing.F) {
 	var b bytes.Buffer
 	if err := Write(&b, sample()); err != nil {

@@ -12,9 +12,10 @@ import (
 	"unicode/utf8"
 )
 
-// Write writes f: wide types first, then by name, the data at a multiple of
-// 8 bytes from the start of the file. That is the order of Python's library.
-// Nothing is written when f is not consistent.
+// Write writes f to w. It sorts the tensors as Python's library does: by type,
+// wide types first, and then by name. The data starts at a multiple of 8 bytes
+// from the start of the file. If f is not consistent, Write returns an error and
+// writes nothing.
 func Write(w io.Writer, f *File) error {
 	tensors := slices.Clone(f.Tensors)
 	slices.SortFunc(tensors, func(a, b Tensor) int {
@@ -35,11 +36,11 @@ func Write(w io.Writer, f *File) error {
 	return nil
 }
 
-// encodeHeader returns the length and the header of a file that holds the
-// tensors in this order.
+// encodeHeader returns the first part of a file: the length of the header, and
+// the header. The data of the tensors follows in the given order.
 func encodeHeader(metadata map[string]string, tensors []Tensor) ([]byte, error) {
 	e := headerEncoder{names: make(map[string]bool, len(tensors))}
-	e.buf.Write(make([]byte, 8)) // the length, known at the end
+	e.buf.Write(make([]byte, 8)) // space for the length, which is set at the end
 	e.buf.WriteByte('{')
 	if metadata != nil {
 		e.metadata(metadata)
@@ -60,13 +61,14 @@ func encodeHeader(metadata map[string]string, tensors []Tensor) ([]byte, error) 
 	}
 	b := e.buf.Bytes()
 	if len(b)-8 > MaxHeader {
-		return nil, fmt.Errorf("header of %d bytes: want %d at most; use fewer or shorter names", len(b)-8, MaxHeader)
+		return nil, fmt.Errorf("header of %d bytes: want at most %d; use fewer or shorter names", len(b)-8, MaxHeader)
 	}
 	binary.LittleEndian.PutUint64(b, uint64(len(b)-8))
 	return b, nil
 }
 
-// headerEncoder builds the JSON by hand: its keys keep the order of the data.
+// headerEncoder builds the JSON itself, so that its keys are in the order of the
+// data.
 type headerEncoder struct {
 	buf   bytes.Buffer
 	names map[string]bool
@@ -92,7 +94,7 @@ func (e *headerEncoder) tensor(t Tensor, offset int64) error {
 		return err
 	}
 	if t.Name == metadataKey {
-		return fmt.Errorf("tensor named %q: the format keeps that name for itself", t.Name)
+		return fmt.Errorf("tensor named %q: the format reserves that name", t.Name)
 	}
 	if e.names[t.Name] {
 		return fmt.Errorf("two tensors are named %q", t.Name)
@@ -110,7 +112,7 @@ func (e *headerEncoder) tensor(t Tensor, offset int64) error {
 	return nil
 }
 
-// key writes the next key of the outer object.
+// key writes the next key of the outermost object.
 func (e *headerEncoder) key(s string) {
 	if b := e.buf.Bytes(); b[len(b)-1] != '{' {
 		e.buf.WriteByte(',')
