@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// randomNetwork returns a network with normal parameters of deviation 1.
+// randomNetwork returns a network with normal parameters of standard deviation 1.
 func randomNetwork(r *rand.Rand, layers []int, g Activation, bias bool) Network {
 	net := Network{W: make([]Matrix, len(layers)+1), G: g}
 	if bias {
@@ -40,8 +40,9 @@ func randomVectors(r *rand.Rand, count, n int) []Vector {
 	return vs
 }
 
-// cases are the networks of the property tests. The first is square in every
-// layer, so that a transposed matrix is a wrong number, not a wrong index.
+// cases are the networks of the property tests. All matrices of the first are
+// square, so that a wrong transposition gives a wrong number and not a wrong
+// index.
 var cases = []struct {
 	name   string
 	layers []int
@@ -56,7 +57,7 @@ var cases = []struct {
 	{"one sample", []int{2, 3, 2}, Tanh, true, 1},
 }
 
-// parameters calls f for each parameter of net, with its gradient in grad.
+// parameters calls f for each parameter of net and its gradient in grad.
 func parameters(net Network, grad Gradients, f func(kind string, l, i, j int, p, g *float64)) {
 	for l := 2; l <= net.L(); l++ {
 		for i := range net.W[l] {
@@ -70,15 +71,16 @@ func parameters(net Network, grad Gradients, f func(kind string, l, i, j int, p,
 	}
 }
 
-// near reports whether a and b are equal but for the rounding of the short
-// float64 sums of these tests.
+// near reports whether a and b are equal up to the rounding errors of the short
+// float64 sums in these tests.
 func near(a, b float64) bool {
 	return math.Abs(a-b) <= 1e-14*max(1, math.Abs(a), math.Abs(b))
 }
 
 // TestDifferences compares MiniBatch with central differences of MeanCost.
-// The difference (E(p+h) − E(p−h))/2h is off by h²E⁽³⁾/6 and by the rounding
-// of E, about 1e-15, over h: with h = 1e-5 and E of order 1, 1e-10 at most.
+// The difference (E(p+h) − E(p−h))/2h has a truncation error of h²E⁽³⁾/6 and a
+// rounding error of about 1e-15/h. With h = 1e-5 and E of order 1, each is at
+// most about 1e-10.
 func TestDifferences(t *testing.T) {
 	const h = 1e-5
 	for _, tt := range cases {
@@ -148,8 +150,9 @@ func TestElements(t *testing.T) {
 	}
 }
 
-// TestDefinition compares δ with its definition A.50, ∂E/∂z_i^l, measured: a
-// bias is added to z and nothing else, so E is a function of z by way of b.
+// TestDefinition compares δ with its definition ∂E/∂z_i^l (A.50), measured as a
+// central difference. A change of b_i^l changes z_i^l by the same amount and no
+// other z of the layer, so the test varies b.
 func TestDefinition(t *testing.T) {
 	const h = 1e-5
 	r := rand.New(rand.NewPCG(5, 6))
@@ -188,9 +191,9 @@ func TestPrime(t *testing.T) {
 	}
 }
 
-// The example that is worked by hand: a 2-2-1 network of sigmoids with bias.
-// With c = ln 3, σ(c) = 3/4, σ(0) = 1/2, σ(−c) = 1/4, and so σ' = 3/16, 1/4
-// and 3/16: every number is a fraction, or one times c.
+// This example was computed by hand: a 2-2-1 network of sigmoids with bias. With
+// c = ln 3, σ(c) = 3/4, σ(0) = 1/2 and σ(−c) = 1/4, so σ' = 3/16, 1/4 and 3/16.
+// Every number is a fraction or a fraction times c.
 //
 //	W^2 = | 0   c |   b^2 = | −c |   W^3 = | 4c  −4c |   b^3 = | −c |
 //	      | 1  −1 |         |  1 |
@@ -277,7 +280,8 @@ func TestByHand(t *testing.T) {
 	wantMatrix(t, "∇W^2 of sample 2", second.W[2], Matrix{{0, 3 * c / 64}, {0, -3 * c / 64}})
 }
 
-// TestByHandMiniBatch: the means of the two samples' numbers.
+// TestByHandMiniBatch compares MiniBatch with the means of the numbers of the two
+// samples.
 func TestByHandMiniBatch(t *testing.T) {
 	net := handNetwork()
 	cost, grad := MiniBatch(net, handX, handY)
@@ -289,7 +293,7 @@ func TestByHandMiniBatch(t *testing.T) {
 	wantMatrix(t, "∇W^2", grad.W[2], Matrix{{-3 * c / 64, -9 * c / 128}, {c / 16, 13 * c / 128}})
 	wantVector(t, "∇b^2", grad.B[2], Vector{-3 * c / 128, 5 * c / 128})
 
-	// A.66 as meant is the sum in A.47, A.48.
+	// A.66 as meant equals the sum in A.47 and A.48.
 	mean := MeanGradients([]Gradients{
 		Backpropagate(net, handX[0], handY[0]), Backpropagate(net, handX[1], handY[1])})
 	for l := 2; l <= 3; l++ {
@@ -297,17 +301,17 @@ func TestByHandMiniBatch(t *testing.T) {
 		wantVector(t, "mean of ∇b", mean.B[l], grad.B[l])
 	}
 
-	// A.66 as printed, with a^2 averaged too, is something else: the mean of
-	// δ^3 is −5/128, the mean of a^2 is (5/8, 1/2).
+	// A.66 as printed, with a^2 averaged too, gives another result: the mean
+	// of δ^3 is −5/128, and the mean of a^2 is (5/8, 1/2).
 	printed := Outer(Vector{-5. / 128}, Vector{5. / 8, 1. / 2})
 	if near(printed[0][0], grad.W[3][0][0]) {
 		t.Error("the product of the means equals the mean of the products")
 	}
 }
 
-// TestByHandSteps takes sample 1 with η = 1, by A.62 to A.65 and in the order
-// of the listing. The output layer's step is the same. The listing's δ^2 comes
-// from the new W^3 = (4c + 3/32, −4c + 1/16):
+// TestByHandSteps takes a step for sample 1 with η = 1, by A.62 to A.65 and in the
+// order of the listing. Both update the output layer alike. The listing computes
+// δ^2 from the updated W^3 = (4c + 3/32, −4c + 1/16):
 //
 //	δ^2 = ((4c + 3/32) · −1/8 · 3/16, (−4c + 1/16) · −1/8 · 1/4)
 //	    = (−3c/32 − 9/4096, c/8 − 1/512)
@@ -337,8 +341,8 @@ func TestByHandSteps(t *testing.T) {
 	}
 }
 
-// TestDescent: small steps along the gradient lower the mean cost, by η‖∇E‖²
-// to first order.
+// TestDescent checks that a small step lowers the mean cost by η‖∇E‖², to first
+// order.
 func TestDescent(t *testing.T) {
 	const rate = 1e-4
 	for _, tt := range cases {
@@ -365,8 +369,8 @@ func TestCheck(t *testing.T) {
 	}{
 		{"hand", handNetwork(), ""},
 		{"no bias", Network{W: handNetwork().W, G: Sigmoid}, ""},
-		{"no layers", Network{W: []Matrix{nil, nil}}, "W[2] at least"},
-		{"few biases", Network{W: handNetwork().W, B: []Vector{2: {0, 0}}}, "3 biases and 4 matrices"},
+		{"no layers", Network{W: []Matrix{nil, nil}}, "at least W[2]"},
+		{"few biases", Network{W: handNetwork().W, B: []Vector{2: {0, 0}}}, "3 biases and 4 matrices: want equal numbers"},
 		{"empty", Network{W: []Matrix{2: {}}}, "W[2] is empty"},
 		{"ragged", Network{W: []Matrix{2: {{1, 2}, {3}}}}, "row 1 of W[2] has 1 entries, want n^1 = 2"},
 		{"widths", Network{W: []Matrix{2: {{1, 2}}, 3: {{1, 2}}}}, "row 0 of W[3] has 2 entries, want n^2 = 1"},

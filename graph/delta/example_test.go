@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// The derivation on one sample: forward, δ from back to front, the gradients,
-// and a step.
+// One step of backpropagation for one sample: the forward pass, δ from the last
+// layer to the first, the gradients, and the updates.
 func Example() {
 	c := math.Log(3) // σ(c) = 3/4, σ(0) = 1/2
 	net := Network{

@@ -6,7 +6,8 @@ import (
 	"trainer/graph/internal/mutate"
 )
 
-// TestMutants plants faults in the equations: some test must catch each.
+// TestMutants plants faults in the equations and checks that some test fails for
+// each.
 func TestMutants(t *testing.T) {
 	mutate.Test(t, []string{"delta_test.go"}, []mutate.Mutant{
 		{Name: "factor2", File: "delta.go", Old: "return sum / 2", New: "return sum"},

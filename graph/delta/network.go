@@ -1,22 +1,40 @@
 // Package delta is the textbook's derivation of backpropagation, equations
-// A.45 to A.66, in plain float64 loops: one function an equation, in the
-// book's order, to be read beside it. It is also a witness: it imports math and fmt
-// and nothing else, so that its gradients owe nothing to the symbolic ones that
-// the trainer uses, and package gradcheck can compare the two.
+// A.45 to A.66, in plain float64 loops. It has one function per equation, in the
+// order of the book, and is meant to be read next to the book. It is also an
+// independent check of the symbolic gradients that the trainer uses: it imports
+// only math and fmt, and package gradcheck compares the two.
 //
-// Symbols are the book's. Layer 1 is the input, layer L the output, and layer
-// l has n^l nodes. Slices of layers are indexed by the book's layer number:
-// W[2] is W^2, A[1] is a^1 = x. The places of layers without such a value are
-// nil (W[0], W[1], A[0], …). Nodes within a layer count from 0, where the book
-// counts from 1.
+// # Notation
 //
-// Two places read the text as it is meant, not as it is printed: the square in
-// A.45 (see Cost) and the average in A.66 (see MeanOfProducts).
+// The symbols are those of the book. Layer 1 is the input, layer L is the
+// output, and layer l has n^l nodes. Slices of layers are indexed by the layer
+// number of the book: W[2] is W^2, and A[1] is a^1 = x. Elements for layers that
+// have no such value are nil (W[0], W[1], A[0], …). Nodes within a layer count
+// from 0; the book counts from 1.
 //
-// The functions trust the shapes that their comments state; Network.Check
-// checks those of a network. Functions that return a Vector or a Matrix make a
-// new one; Step, StepSample, StepListing and the updates that they are made of
-// change their argument in place.
+// # Errors in the text
+//
+// The text has six errors. The code follows what the text means:
+//
+//  1. A.45 prints the norm without its square. The line below it has the square.
+//     See Cost.
+//  2. A.66 averages δ^L alone over the mini-batch. The gradient of the mean cost
+//     is the mean of the products of each sample's δ and a. See MeanOfProducts.
+//  3. Below A.58 the text calls g' the reciprocal (倒数) of g. It means the
+//     derivative (导数). See Activation.
+//  4. Listing A-2 updates the output weights first and computes the hidden δ from
+//     the updated weights. A.65 uses the weights before the step. See
+//     StepListing.
+//  5. The comments of the listing cite A.62, A.60 and A.63. They mean A.64, A.62
+//     and A.65. See StepListing.
+//  6. The listing calls np.asfarray, which NumPy 2 removed.
+//
+// # Contract
+//
+// The functions do not check shapes; each comment states the shapes that its
+// function needs. Network.Check checks the shapes of a network. Functions that
+// return a Vector or a Matrix return a new one. Step, StepSample, StepListing and
+// the Descend and Update functions change their first argument in place.
 package delta
 
 import (
@@ -34,7 +52,7 @@ type Matrix []Vector
 type Activation struct {
 	Name  string
 	G     func(z float64) float64
-	Prime func(z float64) float64 // g'(z); below A.58 the book prints "reciprocal of g" and means this
+	Prime func(z float64) float64 // g'(z), the derivative; the text below A.58 calls it the reciprocal of g, which is an error
 }
 
 // Sigmoid is the logistic function: g(z) = 1/(1 + e^−z), and with a = g(z),
@@ -65,23 +83,24 @@ type Network struct {
 	G Activation
 }
 
-// Gradients holds the derivatives of a cost by each parameter, in the shapes
-// of the parameters.
+// Gradients holds the derivatives of a cost with respect to each parameter, in
+// the shapes of the parameters.
 type Gradients struct {
 	W []Matrix // W[l] = ∇_{W^l} E
 	B []Vector // B[l] = ∇_{b^l} E; nil in a network without bias
 }
 
-// L returns the number of the output layer.
+// L returns the number of the output layer, which is the number of layers.
 func (n Network) L() int { return len(n.W) - 1 }
 
-// Check reports a shape that does not fit its neighbours'.
+// Check returns an error if the shapes of two neighbouring layers, or of a bias
+// and its layer, do not match.
 func (n Network) Check() error {
 	if n.L() < 2 {
-		return fmt.Errorf("delta: %d matrices: want W[0] and W[1], which are not used, and W[2] at least", len(n.W))
+		return fmt.Errorf("delta: %d matrices: want W[0] and W[1], which are not used, and at least W[2]", len(n.W))
 	}
 	if n.B != nil && len(n.B) != len(n.W) {
-		return fmt.Errorf("delta: %d biases and %d matrices: want as many, or no biases at all", len(n.B), len(n.W))
+		return fmt.Errorf("delta: %d biases and %d matrices: want equal numbers, or no biases", len(n.B), len(n.W))
 	}
 	for l := 2; l <= n.L(); l++ {
 		if len(n.W[l]) == 0 || len(n.W[l][0]) == 0 {
@@ -109,8 +128,10 @@ type Pass struct {
 	A []Vector // A[l] = a^l, n^l, for l = 1 … L
 }
 
-// Forward runs the network on the input x, of n^1 entries:
-// a^1 = x; z^l = W^l a^(l−1) + b^l and a^l = g(z^l) for l = 2 … L.
+// Forward runs the network on the input x, which has n^1 entries:
+//
+//	a^1 = x
+//	z^l = W^l a^(l−1) + b^l,    a^l = g(z^l),    l = 2 … L
 func Forward(net Network, x Vector) Pass {
 	p := Pass{Z: make([]Vector, net.L()+1), A: make([]Vector, net.L()+1)}
 	p.A[1] = x
@@ -127,7 +148,7 @@ func Forward(net Network, x Vector) Pass {
 // Output returns a^L for the input x.
 func Output(net Network, x Vector) Vector { return Forward(net, x).A[net.L()] }
 
-// Times returns W v, for W of m × n and v of n.
+// Times returns W v, where W is m × n and v has n entries.
 func Times(w Matrix, v Vector) Vector {
 	u := make(Vector, len(w))
 	for i, row := range w {
@@ -138,7 +159,7 @@ func Times(w Matrix, v Vector) Vector {
 	return u
 }
 
-// TransposeTimes returns Wᵀ v, for W of m × n and v of m.
+// TransposeTimes returns Wᵀ v, where W is m × n and v has m entries.
 func TransposeTimes(w Matrix, v Vector) Vector {
 	u := make(Vector, len(w[0]))
 	for i := range u {
@@ -149,7 +170,7 @@ func TransposeTimes(w Matrix, v Vector) Vector {
 	return u
 }
 
-// Outer returns u vᵀ, m × n for u of m and v of n.
+// Outer returns u vᵀ, m × n, where u has m entries and v has n.
 func Outer(u, v Vector) Matrix {
 	w := make(Matrix, len(u))
 	for i := range u {
@@ -188,7 +209,7 @@ func Scale(c float64, v Vector) Vector {
 	return w
 }
 
-// Hadamard returns u ⊙ v, the product of each entry of u with its entry of v.
+// Hadamard returns u ⊙ v, the element-wise product.
 func Hadamard(u, v Vector) Vector {
 	w := make(Vector, len(u))
 	for i := range u {
@@ -197,7 +218,7 @@ func Hadamard(u, v Vector) Vector {
 	return w
 }
 
-// Apply returns f of each entry of v.
+// Apply returns the vector of f(v_i).
 func Apply(f func(float64) float64, v Vector) Vector {
 	w := make(Vector, len(v))
 	for i := range v {

@@ -1,5 +1,5 @@
-// Package mutate tests tests: it plants faults in the source of the package
-// under test, and wants each to be caught.
+// Package mutate tests tests. It plants faults in the source of the package under
+// test, one at a time, and checks that some test fails for each.
 package mutate
 
 import (
@@ -14,36 +14,38 @@ import (
 	"testing"
 )
 
-// Mutant is a fault: in File, the text Old, which is there once, becomes New.
+// Mutant is a fault: in File, the text Old becomes New. Old must occur exactly
+// once.
 type Mutant struct {
-	Name           string // an identifier
+	Name           string // a Go identifier
 	File, Old, New string
 }
 
 var testFunc = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
 
-// Test runs the tests of testFiles, in short mode, on each mutant of the
-// package in the current directory: some test must fail, and without a fault
-// none may. The test files are of the package itself, with no test of mutants
-// among them; neither they nor the package embed files.
+// Test runs the tests in testFiles, in short mode, on each mutant of the package
+// in the current directory. It fails if all tests pass on some mutant, or if a
+// test fails without a fault. The test files must belong to the package itself
+// and must not call Test; neither they nor the package may embed files.
 //
-// The mutants are packages beside the real one, by the go command's -overlay:
-// nothing is written there. Each has the tests as an ordinary file, and all are
-// linked into one binary, which is much faster than to build each. Test skips
-// in short mode, and where there is no go command.
+// Each mutant is a package in a subdirectory that exists only in an overlay of
+// the go command (-overlay), so Test writes nothing to the source tree. The tests
+// are an ordinary file of that package. All mutants are linked into one binary,
+// which is much faster than one build per mutant. Test skips in short mode, and
+// where the go command is not installed.
 func Test(t *testing.T, testFiles []string, mutants []Mutant) {
 	if testing.Short() {
 		t.Skip("compiles a package for each mutant")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no go command here: ", err)
+		t.Skip("the go command is not installed: ", err)
 	}
 	s := newSuite(t, testFiles)
 	s.add("none", maps.Clone(s.source))
 	for _, m := range mutants {
 		source := maps.Clone(s.source)
 		if n := strings.Count(source[m.File], m.Old); n != 1 {
-			t.Fatalf("%s: %q is %d times in %s, want once: the source has changed, change the mutant", m.Name, m.Old, n, m.File)
+			t.Fatalf("%s: %q occurs %d times in %s, want once: the source has changed, so change the mutant", m.Name, m.Old, n, m.File)
 		}
 		source[m.File] = strings.Replace(source[m.File], m.Old, m.New, 1)
 		s.add(m.Name, source)
@@ -61,15 +63,15 @@ func Test(t *testing.T, testFiles []string, mutants []Mutant) {
 	}
 }
 
-// suite is the test binary, and what becomes it.
+// suite is the test binary and the source that it is built from.
 type suite struct {
 	t       *testing.T
-	source  map[string]string // of the package without a fault, by file
+	source  map[string]string // the package without a fault, by file name
 	tests   []string          // names of the tests
 	path    string            // import path of the package
-	dir     string            // of the package
+	dir     string            // directory of the package
 	temp    string
-	overlay map[string]string // where a file is, for the go command; and where it really is
+	overlay map[string]string // path for the go command → path of the real file
 	imports strings.Builder
 	calls   strings.Builder
 }
@@ -104,7 +106,7 @@ func newSuite(t *testing.T, testFiles []string) *suite {
 	return s
 }
 
-// write puts a file into the overlay.
+// write adds a file to the overlay.
 func (s *suite) write(name, text string) {
 	s.t.Helper()
 	file := filepath.Join(s.temp, fmt.Sprintf("%d", len(s.overlay)))
@@ -114,7 +116,8 @@ func (s *suite) write(name, text string) {
 	s.overlay[filepath.Join(s.dir, "mutants", name)] = file
 }
 
-// add makes source a package of the binary, with a test Test_NAME.
+// add adds a package with the given source to the binary, and a test Test_NAME
+// that runs its tests.
 func (s *suite) add(name string, source map[string]string) {
 	s.t.Helper()
 	for file, text := range source {
@@ -139,8 +142,8 @@ func (s *suite) build() {
 	if err := os.WriteFile(overlay, text, 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	// GOFLAGS is empty: what the caller wants of its own tests (-race, -cover)
-	// is not wanted of these.
+	// GOFLAGS is empty because the caller's flags (-race, -cover) are not for
+	// these tests.
 	build := exec.Command("go", "test", "-c", "-overlay", overlay, "-vet=off",
 		"-gcflags="+s.path+"/mutants/...=-N -l", "-ldflags=-s -w", "-o", s.binary(), "./mutants")
 	build.Dir = s.dir
@@ -154,8 +157,8 @@ func (s *suite) binary() string { return filepath.Join(s.temp, "all.exe") }
 
 var failed = regexp.MustCompile(`--- FAIL: Test_\w+/(Test\w+) `)
 
-// run runs the tests on the mutant of that name, until one fails. It returns
-// their output and the name of that one.
+// run runs the tests on the mutant with the given name until one fails. It
+// returns their output and the names of the failed tests.
 func (s *suite) run(name string) (output string, caught []string) {
 	out, err := exec.Command(s.binary(), "-test.run=^Test_"+name+"$", "-test.v", "-test.short", "-test.failfast").CombinedOutput()
 	for _, c := range failed.FindAllStringSubmatch(string(out), -1) {

@@ -20,7 +20,7 @@ type tape struct {
 	cost    gorgonia.Value // the cost of the last run; nil in a forward run
 }
 
-// newTape compiles g and binds it to m's parameters.
+// newTape compiles g and binds it to the parameters of m.
 func (m *VM) newTape(g *graph.Graph) (*tape, error) {
 	t := &tape{graph: g, x: m.dense(g.Batch, m.network.Inputs()), y: m.dense(g.Batch, m.network.Outputs())}
 	gorgonia.Read(g.Output(), &t.output)
@@ -50,7 +50,7 @@ func (m *VM) newTape(g *graph.Graph) (*tape, error) {
 	return t, nil
 }
 
-// load puts sample i of set into a row of the mini-batch.
+// load copies sample i of set to a row of the mini-batch.
 func (t *tape) load(row int, set *data.Set, i int) {
 	if t.x.Dtype() == tensor.Float32 {
 		loadRow(t.x.Float32s(), t.y.Float32s(), t.graph.Network, row, set, i)
@@ -71,9 +71,9 @@ func (t *tape) run() error {
 	return t.machine.RunAll()
 }
 
-// take copies the gradient of a parameter and clears it, as a solver does:
-// Gorgonia adds to what is there.
-func take(dst []float64, parameter *gorgonia.Node) error {
+// takeGradient copies the gradient of a parameter to dst and clears it, as a
+// solver does. Gorgonia adds to the old gradient otherwise.
+func takeGradient(dst []float64, parameter *gorgonia.Node) error {
 	g, err := parameter.Grad()
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func take(dst []float64, parameter *gorgonia.Node) error {
 	return nil
 }
 
-// read copies d's elements to dst.
+// read copies the elements of d to dst.
 func read(dst []float64, d *tensor.Dense) {
 	if d.Dtype() == tensor.Float64 {
 		copy(dst, d.Float64s())
@@ -98,7 +98,7 @@ func read(dst []float64, d *tensor.Dense) {
 	}
 }
 
-// write copies src to d's elements, rounded to their type.
+// write copies src to d and rounds to the element type of d.
 func write(d *tensor.Dense, src []float64) {
 	if d.Dtype() == tensor.Float64 {
 		copy(d.Float64s(), src)
@@ -117,7 +117,8 @@ func scalar(v gorgonia.Value) float64 {
 	return v.Data().(float64)
 }
 
-// finite reports whether all elements are: 0·x is NaN for those that are not.
+// finite reports whether all elements of d are finite. It sums 0·x, which is NaN
+// for an x that is infinite or NaN.
 func finite(d *tensor.Dense) bool {
 	if d.Dtype() == tensor.Float32 {
 		return sumOfZeros(d.Float32s()) == 0

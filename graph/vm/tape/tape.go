@@ -1,8 +1,8 @@
 // Package tape trains with Gorgonia's own TapeMachine and VanillaSolver.
 //
-// It runs the expression graph as Gorgonia would, node by node, and shares no
-// code with the compiler or the other machines: the slow and independent
-// witness.
+// The TapeMachine runs the expression graph node by node. Package tape shares no
+// code with the compiler or with the other machines. It is slow; its purpose is
+// an independent result to compare theirs with.
 package tape
 
 import (
@@ -18,11 +18,12 @@ import (
 	"trainer/graph/vm"
 )
 
-// evalBatch is the number of samples of a forward run: large enough that
-// Gorgonia's work for each node does not count.
+// evalBatch is the number of samples per forward run. It is large enough that
+// Gorgonia's overhead per node does not matter.
 const evalBatch = 500
 
-// VM is a vm.VM. The graphs of all batch sizes share the parameters' tensors.
+// VM implements vm.VM. The graphs of all batch sizes share the tensors of the
+// parameters.
 type VM struct {
 	network model.Network
 	weight  []*tensor.Dense // W^l
@@ -31,7 +32,7 @@ type VM struct {
 	forward map[int]*tape   // by batch size
 }
 
-// New makes a machine with parameters of zero.
+// New returns a machine whose parameters are all zero.
 func New(network model.Network) (*VM, error) {
 	if err := network.Check(); err != nil {
 		return nil, fmt.Errorf("tape: %w", err)
@@ -49,15 +50,15 @@ func New(network model.Network) (*VM, error) {
 // Name implements vm.VM.
 func (m *VM) Name() string { return "tape" }
 
-// String says what the machine is.
+// String describes the machine.
 func (m *VM) String() string { return "Gorgonia's TapeMachine on the graph" }
 
 // Network implements vm.VM.
 func (m *VM) Network() model.Network { return m.network }
 
-// SigmoidOne returns the z from which Gorgonia v0.9.18 takes σ(z) for 1, where
-// it is 1 − 5.6e-9 (float64) and 1 − 3.1e-7 (float32) still. The gradient check
-// allows for it.
+// SigmoidOne returns the z from which on Gorgonia v0.9.18 returns 1 for σ(z). The
+// exact value there is 1 − 5.6e-9 (float64) or 1 − 3.1e-7 (float32). The gradient
+// check allows for this error.
 func (m *VM) SigmoidOne() float64 {
 	if m.network.Precision == model.Float32 {
 		return 15
@@ -65,7 +66,8 @@ func (m *VM) SigmoidOne() float64 {
 	return 19
 }
 
-// Load implements vm.VM: rows are converted when they are used.
+// Load implements vm.VM. It only checks the set: Train and Evaluate convert
+// samples when they use them.
 func (m *VM) Load(set *data.Set) error { return vm.CheckSet(set, m.network) }
 
 // SetParameters implements vm.VM.
@@ -177,7 +179,8 @@ func (m *VM) Snapshot() (vm.Snapshot, error) {
 	return s, s.SetParameters(p)
 }
 
-// Idle implements vm.VM: Gorgonia's products use all cores.
+// Idle implements vm.VM. It returns false because Gorgonia's matrix products use
+// all cores.
 func (m *VM) Idle(int) bool { return false }
 
 // Predict implements vm.VM.
@@ -221,13 +224,13 @@ func (m *VM) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	}
 	g := model.NewParameters(m.network)
 	for i, l := range g {
-		if err := take(l.Weight, t.graph.Weight[i]); err != nil {
+		if err := takeGradient(l.Weight, t.graph.Weight[i]); err != nil {
 			return 0, nil, fmt.Errorf("tape: gradients: %w", err)
 		}
 		if l.Bias == nil {
 			continue
 		}
-		if err := take(l.Bias, t.graph.Bias[i]); err != nil {
+		if err := takeGradient(l.Bias, t.graph.Bias[i]); err != nil {
 			return 0, nil, fmt.Errorf("tape: gradients: %w", err)
 		}
 	}
@@ -247,7 +250,8 @@ func (m *VM) Close() error {
 	return nil
 }
 
-// nonFinite returns the name of what is not finite after a step, or "".
+// nonFinite returns the name of a parameter, or "cost", that is not finite after
+// a step. It returns "" if all are finite.
 func (m *VM) nonFinite(cost float64) string {
 	for i, w := range m.weight {
 		if !finite(w) {
@@ -285,7 +289,7 @@ func (m *VM) tape(known map[int]*tape, build func(model.Network, int) (*graph.Gr
 	return t, nil
 }
 
-// dense makes a tensor of zeros in the network's precision.
+// dense returns a tensor of zeros in the precision of the network.
 func (m *VM) dense(rows, cols int) *tensor.Dense {
 	return tensor.New(tensor.Of(graph.Dtype(m.network.Precision)), tensor.WithShape(rows, cols))
 }

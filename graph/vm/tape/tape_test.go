@@ -13,12 +13,13 @@ func newVM(n model.Network, _ bool) (vm.VM, error) { return tape.New(n) }
 
 func TestConformance(t *testing.T) {
 	vmtest.Run(t, newVM, vmtest.Options{Skip: map[string]string{
-		"textbook-listing": "the tape computes all gradients before it updates: the listing's order needs the compiler",
+		"textbook-listing": "the tape computes all gradients before it updates; the order of the listing needs a compiled program",
 	}})
 }
 
-// BenchmarkTrain is a training step of the textbook's network, per sample.
+// BenchmarkTrain measures a training step of the textbook's network, per sample.
 func BenchmarkTrain(b *testing.B) { vmtest.BenchmarkTrain(b, newVM) }
 
-// BenchmarkEvaluate is a forward pass of the textbook's network, per sample.
+// BenchmarkEvaluate measures a forward pass of the textbook's network, per
+// sample.
 func BenchmarkEvaluate(b *testing.B) { vmtest.BenchmarkEvaluate(b, newVM) }
