@@ -9,26 +9,27 @@ import (
 	"trainer/graph/model"
 )
 
-// kind is a kind of parameters, inputs and targets.
+// kind describes how the parameters, inputs and targets of a case are drawn.
 type kind struct {
 	name   string
-	spread float64 // the standard deviation of z, about; 0: small parameters
-	zeros  float64 // the part of the inputs that are 0, as MNIST's background is
-	soft   bool    // targets that sum to 1, in place of one-hot ones
+	spread float64 // approximate standard deviation of z; 0: small parameters
+	zeros  float64 // fraction of the inputs that are 0, like the background of MNIST
+	soft   bool    // targets are positive numbers that sum to 1, not one-hot
 }
 
 var kinds = []kind{
 	{name: "random, one-hot"},
 	{name: "random, soft", soft: true},
 	{name: "sparse, one-hot", zeros: 0.8},
-	// |z| around 12: σ' between 1e-1 and 1e-10, and 1 − a loses digits.
+	// |z| is about 12: σ' is between 1e-1 and 1e-10, and 1 − a loses digits.
 	{name: "saturated, one-hot", spread: 12},
 	{name: "saturated, soft", spread: 12, soft: true},
-	// |z| around 1000: e^z overflows, and σ' is 0 nearly everywhere.
+	// |z| is about 1000: e^z overflows, and σ' is 0 almost everywhere.
 	{name: "flat, one-hot", spread: 1000},
 }
 
-// testCase is a mini-batch at given parameters, all of the network's precision.
+// testCase is a mini-batch and the parameters at which to check. All values are
+// in the precision of the network.
 type testCase struct {
 	kind       kind
 	name       string
@@ -36,7 +37,8 @@ type testCase struct {
 	xs, ys     []delta.Vector
 }
 
-// newCase draws a case; at is where to check, nil for random parameters.
+// newCase draws a case. at holds the parameters at which to check; if it is nil,
+// newCase draws them.
 func newCase(r *rand.Rand, n model.Network, k kind, batch int, at model.Parameters) testCase {
 	c := testCase{kind: k, name: fmt.Sprintf("%s, batch %d", k.name, batch)}
 	for range batch {
@@ -62,7 +64,8 @@ func newCase(r *rand.Rand, n model.Network, k kind, batch int, at model.Paramete
 	return c
 }
 
-// inputs are uniform in [0, 1), like pixels.
+// inputs returns n numbers, uniform in [0, 1), like pixels. Each is 0 with
+// probability zeros.
 func inputs(r *rand.Rand, n int, zeros float64) delta.Vector {
 	x := make(delta.Vector, n)
 	for i := range x {
@@ -73,6 +76,7 @@ func inputs(r *rand.Rand, n int, zeros float64) delta.Vector {
 	return x
 }
 
+// targets returns n targets: one-hot, or positive numbers that sum to 1 if soft.
 func targets(r *rand.Rand, n int, soft bool) delta.Vector {
 	y := make(delta.Vector, n)
 	if !soft {
@@ -90,9 +94,9 @@ func targets(r *rand.Rand, n int, soft bool) delta.Vector {
 	return y
 }
 
-// parameters are normal, with a deviation that gives z the wanted spread: the
-// squares of n inputs that are uniform, or activations that are 0 or 1, sum to
-// n/3 or n/2.
+// parameters returns normal parameters, with a standard deviation for which z has
+// the given spread. The squares of n uniform inputs sum to about n/3, and those of
+// n activations of 0 or 1 to about n/2; the factor √2.5 is between √3 and √2.
 func parameters(r *rand.Rand, n model.Network, spread float64) model.Parameters {
 	p := model.NewParameters(n)
 	for _, l := range p {
@@ -111,7 +115,7 @@ func parameters(r *rand.Rand, n model.Network, spread float64) model.Parameters 
 	return p
 }
 
-// saturate scales the inputs so that z^2 has the wanted spread.
+// saturate scales the inputs, in place, so that z^2 has the given spread.
 func saturate(n model.Network, p model.Parameters, xs []delta.Vector, spread float64) {
 	net := toDelta(n, p)
 	sum, terms := 0.0, 0
@@ -122,7 +126,7 @@ func saturate(n model.Network, p model.Parameters, xs []delta.Vector, spread flo
 		}
 	}
 	if sum == 0 {
-		return // W^2 is zero: no input saturates
+		return // W^2 is zero: no input saturates the layer
 	}
 	factor := spread / math.Sqrt(sum/float64(terms))
 	for s := range xs {

@@ -5,8 +5,9 @@ import (
 	"trainer/graph/model"
 )
 
-// toDelta returns n with parameters p in delta's types. Package delta indexes
-// layers by the book's number: W[2] is the first. It shares p's memory.
+// toDelta returns the network n with parameters p in the types of package delta,
+// which indexes layers by the number in the book: W[2] is the first matrix. The
+// result shares the memory of p.
 func toDelta(n model.Network, p model.Parameters) delta.Network {
 	net := delta.Network{W: make([]delta.Matrix, len(p)+2), G: delta.Sigmoid}
 	if n.Activation == model.Tanh {
@@ -26,7 +27,7 @@ func toDelta(n model.Network, p model.Parameters) delta.Network {
 	return net
 }
 
-// fromDelta returns gradients of delta's types as n's parameters.
+// fromDelta converts gradients of package delta to parameters of n.
 func fromDelta(n model.Network, g delta.Gradients) model.Parameters {
 	p := model.NewParameters(n)
 	for i, layer := range p {

@@ -1,26 +1,28 @@
 // Package gradcheck compares three gradients of the same cost:
 //
-//   - symbolic: what a machine computes from the derivatives that Gorgonia
-//     finds in the expression graph (vm.VM.Gradients);
-//   - delta: the textbook's equations A.45 to A.66 by hand (package delta);
-//   - differences: central differences of the mean cost A.46, evaluated by
-//     package delta's forward pass, always in float64.
+//   - symbolic: the machine's gradients, computed from the derivatives that
+//     Gorgonia finds in the expression graph (vm.VM.Gradients);
+//   - delta: the textbook's equations A.45 to A.66, derived by hand (package
+//     delta);
+//   - differences: central differences of the mean cost A.46, evaluated with the
+//     forward pass of package delta, always in float64.
 //
-// The three share no derivation, so where all agree each is right. The
-// machine's cost is compared with delta's too: with that, the differences are
-// those of the machine's own cost.
+// The three share no derivation. If they agree, each is very likely right. The
+// machine's cost is compared with delta's too, which shows that the differences
+// are also those of the machine's cost.
 //
-// Symbolic and delta are compared at every parameter. Differences cost a few
-// forward passes a parameter: they are taken at every parameter of a small
-// network, and of a large one at a seeded sample of each tensor that has its
-// corners, its largest gradients, and the element where symbolic and delta are
-// furthest apart, so that it shows which of the two is wrong.
+// Symbolic and delta are compared at every parameter. A difference costs a few
+// forward passes per parameter. For a small network they are taken at every
+// parameter. For a large one they are taken at a seeded sample of each tensor,
+// which includes its corners, its largest gradients, and the element where
+// symbolic and delta differ most, so that the check shows which of the two is
+// wrong.
 //
-// A difference is relative to max(|a|, |b|, floor). The floor is where rounding
-// alone could explain the difference: the bound times the floor is the error
-// that the arithmetic may make (see rounding and slope). Without it a gradient
-// that saturation has made 1e-12 would be asked for digits that float64 has
-// already lost in 1 − a.
+// A relative difference is |a − b| / max(|a|, |b|, floor). The bound times the
+// floor is the largest error that rounding alone can cause (see rounding and
+// slopes). Without a floor the check would demand digits that the arithmetic
+// cannot have: in a gradient of 1e-12, where the activation is saturated, float64
+// has already lost them in 1 − a.
 package gradcheck
 
 import (
@@ -34,37 +36,38 @@ import (
 	"trainer/graph/vm"
 )
 
-// The bounds on relative differences. A float64 gradient of the networks here
-// has rounding errors of 1e-13 or so: 1e-10 leaves room for long sums. The
-// differences' own error is below 1e-7 (see slope). In float32 a sum of 784
-// products is off by some 4·√784·2^−24 = 7e-6 of its terms' magnitude, and the
-// chain of layers multiplies that; 1e-4 is for gradients that do not cancel,
-// and the floor is for those that do.
+// The bounds on relative differences. In float64 the rounding error of a gradient
+// is about 1e-13 for networks of this size; 1e-10 leaves room for long sums. The
+// error of the differences themselves is below 1e-7 (see slopes). In float32 the
+// error of a sum of 784 products is about 4·√784·2^−24 = 7e-6 of the magnitude of
+// its terms, and it grows from layer to layer. The bound 1e-4 is for gradients
+// without cancellation; the floor handles those with cancellation.
 const (
 	BoundDelta       = 1e-10 // symbolic × delta, float64
 	BoundDifferences = 1e-6  // delta × differences; symbolic × differences, float64
 	BoundFloat32     = 1e-4  // symbolic × either, float32
 )
 
-// Options says what Check does. The zero value is good.
+// Options configures Check. The zero value is ready to use.
 type Options struct {
 	Seed    uint64 // of parameters, inputs, targets and sampled elements
 	Batches []int  // sizes of the mini-batches; nil: 1, 3 and 8
-	Small   int    // take differences at all parameters of networks with this many or fewer; 0: 2000
-	Samples int    // elements of a tensor at which to take differences otherwise, or a few more; 0: 24
+	Small   int    // networks with at most this many parameters have differences taken at all of them; 0: 2000
+	Samples int    // elements per tensor at which larger networks have differences taken, or a few more; 0: 24
 
-	// Parameters are where to check, as after training. Saturation then comes
-	// from large inputs. Nil: random ones, large in the saturated cases.
+	// Parameters holds the parameters at which to check, such as those after
+	// training. The saturated cases then use large inputs. If Parameters is nil,
+	// Check draws random parameters, large ones for the saturated cases.
 	Parameters model.Parameters
 }
 
-// clamped is a machine whose sigmoid is cut off: it takes σ(z) for 1 from
-// z = SigmoidOne() on. Beyond it the machine may be off by 1 − σ(z).
+// clamped is a machine that returns 1 for σ(z) from z = SigmoidOne() on. From
+// there on the check allows it an error of 1 − σ(z).
 type clamped interface{ SigmoidOne() float64 }
 
-// Check compares the gradients of machine m, and leaves m with the parameters
-// that it had. The error is for a check that could not be made; whether the
-// gradients agree is Report.OK.
+// Check checks the gradients of machine m and restores the parameters of m. It
+// returns an error if the check could not be completed. Report.OK says whether the
+// gradients agree.
 func Check(m vm.VM, o Options) (report Report, err error) {
 	n := m.Network()
 	if err := n.Check(); err != nil {
@@ -72,10 +75,10 @@ func Check(m vm.VM, o Options) (report Report, err error) {
 	}
 	if o.Parameters != nil {
 		if err := o.Parameters.Check(n); err != nil {
-			return Report{}, fmt.Errorf("gradcheck: the parameters are of another network: %w", err)
+			return Report{}, fmt.Errorf("gradcheck: the parameters do not fit the network: %w", err)
 		}
 		if bad := o.Parameters.NonFinite(); bad != "" {
-			return Report{}, fmt.Errorf("gradcheck: %s is not finite: check the parameters of an earlier epoch", bad)
+			return Report{}, fmt.Errorf("gradcheck: %s is not finite: use the parameters of an earlier epoch", bad)
 		}
 	}
 	o = o.withDefaults()
@@ -125,7 +128,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// check adds one case to the report.
+// check runs one case and adds its results to the report.
 func (rep *Report) check(r *rand.Rand, m vm.VM, o Options, c testCase) error {
 	n := m.Network()
 	if err := m.SetParameters(c.parameters); err != nil {
@@ -142,7 +145,7 @@ func (rep *Report) check(r *rand.Rand, m vm.VM, o Options, c testCase) error {
 	deltaCost, g := delta.MiniBatch(net, c.xs, c.ys)
 	byHand := fromDelta(n, g)
 
-	// How far rounding may move the machine's values, and delta's.
+	// The largest rounding errors of the machine's values and of delta's.
 	machineCost, e := rounding(net, c.xs, c.ys, unitRoundoff(n.Precision), rep.SigmoidOne)
 	machine := fromDelta(n, e)
 	ownCost, e := rounding(net, c.xs, c.ys, unitRoundoff(model.Float64), 0)
@@ -171,8 +174,7 @@ func (rep *Report) check(r *rand.Rand, m vm.VM, o Options, c testCase) error {
 	return nil
 }
 
-// tensor is a weight matrix or a bias with its gradients; a bias has one
-// column.
+// tensor is a weight matrix or a bias, with its gradients. A bias has one column.
 type tensor struct {
 	name       string
 	layer      int // l, from 2
@@ -180,12 +182,12 @@ type tensor struct {
 	bias       bool
 
 	symbolic, delta []float64
-	machine, own    []float64 // the rounding error allowed to symbolic and to delta
+	machine, own    []float64 // rounding errors allowed in symbolic and in delta
 	bounds          [pairEnd]float64
 }
 
-// tensors returns the weight matrix, and the bias if there is one, of the
-// layer at index i.
+// tensors returns the tensors of the layer at index i: the weight matrix, and the
+// bias if the network has one.
 func tensors(n model.Network, i int, symbolic, delta, machine, own model.Parameters) []tensor {
 	w := tensor{
 		name: model.WeightName(i), layer: i + 2, rows: symbolic[i].Out, cols: symbolic[i].In,
@@ -203,13 +205,14 @@ func tensors(n model.Network, i int, symbolic, delta, machine, own model.Paramet
 	return []tensor{w, b}
 }
 
-// costTensor stands for the cost, which is compared like a tensor of one
+// costTensor represents the cost, which is compared like a tensor with one
 // element.
 func costTensor(n model.Network) tensor {
 	return tensor{name: "cost", rows: 1, cols: 1, bounds: bounds(n.Precision)}
 }
 
-// sample returns the elements at which to take differences.
+// sample returns the elements at which to take differences: all of them, or about
+// as many as samples says. worst is always among them.
 func (t tensor) sample(r *rand.Rand, all bool, samples, worst int) []int {
 	size := len(t.delta)
 	if all || size <= samples {
@@ -224,7 +227,7 @@ func (t tensor) sample(r *rand.Rand, all bool, samples, worst int) []int {
 		picked[k] = true
 	}
 	const largest = 4
-	var top []int // the elements with the largest gradients, descending
+	var top []int // the elements with the largest gradients, in descending order
 	for k, g := range t.delta {
 		at := len(top)
 		for at > 0 && math.Abs(t.delta[top[at-1]]) < math.Abs(g) {
@@ -255,7 +258,7 @@ func bounds(p model.Precision) [pairEnd]float64 {
 	return [pairEnd]float64{BoundDelta, BoundDifferences, BoundDifferences}
 }
 
-// unitRoundoff returns the largest relative error of one operation.
+// unitRoundoff returns the largest relative rounding error of one operation.
 func unitRoundoff(p model.Precision) float64 {
 	if p == model.Float32 {
 		return 0x1p-24

@@ -18,16 +18,16 @@ import (
 	"trainer/graph/vm/tape"
 )
 
-// gradients computes the mean cost of a mini-batch and its gradients.
+// gradients computes the mean cost of a mini-batch, and its gradients.
 type gradients func(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients)
 
-// fake is a machine whose gradients are a Go function's.
+// fake is a machine whose gradients come from a Go function.
 type fake struct {
 	network    model.Network
 	parameters model.Parameters
 	gradients  gradients
-	alter      func(model.Parameters) // of each result; nil: nothing
-	err        error                  // of Gradients
+	alter      func(model.Parameters) // changes each result; nil: no change
+	err        error                  // returned by Gradients
 }
 
 func newFake(n model.Network, g gradients) *fake {
@@ -100,7 +100,7 @@ func rows(v []float64, n int) []delta.Vector {
 	return vs
 }
 
-// parts are the places where a fault can be planted in backpropagation.
+// parts are the steps of backpropagation in which a fault can be planted.
 type parts struct {
 	output func(g delta.Activation, y, a, z delta.Vector) delta.Vector                          // A.64
 	hidden func(g delta.Activation, wNext delta.Matrix, deltaNext, z delta.Vector) delta.Vector // A.65
@@ -109,7 +109,7 @@ type parts struct {
 	bias   func(deltas []delta.Vector) delta.Vector                                             // A.61, A.66
 }
 
-// right has no fault.
+// right returns the steps without a fault.
 func right() parts {
 	return parts{
 		output: delta.OutputDelta,
@@ -120,7 +120,7 @@ func right() parts {
 	}
 }
 
-// with returns the gradients of right after change.
+// with returns the gradients that the steps of right give after change.
 func with(change func(*parts)) gradients {
 	f := right()
 	change(&f)
@@ -146,8 +146,8 @@ func with(change func(*parts)) gradients {
 	}
 }
 
-// printedA66 averages δ^L over the samples and goes on with the means of z and
-// a, one reading of the text's A.66.
+// printedA66 averages δ^L over the samples and continues with the means of z and
+// a, which is one way to read A.66 as printed.
 func printedA66(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients) {
 	L := net.L()
 	zs, as := make([][]delta.Vector, L+1), make([][]delta.Vector, L+1)
@@ -170,8 +170,8 @@ func printedA66(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradie
 	return delta.MeanCost(net, xs, ys), g
 }
 
-// listing takes each hidden δ from weights that the step (η = 1) has updated
-// already, as the book's program does.
+// listing computes each hidden δ from the weights after the step (η = 1), as the
+// program of the book does.
 func listing(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients) {
 	L := net.L()
 	each := make([]delta.Gradients, 0, len(xs))
@@ -194,10 +194,10 @@ func listing(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients
 	return delta.MeanCost(net, xs, ys), delta.MeanGradients(each)
 }
 
-// TestFaults plants faults in a machine with a 4-4-4 network, square so that
-// no fault is one of shape, and wants each reported for the tensors that it
-// touches and no others. The delta equations are innocent: they agree with the
-// differences throughout.
+// TestFaults plants faults in a machine and checks that each is reported for the
+// tensors that it affects and for no others. The network is 4-4-4: with square
+// matrices no fault changes a shape. The delta equations have no fault, so they
+// must agree with the differences in every case.
 func TestFaults(t *testing.T) {
 	const w2, b2, w3, b3, cost = "layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias", "cost"
 	hidden, weights, biases := []string{w2, b2}, []string{w2, w3}, []string{b2, b3}
@@ -320,14 +320,14 @@ func TestFaults(t *testing.T) {
 				case "symbolic × delta":
 					got = append(got, r.Tensor)
 				case "delta × differences":
-					t.Errorf("%s: the delta equations are blamed: %+v", r.Tensor, r.Relative)
+					t.Errorf("%s: the delta equations fail: %+v", r.Tensor, r.Relative)
 				}
 			}
 			slices.Sort(got)
 			if want := slices.Sorted(slices.Values(tt.want)); !slices.Equal(got, want) {
 				t.Errorf("reported %v, want %v", got, want)
 			}
-			// The differences see it too, but for what is below their bound.
+			// The differences show the fault too, unless it is below their bound.
 			for _, name := range tt.want {
 				if name == cost || strings.Contains(tt.name, "10⁹") {
 					continue
@@ -342,9 +342,9 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestSharpness: the floor does not hide small faults. In every tensor of the
-// trainer's network, one element that is off by a part in 10⁸ (float64) or in a
-// thousand (float32) is caught, at its place.
+// TestSharpness checks that the floor does not hide small faults: in every tensor
+// of the trainer's network the check finds a single element with a relative error
+// of 1e-8 (float64) or 1e-3 (float32), and reports its position.
 func TestSharpness(t *testing.T) {
 	const wrong = 7
 	for _, tt := range []struct {
@@ -368,13 +368,13 @@ func TestSharpness(t *testing.T) {
 				continue
 			}
 			if r.OK || [2]int{r.Relative.Row, r.Relative.Col} != at {
-				t.Errorf("%v: %s%v is off by %g: reported %+v", tt.precision, r.Tensor, at, tt.off, r)
+				t.Errorf("%v: %s%v has a relative error of %g: reported %+v", tt.precision, r.Tensor, at, tt.off, r)
 			}
 		}
 	}
 }
 
-// networks are those of the checks on real machines.
+// networks returns the networks that are checked on a real machine.
 func networks() []model.Network {
 	ns := make([]model.Network, 0, 24)
 	for _, layers := range [][]int{{4, 3, 2}, {784, 50, 10}, {784, 24, 16, 10}} {
@@ -410,7 +410,7 @@ func TestTape(t *testing.T) {
 			m := newTape(t, n)
 			o := gradcheck.Options{Seed: 1}
 			if n.Inputs() > 100 && n.String() != "784-50-10 sigmoid, with bias, float64" {
-				o.Batches = []int{2} // for time; the other sizes are in the small networks
+				o.Batches = []int{2} // to save time; the small networks use all sizes
 			}
 			report, err := gradcheck.Check(m, o)
 			if err != nil {
@@ -427,8 +427,8 @@ func TestTape(t *testing.T) {
 	}
 }
 
-// TestTapeGiven checks at given parameters, as after training, and that the
-// machine's own are back afterwards.
+// TestTapeGiven checks at given parameters, as after training. The machine must
+// have its own parameters back afterwards.
 func TestTapeGiven(t *testing.T) {
 	n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: model.Float32}
 	m := newTape(t, n)
@@ -458,11 +458,11 @@ func TestTapeGiven(t *testing.T) {
 	}
 }
 
-// Snapshot and Idle belong to training, which a fake cannot do.
+// Snapshot and Idle are for training, which a fake does not support.
 func (*fake) Snapshot() (vm.Snapshot, error) { return nil, errors.New("no snapshots") }
 func (*fake) Idle(int) bool                  { return false }
 
-// clampedFake is a fake that says from where its sigmoid is cut off.
+// clampedFake is a fake that declares from which z on its sigmoid is 1.
 type clampedFake struct {
 	*fake
 	one float64
@@ -470,8 +470,8 @@ type clampedFake struct {
 
 func (c clampedFake) SigmoidOne() float64 { return c.one }
 
-// TestSigmoidOne: a machine that takes σ(z) for 1 from z = 19 on, and does not
-// say so, is found out.
+// TestSigmoidOne checks a machine that returns 1 for σ(z) from z = 19 on. It must
+// pass only if it declares this.
 func TestSigmoidOne(t *testing.T) {
 	g := func(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients) {
 		exact := net.G.G
@@ -511,7 +511,7 @@ func TestErrors(t *testing.T) {
 	}{
 		{"network", model.Network{Layers: []int{4}}, gradcheck.Options{}, nil, "network of 1 layers"},
 		{"batch", n, gradcheck.Options{Batches: []int{2, 0}}, nil, "batch of 0 samples: want 1 or more"},
-		{"shape", n, gradcheck.Options{Parameters: model.NewParameters(model.Network{Layers: []int{4, 2}})}, nil, "of another network: parameters of 1 layers, want 2"},
+		{"shape", n, gradcheck.Options{Parameters: model.NewParameters(model.Network{Layers: []int{4, 2}})}, nil, "do not fit the network: parameters of 1 layers, want 2"},
 		{"NaN", n, gradcheck.Options{Parameters: nan}, nil, "layers.1.bias is not finite"},
 		{"machine", n, gradcheck.Options{}, errors.New("out of paper"), "random, one-hot, batch 1: out of paper"},
 	}
@@ -552,7 +552,7 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(encoded) != string(again) {
-		t.Error("the same seed gives another report")
+		t.Error("the same seed gives a different report")
 	}
 	var decoded struct {
 		OK   bool
@@ -593,7 +593,7 @@ func TestReport(t *testing.T) {
 	for _, want := range []string{
 		"Gradients of 4-3-2 sigmoid, with bias, float64 on machine fake, at random parameters, seed 5.",
 		"layers.1.weight[1,1], symbolic × delta: NaN and ",
-		"2 of 13 comparisons are out of their bounds.",
+		"2 of 13 comparisons exceed their bound.",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, b.String())

@@ -12,7 +12,7 @@ import (
 	"trainer/graph/vm"
 )
 
-// The pairs of gradients.
+// pair is a pair of gradients that are compared.
 type pair int
 
 const (
@@ -24,7 +24,7 @@ const (
 
 var pairNames = [pairEnd]string{"symbolic × delta", "symbolic × differences", "delta × differences"}
 
-// Report is the outcome of a check.
+// Report is the result of a check.
 type Report struct {
 	Machine string   `json:"machine"`
 	Network string   `json:"network"`
@@ -33,34 +33,34 @@ type Report struct {
 	Cases   []string `json:"cases"` // names of the cases, in order
 	Rows    []Row    `json:"rows"`
 
-	SigmoidOne float64 `json:"sigmoid_one,omitempty"` // the z from which the machine takes σ(z) for 1; 0: nowhere
+	SigmoidOne float64 `json:"sigmoid_one,omitempty"` // the z from which on the machine returns 1 for σ(z); 0: never
 }
 
-// Row is a tensor, or the cost, and a pair of its gradients.
+// Row is the comparison of one pair of gradients for one tensor or for the cost.
 type Row struct {
 	Layer    int        `json:"layer"` // l, from 2; 0 for the cost
 	Tensor   string     `json:"tensor"`
 	Shape    [2]int     `json:"shape"` // a bias is n^l × 1
 	Pair     string     `json:"pair"`
-	Compared int        `json:"compared"` // elements, over all cases
-	Floored  int        `json:"floored"`  // of these, elements smaller than the floor
+	Compared int        `json:"compared"` // number of elements compared, over all cases
+	Floored  int        `json:"floored"`  // number of these that are smaller than the floor
 	Absolute Difference `json:"absolute"` // the largest |a − b|
 	Relative Difference `json:"relative"` // the largest |a − b| / max(|a|, |b|, floor)
 	Bound    float64    `json:"bound"`    // on Relative
 	OK       bool       `json:"ok"`
 }
 
-// Difference is how far two numbers a and b are apart, and where.
+// Difference is the difference of two numbers a and b, and where it occurred.
 type Difference struct {
 	Value Number `json:"value"`
-	A     Number `json:"a"` // the gradient that the pair names first
+	A     Number `json:"a"` // from the first gradient of the pair
 	B     Number `json:"b"`
 	Case  string `json:"case"`
 	Row   int    `json:"row"` // i and j of w_ij, from 0
 	Col   int    `json:"col"`
 }
 
-// Number is a float64 that is null in JSON where it is not finite.
+// Number is a float64. In JSON it is null if it is not finite.
 type Number float64
 
 // MarshalJSON implements json.Marshaler.
@@ -79,8 +79,9 @@ func newReport(m vm.VM, o Options) Report {
 	return rep
 }
 
-// compare adds element k of the tensor, row-major, in a case. allowed is the
-// absolute difference that rounding may make.
+// compare adds the comparison of a and b, the values of element k (row-major) in
+// the case with the given name. allowed is the largest absolute difference that
+// rounding can cause.
 func (row *Row) compare(name string, k int, a, b, allowed float64) {
 	absolute := math.Abs(a - b)
 	size, floor := max(math.Abs(a), math.Abs(b)), allowed/row.Bound
@@ -90,7 +91,7 @@ func (row *Row) compare(name string, k int, a, b, allowed float64) {
 	}
 	switch {
 	case absolute == 0:
-		relative = 0 // also where both are 0 and nothing is allowed
+		relative = 0 // also if the floor is 0, where the quotient is NaN
 	case math.IsNaN(absolute) || math.IsInf(absolute, 0):
 		absolute, relative = math.Inf(1), math.Inf(1)
 	}
@@ -107,8 +108,8 @@ func (row *Row) compare(name string, k int, a, b, allowed float64) {
 	row.OK = row.OK && relative <= row.Bound
 }
 
-// row returns the row of t and p, a new one if need be. It is good until the
-// next call.
+// row returns the row for t and p, and adds one if there is none. The pointer is
+// valid until the next call.
 func (rep *Report) row(t tensor, p pair) *Row {
 	for i := range rep.Rows {
 		if r := &rep.Rows[i]; r.Tensor == t.name && r.Pair == pairNames[p] {
@@ -125,7 +126,7 @@ func (rep *Report) row(t tensor, p pair) *Row {
 // OK reports whether every row is within its bound.
 func (rep Report) OK() bool { return len(rep.Rows) > 0 && len(rep.Failed()) == 0 }
 
-// Failed returns the rows that are out of their bounds.
+// Failed returns the rows whose difference exceeds the bound.
 func (rep Report) Failed() []Row {
 	var failed []Row
 	for _, r := range rep.Rows {
@@ -136,8 +137,8 @@ func (rep Report) Failed() []Row {
 	return failed
 }
 
-// JSON returns the report as an indented JSON object, with "ok" beside the
-// fields of Report.
+// JSON returns the report as an indented JSON object: the fields of Report and
+// "ok".
 func (rep Report) JSON() ([]byte, error) {
 	return json.MarshalIndent(struct {
 		OK bool `json:"ok"`
@@ -145,12 +146,12 @@ func (rep Report) JSON() ([]byte, error) {
 	}{rep.OK(), rep}, "", "  ")
 }
 
-// Text writes the report as a table, and below it each row that failed.
+// Text writes the report as a table, followed by the rows that failed.
 func (rep Report) Text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Gradients of %s on machine %s, at %s, seed %d.\n\n", rep.Network, rep.Machine, rep.At, rep.Seed)
-	b.WriteString("  symbolic     the machine's, from the derivatives that Gorgonia finds in the graph\n")
-	b.WriteString("  delta        the textbook's equations A.45 to A.66, by hand\n")
+	b.WriteString("  symbolic     the machine's gradients, from the derivatives that Gorgonia finds in the graph\n")
+	b.WriteString("  delta        the textbook's equations A.45 to A.66, derived by hand\n")
 	b.WriteString("  differences  central differences of the cost A.46\n\n")
 	var lines strings.Builder
 	line := func(cells ...string) { lines.WriteString(strings.Join(cells, "\t") + "\n") }
@@ -162,7 +163,7 @@ func (rep Report) Text(w io.Writer) error {
 		if r.Layer == 0 {
 			layer = "-"
 		}
-		if name == tensor { // said in the row above
+		if name == tensor { // the row above shows them
 			layer, name, shape = "", "", ""
 		}
 		tensor = r.Tensor
@@ -179,15 +180,15 @@ func (rep Report) Text(w io.Writer) error {
 		return err
 	}
 	b.WriteString(`
-  compared     elements, over all cases
-  floored      of these, elements so small that rounding alone may reach the bound: most are,
-               where the activation saturates
-  absolute     the largest |a − b|; at: the element [i,j] and the case
-  relative     the largest |a − b| / max(|a|, |b|, floor), which the bound is for
+  compared     number of elements compared, over all cases
+  floored      number of these that are so small that rounding alone can reach the bound;
+               most are, where the activation is saturated
+  absolute     the largest |a − b|; at: its element [i,j] and case
+  relative     the largest |a − b| / max(|a|, |b|, floor); it must not exceed the bound
 
 `)
 	if rep.SigmoidOne > 0 {
-		fmt.Fprintf(&b, "The machine takes σ(z) for 1 from z = %g on: beyond, it may be off by 1 − σ(z).\n\n", rep.SigmoidOne)
+		fmt.Fprintf(&b, "The machine returns 1 for σ(z) from z = %g on. The check allows an error of 1 − σ(z) there.\n\n", rep.SigmoidOne)
 	}
 	lines.Reset()
 	for i, name := range rep.Cases {
@@ -200,19 +201,19 @@ func (rep Report) Text(w io.Writer) error {
 	failed := rep.Failed()
 	for _, r := range failed {
 		d := r.Relative
-		fmt.Fprintf(&b, "%s%s, %s: %.9g and %.9g, a relative difference of %.1e, in case %q.\n",
+		fmt.Fprintf(&b, "%s%s, %s: %.9g and %.9g, relative difference %.1e, case %q.\n",
 			r.Tensor, d.at(), r.Pair, float64(d.A), float64(d.B), float64(d.Value), d.Case)
 	}
 	if len(failed) == 0 {
 		fmt.Fprintf(&b, "All %d comparisons agree.\n", len(rep.Rows))
 	} else {
-		fmt.Fprintf(&b, "%d of %d comparisons are out of their bounds.\n", len(failed), len(rep.Rows))
+		fmt.Fprintf(&b, "%d of %d comparisons exceed their bound.\n", len(failed), len(rep.Rows))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// align writes lines with their cells, which tabs separate, in columns.
+// align writes lines of tab-separated cells as aligned columns.
 func align(w io.Writer, lines string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if _, err := io.WriteString(table, lines); err != nil {
@@ -221,5 +222,5 @@ func align(w io.Writer, lines string) error {
 	return table.Flush()
 }
 
-// at says which element: "[3,7]".
+// at formats the position of the element: "[3,7]".
 func (d Difference) at() string { return fmt.Sprintf("[%d,%d]", d.Row, d.Col) }

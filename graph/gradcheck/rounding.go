@@ -6,32 +6,33 @@ import (
 	"trainer/graph/delta"
 )
 
-// ulps is the error, in units of the unit roundoff, allowed to one function or
-// a short chain of operations: e^z and the quotient of σ, tanh, a(1 − a), a
-// product of two or three factors.
+// ulps is the error, in units of the unit roundoff, that is allowed for one
+// function or a short chain of operations: e^z and the quotient in σ, tanh,
+// a(1 − a), or a product of two or three factors.
 const ulps = 4
 
-// sumError returns the error of a sum of n products, in units of the unit
-// roundoff and of the terms' magnitude Σ|w||a|. In the worst case all n errors
-// point one way, which gives n. They behave as independent errors do, and grow
-// as √n: Higham and Mary, A new approach to probabilistic rounding error
-// analysis, SIAM J. Sci. Comput. 41 (2019), where λ√n holds for all but
-// 2exp(−λ²/2) of sums. 4√n is used, and n where that is less. It holds for
-// every order of summation, with fused multiply-adds or without.
+// sumError returns a bound on the error of a sum of n products, in units of the
+// unit roundoff times the magnitude of the terms, Σ|w||a|. In the worst case all n
+// errors have the same sign, which gives n. In practice they behave like
+// independent errors and grow like √n: Higham and Mary, A new approach to
+// probabilistic rounding error analysis, SIAM J. Sci. Comput. 41 (2019), show that
+// λ√n holds for all but a fraction 2exp(−λ²/2) of sums. sumError returns the
+// smaller of 4√n and n. It holds for any order of summation, with or without fused
+// multiply-adds.
 func sumError(n int) float64 {
 	return min(float64(n), 4*math.Sqrt(float64(n)))
 }
 
-// rounding returns how far the mean cost and its gradients, evaluated with
-// unit roundoff u, may be from their exact values: a running error analysis.
-// It goes through the same equations as the evaluation, with magnitudes in
-// place of values and the error of each operation added. Products of two errors
-// count where both factors may be all error, as y − a and g' are when σ is flat;
-// for the others the last line doubles the result.
+// rounding bounds the rounding errors of the mean cost and of its gradients when
+// they are evaluated with unit roundoff u. It is a running error analysis: it
+// follows the equations of the evaluation, uses magnitudes in place of values, and
+// adds the error of each operation. A product of two errors is included where both
+// factors can consist entirely of error, as y − a and g' do when σ is flat. The
+// final factor of 2 covers the other products of errors.
 //
-// Where σ saturates, the error of σ' = a(1 − a) is that of a, not of σ': this
-// is what makes the bound on a difference much larger than u times the
-// gradient, and what a plain relative bound would miss.
+// Where σ is saturated, the absolute error of σ' = a(1 − a) is about that of a,
+// which is much larger than u·σ'. A bound relative to the gradient alone would
+// miss this.
 //
 // sigmoidOne is Report.SigmoidOne.
 func rounding(net delta.Network, xs, ys []delta.Vector, u, sigmoidOne float64) (cost float64, grad delta.Gradients) {
@@ -60,7 +61,7 @@ func rounding(net delta.Network, xs, ys []delta.Vector, u, sigmoidOne float64) (
 		d := delta.Deltas(net, p, ys[s])
 		prime := make([]delta.Vector, L+1)                                 // g'(z^l)
 		eA, ePrime := make([]delta.Vector, L+1), make([]delta.Vector, L+1) // their errors, in units of u
-		eA[1] = make(delta.Vector, len(xs[s]))                             // inputs are exact
+		eA[1] = make(delta.Vector, len(xs[s]))                             // inputs have no error
 		for l := 2; l <= L; l++ {
 			n := len(p.Z[l])
 			prime[l] = delta.Apply(net.G.Prime, p.Z[l])
@@ -115,7 +116,7 @@ func rounding(net delta.Network, xs, ys []delta.Vector, u, sigmoidOne float64) (
 				eD[l][i] = eV*prime[l][i] + math.Abs(v[i])*(ePrime[l][i]+ulps*prime[l][i]) + u*eV*ePrime[l][i] + tiny
 			}
 		}
-		// the mean of δ aᵀ, and of δ
+		// the means of δ aᵀ and of δ
 		sum := sumError(len(xs)) + ulps
 		for l := 2; l <= L; l++ {
 			for i := range grad.W[l] {

@@ -6,18 +6,18 @@ import (
 	"trainer/graph/delta"
 )
 
-// firstStep is the first step, near ε^(1/5) = 6e-4 with ε = 2^−53, where the
-// two errors of slopes.at balance; it is halved once at least. It is a power of
-// two, so that only p + h and p − h are rounded, by 2^−53 |p|: a part of 1e-13
-// or so of the step.
+// firstStep is the first step size. The two errors in slopes.at balance near
+// h = ε^(1/5) = 6e-4, where ε = 2^−53, and slopes.at halves the step at least once.
+// The step is a power of two, so only p + h and p − h are rounded, by 2^−53 |p|,
+// which is about 1e-13 of the step.
 const firstStep = 0x1p-9
 
 // slopes takes central differences of the mean cost A.46 of a mini-batch.
 type slopes struct {
 	net       delta.Network
 	ys        []delta.Vector
-	passes    []delta.Pass // at the parameters, unchanged
-	costError float64      // the rounding error of the cost
+	passes    []delta.Pass // forward passes at the unchanged parameters
+	costError float64      // bound on the rounding error of the cost
 }
 
 func newSlopes(net delta.Network, xs, ys []delta.Vector, costError float64) *slopes {
@@ -28,28 +28,28 @@ func newSlopes(net delta.Network, xs, ys []delta.Vector, costError float64) *slo
 	return s
 }
 
-// at returns ∂E/∂p for the parameter p = w_ij of W^l, or b_i of b^l, and an
-// absolute bound on the rounding error in it.
+// at returns ∂E/∂p for the parameter p, which is w_ij of W^l, or b_i of b^l if
+// bias. It also returns a bound on the absolute rounding error of the result.
 //
 // With D(h) = (E(p+h) − E(p−h)) / 2h, Taylor's theorem gives
 //
 //	D(h) = E' + h²/6 E⁽³⁾ + h⁴/120 E⁽⁵⁾ + …
 //
-// The classic choice is D(h) with h ≈ ε^(1/3) = 5e-6: its errors h²E⁽³⁾/6 and
-// εE/h are both near 3e-11, which is 1e-6 of a gradient of 3e-5: too near for
-// first layers, whose gradients are that small. So the h² term is taken out
-// with a second step, D = (4D(h) − D(2h)) / 3, a central difference of four
-// points. What is left:
+// The usual choice is D(h) with h ≈ ε^(1/3) = 5e-6. Its errors h²E⁽³⁾/6 and εE/h
+// are both about 3e-11, which is 1e-6 of a gradient of 3e-5. Gradients of the
+// first layer are that small, so this is not accurate enough. A second step
+// eliminates the h² term: D = (4D(h) − D(2h)) / 3, a central difference with four
+// points. Its errors are
 //
 //	truncation  h⁴/30 E⁽⁵⁾
-//	rounding    (2·8 + 2·1)/12 e/h = 3/2 e/h, with e the error of one E
+//	rounding    (2·8 + 2·1)/12 e/h = 3/2 e/h, where e is the error of one E
 //
-// which balance near h = ε^(1/5) at 1e-12.
+// They balance near h = ε^(1/5), at about 1e-12.
 //
-// h must be small for this parameter: a large input or weight makes E bend
-// within a short way. So h is halved until D moves by less than a tenth of
-// BoundDifferences, or by no more than rounding moves it. The truncation of the
-// new D is a 16th of the old one's, and so a 15th of the move.
+// The right h depends on the parameter: a large input or weight increases the
+// higher derivatives of E. So at halves h until D changes by less than a tenth of
+// BoundDifferences, or by no more than its rounding error. The truncation error of
+// the new D is a 16th of that of the old D, and so a 15th of the change.
 func (s *slopes) at(l, i, j int, bias bool) (slope, roundingError float64) {
 	p := &s.net.W[l][i][j]
 	if bias {
@@ -80,8 +80,9 @@ func (s *slopes) at(l, i, j int, bias bool) (slope, roundingError float64) {
 	return slope, roundingError
 }
 
-// cost returns the mean cost with the parameters as they are now. Only row i
-// of layer l may have changed, so the values below it are those of s.passes.
+// cost returns the mean cost at the current parameters. Only row i of layer l may
+// differ from the unchanged parameters, so cost takes the values of the layers
+// before l, and the other nodes of layer l, from s.passes.
 func (s *slopes) cost(l, i int) float64 {
 	sum := 0.0
 	for k, p := range s.passes {

@@ -11,7 +11,7 @@ import (
 	"trainer/graph/model"
 )
 
-// eachCase calls f for a case of each kind and some networks.
+// eachCase calls f for one case of each kind and for several networks.
 func eachCase(t *testing.T, precision model.Precision, f func(t *testing.T, n model.Network, c testCase)) {
 	t.Helper()
 	for _, layers := range [][]int{{4, 3, 2}, {300, 20, 10}, {20, 8, 8, 8, 3}} {
@@ -28,7 +28,8 @@ func eachCase(t *testing.T, precision model.Precision, f func(t *testing.T, n mo
 	}
 }
 
-// TestSlopesCost: the short way to the cost gives the cost, bit for bit.
+// TestSlopesCost checks that slopes.cost, which reuses the first layers, gives the
+// same bits as delta.MeanCost.
 func TestSlopesCost(t *testing.T) {
 	eachCase(t, model.Float64, func(t *testing.T, n model.Network, c testCase) {
 		net := toDelta(n, c.parameters)
@@ -52,8 +53,9 @@ func TestSlopesCost(t *testing.T) {
 	})
 }
 
-// TestSlopes takes slopes of costs whose derivative is known: one sigmoid,
-// E = ½(y − σ(wx))², E' = −(y − a) a(1 − a) x, from gentle to nearly a step.
+// TestSlopes takes slopes of a cost whose derivative is known: one sigmoid, with
+// E = ½(y − σ(wx))² and E' = −(y − a) a(1 − a) x. It ranges from a flat function to
+// nearly a step.
 func TestSlopes(t *testing.T) {
 	for _, x := range []float64{1e-3, 1, 30, 1000} {
 		for _, z := range []float64{-8, -1, 0.1, 3} {
@@ -67,20 +69,20 @@ func TestSlopes(t *testing.T) {
 				} else {
 					want *= x
 				}
-				const costError = 0x1p-52 // E < 1/2, and a is off by an ulp or two
+				const costError = 0x1p-52 // E < 1/2, and the error of a is an ulp or two
 				got, e := newSlopes(net, []delta.Vector{{x}}, []delta.Vector{{0.25}}, costError).at(2, 0, 0, bias)
 				if math.Abs(got-want) > e+1e-7*math.Abs(want) {
 					t.Errorf("x %v, z %v, bias %v: %v ± %v, want %v", x, z, bias, got, e, want)
 				}
 				if e > 1e-8*x && !bias {
-					t.Errorf("x %v, z %v: a rounding error of %v allowed", x, z, e)
+					t.Errorf("x %v, z %v: the allowed rounding error is %v", x, z, e)
 				}
 			}
 		}
 	}
 }
 
-// float32Net evaluates the cost and its gradients in float32, in plain order.
+// float32Net evaluates the cost and its gradients in float32, in plain loops.
 func float32Net(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradients) {
 	f := func(v float64) float64 { return float64(float32(v)) }
 	L := net.L()
@@ -141,10 +143,10 @@ func float32Net(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradie
 	return cost, delta.MeanGradients(each)
 }
 
-// TestRounding: what float32 arithmetic does is within the bound, in every
-// element, and the bound is not so wide that it says nothing: somewhere in
-// each random case the error is a 5000th of it at least. (The bound lets the
-// errors of all layers and nodes point one way; they do not.)
+// TestRounding checks that the errors of float32 arithmetic are within the bound
+// for every element. It also checks that the bound is not too wide: in each random
+// case some error is at least a 5000th of its bound. (The bound assumes that the
+// errors of all layers and nodes have the same sign, which they do not.)
 func TestRounding(t *testing.T) {
 	eachCase(t, model.Float32, func(t *testing.T, n model.Network, c testCase) {
 		net := toDelta(n, c.parameters)
@@ -152,7 +154,7 @@ func TestRounding(t *testing.T) {
 		cost, g := delta.MiniBatch(net, c.xs, c.ys)
 		costError, e := rounding(net, c.xs, c.ys, 0x1p-24, 0)
 		if d := math.Abs(cost32 - cost); d > costError {
-			t.Errorf("the cost is off by %v, allowed %v", d, costError)
+			t.Errorf("the error of the cost is %v, bound %v", d, costError)
 		}
 		if !n.Bias {
 			g32.B = nil
@@ -164,14 +166,14 @@ func TestRounding(t *testing.T) {
 				for k := range v.symbolic {
 					d := math.Abs(v.symbolic[k] - v.delta[k])
 					if d > v.machine[k] {
-						t.Fatalf("%s[%d,%d] is %v, off by %v, allowed %v", v.name, k/v.cols, k%v.cols, v.delta[k], d, v.machine[k])
+						t.Fatalf("%s[%d,%d] = %v has an error of %v, bound %v", v.name, k/v.cols, k%v.cols, v.delta[k], d, v.machine[k])
 					}
 					sharpest = max(sharpest, d/v.machine[k])
 				}
 			}
 		}
 		if sharpest < 1./5000 && c.kind.spread == 0 {
-			t.Errorf("the largest error is %v of what is allowed", sharpest)
+			t.Errorf("the largest error is %v of its bound", sharpest)
 		}
 	})
 }
@@ -196,11 +198,12 @@ func TestSample(t *testing.T) {
 		t.Errorf("sampled %d of all 600", len(s))
 	}
 	if s := v.sample(r, false, 600, 0); len(s) != 600 {
-		t.Errorf("sampled %d of 600, want as many", len(s))
+		t.Errorf("sampled %d of 600, want all", len(s))
 	}
 }
 
-// TestKinds: saturated cases saturate, with drawn and with given parameters.
+// TestKinds checks that the saturated cases are saturated, both at random and at
+// given parameters.
 func TestKinds(t *testing.T) {
 	n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: model.Float32}
 	given := parameters(rand.New(rand.NewPCG(3, 4)), n, 0)
@@ -235,8 +238,8 @@ func TestKinds(t *testing.T) {
 			if k.spread > 0 && (spread < k.spread/2 || spread > k.spread*2) || k.spread == 0 && spread > 2 {
 				t.Errorf("%s: z^2 has a spread of %v, want about %v", c.name, spread, k.spread)
 			}
-			if part := float64(zeros) / 4 / 784; math.Abs(part-k.zeros) > 0.05 {
-				t.Errorf("%s: %v of the inputs are zero, want %v", c.name, part, k.zeros)
+			if fraction := float64(zeros) / 4 / 784; math.Abs(fraction-k.zeros) > 0.05 {
+				t.Errorf("%s: a fraction of %v of the inputs is zero, want %v", c.name, fraction, k.zeros)
 			}
 			for i := range rounded {
 				if !slices.Equal(rounded[i].Weight, c.parameters[i].Weight) || !slices.Equal(rounded[i].Bias, c.parameters[i].Bias) {
