@@ -7,18 +7,19 @@ import (
 	"testing"
 )
 
-// ulp32 returns the distance of normal float32 numbers near x.
+// ulp32 returns the spacing of normal float32 numbers near x.
 func ulp32(x float64) float64 {
 	_, e := math.Frexp(x)
 	return math.Ldexp(1, max(e, -125)-24)
 }
 
+// ulp64 returns the spacing of normal float64 numbers near x.
 func ulp64(x float64) float64 {
 	_, e := math.Frexp(x)
 	return math.Ldexp(1, max(e, -1021)-53)
 }
 
-// activation is Sigmoid or Tanh, with a reference in float64.
+// activation is Sigmoid or Tanh, and its reference in float64.
 type activation[T Float] struct {
 	name  string
 	f     func(Set[T]) func(a, z []T, n int)
@@ -33,10 +34,10 @@ func activations[T Float]() []activation[T] {
 	}
 }
 
-// Bounds of the documentation, in ulp.
+// ulps holds the documented error bounds, in ulp.
 var ulps = map[string]float64{"Sigmoid": 2.5, "Tanh": 3}
 
-// TestActivations32 tries every 1,009th float32, and a dense grid around zero.
+// TestActivations32 tests every 1,009th float32, and a dense grid around zero.
 func TestActivations32(t *testing.T) {
 	step := uint64(1009)
 	if testing.Short() {
@@ -83,8 +84,8 @@ func TestActivations32(t *testing.T) {
 	}
 }
 
-// bigExp returns e^x to some 110 bits: the Taylor series of x/2^k, squared k
-// times.
+// bigExp returns e^x to about 110 bits. It sums the Taylor series of e^(x/2^k) and
+// squares the sum k times.
 func bigExp(x float64) *big.Float {
 	const precision, terms = 160, 24
 	k := max(0, math.Ilogb(x)+4)
@@ -117,7 +118,8 @@ func bigActivation(name string, z float64) float64 {
 	return v
 }
 
-// TestActivations64 tries random float64 against multiple precision.
+// TestActivations64 compares the activations of random float64 with references in
+// multiple precision.
 func TestActivations64(t *testing.T) {
 	n := 20000
 	if testing.Short() {
@@ -134,7 +136,7 @@ func TestActivations64(t *testing.T) {
 			z[i] = 700 * (2*rng.Float64() - 1)
 		case 2:
 			z[i] = math.Ldexp(2*rng.Float64()-1, -rng.IntN(20))
-		default: // k·ln 2/2, where the reduction turns
+		default: // near k·ln 2/2, where the argument reduction changes k
 			z[i] = math.Ln2 / 2 * (float64(rng.IntN(60)-30) + 1e-3*rng.NormFloat64())
 		}
 		for name, w := range want {
@@ -159,7 +161,7 @@ func TestActivations64(t *testing.T) {
 	}
 }
 
-// TestActivationLimits: zeros, infinities, NaN and the ends of the range.
+// TestActivationLimits tests zeros, infinities, NaN and the ends of the range.
 func TestActivationLimits(t *testing.T) {
 	t.Run("float32", func(t *testing.T) { testLimits(t, Float32(), math.MaxFloat32, math.SmallestNonzeroFloat32, 1.7e-38) })
 	t.Run("float64", func(t *testing.T) { testLimits(t, Float64(), math.MaxFloat64, math.SmallestNonzeroFloat64, 3.4e-308) })
@@ -203,7 +205,7 @@ func testLimits[T Float](t *testing.T, sets []Set[T], largest, smallest, tail fl
 				check("Tanh in place", c.tanh)
 			}
 		}
-		// NaN in one lane stays in it.
+		// A NaN in one lane must not affect the others.
 		z, a := Aligned[T](lanes[T]()), Aligned[T](lanes[T]())
 		z[1] = T(math.NaN())
 		s.Sigmoid(a, z, len(z))

@@ -7,7 +7,7 @@ package kernel
 // sparseDotF32AVX2: z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
 func sparseDotF32AVX2(z []float32, b []float32, w []float32, idx []uint16, val []float32)
 
-// sparseAxpyF32AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); the last k first
+// sparseAxpyF32AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyF32AVX2(w []float32, g []float32, idx []uint16, val []float32)
 
 // matVecF32AVX2: z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
@@ -40,13 +40,13 @@ func tanhDeltaF32AVX2(d []float32, g []float32, a []float32)
 // tanhOutputDeltaF32AVX2: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
 func tanhOutputDeltaF32AVX2(d []float32, a []float32, y []float32, alpha float32)
 
-// prefetchF32AVX2: brings idx and val into the first cache
+// prefetchF32AVX2: loads idx and val into the first-level cache
 func prefetchF32AVX2(idx []uint16, val []float32)
 
 // sparseDotF64AVX2: z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
 func sparseDotF64AVX2(z []float64, b []float64, w []float64, idx []uint16, val []float64)
 
-// sparseAxpyF64AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); the last k first
+// sparseAxpyF64AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyF64AVX2(w []float64, g []float64, idx []uint16, val []float64)
 
 // matVecF64AVX2: z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
@@ -79,5 +79,5 @@ func tanhDeltaF64AVX2(d []float64, g []float64, a []float64)
 // tanhOutputDeltaF64AVX2: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
 func tanhOutputDeltaF64AVX2(d []float64, a []float64, y []float64, alpha float64)
 
-// prefetchF64AVX2: brings idx and val into the first cache
+// prefetchF64AVX2: loads idx and val into the first-level cache
 func prefetchF64AVX2(idx []uint16, val []float64)

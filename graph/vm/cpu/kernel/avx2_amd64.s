@@ -25,6 +25,7 @@ GLOBL tail<>(SB), RODATA|NOPTR, $128
 // func sparseDotF32AVX2(z []float32, b []float32, w []float32, idx []uint16, val []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sparseDotF32AVX2(SB), NOSPLIT, $0-120
+	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x02, AX
 	MOVQ idx_base+72(FP), CX
@@ -832,6 +833,7 @@ block0:
 // func sparseAxpyF32AVX2(w []float32, g []float32, idx []uint16, val []float32)
 // Requires: AVX, FMA3
 TEXT ·sparseAxpyF32AVX2(SB), NOSPLIT, $0-96
+	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ idx_base+48(FP), CX
@@ -1632,6 +1634,7 @@ block0:
 // func matVecF32AVX2(z []float32, b []float32, w []float32, a []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·matVecF32AVX2(SB), NOSPLIT, $0-96
+	// z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 	MOVQ z_base+0(FP), AX
 	MOVQ b_base+24(FP), CX
 	MOVQ w_base+48(FP), DX
@@ -1795,7 +1798,7 @@ rows2sum:
 	SUBQ         $0x02, SI
 	JMP          rows2
 
-	// Blocks of 1 rows.
+	// Single rows.
 rows1:
 	CMPQ  SI, $0x01
 	JLT   rows0
@@ -1836,6 +1839,7 @@ rows0:
 // func vecMatF32AVX2(g []float32, w []float32, d []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·vecMatF32AVX2(SB), NOSPLIT, $0-72
+	// g[j] = Σ_i d[i]·w[i·n + j], n = Pad(len(g))
 	MOVQ g_len+8(FP), AX
 	SHLQ $0x02, AX
 	MOVQ d_base+48(FP), CX
@@ -2609,6 +2613,7 @@ block0:
 // func rank1F32AVX2(w []float32, d []float32, a []float32)
 // Requires: AVX, FMA3
 TEXT ·rank1F32AVX2(SB), NOSPLIT, $0-72
+	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 	MOVQ a_len+56(FP), AX
 	SHLQ $0x02, AX
 	MOVQ d_base+24(FP), CX
@@ -3365,6 +3370,7 @@ block0:
 // func axpyF32AVX2(y []float32, x []float32, alpha float32)
 // Requires: AVX, FMA3
 TEXT ·axpyF32AVX2(SB), NOSPLIT, $0-52
+	// y[j] += alpha·x[j]
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         y_len+8(FP), DX
@@ -3405,6 +3411,7 @@ GLOBL expF32<>(SB), RODATA|NOPTR, $60
 // func sigmoidF32AVX2(a []float32, z []float32, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·sigmoidF32AVX2(SB), NOSPLIT, $0-56
+	// a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ a_base+0(FP), AX
 	MOVQ z_base+24(FP), CX
 	MOVQ a_len+8(FP), DX
@@ -3480,6 +3487,7 @@ test:
 // func tanhF32AVX2(a []float32, z []float32, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·tanhF32AVX2(SB), NOSPLIT, $0-56
+	// a[j] = tanh(z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ a_base+0(FP), AX
 	MOVQ z_base+24(FP), CX
 	MOVQ a_len+8(FP), DX
@@ -3567,6 +3575,7 @@ GLOBL deltaF32<>(SB), RODATA|NOPTR, $4
 // func sigmoidDeltaF32AVX2(d []float32, g []float32, a []float32)
 // Requires: AVX
 TEXT ·sigmoidDeltaF32AVX2(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -3593,6 +3602,7 @@ test:
 // func sigmoidOutputDeltaF32AVX2(d []float32, a []float32, y []float32, alpha float32)
 // Requires: AVX
 TEXT ·sigmoidOutputDeltaF32AVX2(SB), NOSPLIT, $0-76
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -3622,6 +3632,7 @@ test:
 // func tanhDeltaF32AVX2(d []float32, g []float32, a []float32)
 // Requires: AVX, FMA3
 TEXT ·tanhDeltaF32AVX2(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -3648,6 +3659,7 @@ test:
 // func tanhOutputDeltaF32AVX2(d []float32, a []float32, y []float32, alpha float32)
 // Requires: AVX, FMA3
 TEXT ·tanhOutputDeltaF32AVX2(SB), NOSPLIT, $0-76
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -3677,6 +3689,7 @@ test:
 // func prefetchF32AVX2(idx []uint16, val []float32)
 // Requires: MMX+
 TEXT ·prefetchF32AVX2(SB), NOSPLIT, $0-48
+	// loads idx and val into the first-level cache
 	MOVQ idx_base+0(FP), AX
 	MOVQ idx_len+8(FP), CX
 	SHLQ $0x01, CX
@@ -3708,6 +3721,7 @@ valtest:
 // func sparseDotF64AVX2(z []float64, b []float64, w []float64, idx []uint16, val []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sparseDotF64AVX2(SB), NOSPLIT, $0-120
+	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x03, AX
 	MOVQ idx_base+72(FP), CX
@@ -4515,6 +4529,7 @@ block0:
 // func sparseAxpyF64AVX2(w []float64, g []float64, idx []uint16, val []float64)
 // Requires: AVX, FMA3
 TEXT ·sparseAxpyF64AVX2(SB), NOSPLIT, $0-96
+	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x03, AX
 	MOVQ idx_base+48(FP), CX
@@ -5315,6 +5330,7 @@ block0:
 // func matVecF64AVX2(z []float64, b []float64, w []float64, a []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·matVecF64AVX2(SB), NOSPLIT, $0-96
+	// z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 	MOVQ z_base+0(FP), AX
 	MOVQ b_base+24(FP), CX
 	MOVQ w_base+48(FP), DX
@@ -5406,7 +5422,7 @@ rows2sum:
 	SUBQ         $0x02, SI
 	JMP          rows2
 
-	// Blocks of 1 rows.
+	// Single rows.
 rows1:
 	CMPQ  SI, $0x01
 	JLT   rows0
@@ -5446,6 +5462,7 @@ rows0:
 // func vecMatF64AVX2(g []float64, w []float64, d []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·vecMatF64AVX2(SB), NOSPLIT, $0-72
+	// g[j] = Σ_i d[i]·w[i·n + j], n = Pad(len(g))
 	MOVQ g_len+8(FP), AX
 	SHLQ $0x03, AX
 	MOVQ d_base+48(FP), CX
@@ -6219,6 +6236,7 @@ block0:
 // func rank1F64AVX2(w []float64, d []float64, a []float64)
 // Requires: AVX, FMA3
 TEXT ·rank1F64AVX2(SB), NOSPLIT, $0-72
+	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 	MOVQ a_len+56(FP), AX
 	SHLQ $0x03, AX
 	MOVQ d_base+24(FP), CX
@@ -6975,6 +6993,7 @@ block0:
 // func axpyF64AVX2(y []float64, x []float64, alpha float64)
 // Requires: AVX, FMA3
 TEXT ·axpyF64AVX2(SB), NOSPLIT, $0-56
+	// y[j] += alpha·x[j]
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         y_len+8(FP), DX
@@ -7021,6 +7040,7 @@ GLOBL expF64<>(SB), RODATA|NOPTR, $168
 // func sigmoidF64AVX2(a []float64, z []float64, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·sigmoidF64AVX2(SB), NOSPLIT, $0-56
+	// a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ a_base+0(FP), AX
 	MOVQ z_base+24(FP), CX
 	MOVQ a_len+8(FP), DX
@@ -7114,6 +7134,7 @@ test:
 // func tanhF64AVX2(a []float64, z []float64, n int)
 // Requires: AVX, AVX2, CMOV, FMA3
 TEXT ·tanhF64AVX2(SB), NOSPLIT, $0-56
+	// a[j] = tanh(z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ a_base+0(FP), AX
 	MOVQ z_base+24(FP), CX
 	MOVQ a_len+8(FP), DX
@@ -7219,6 +7240,7 @@ GLOBL deltaF64<>(SB), RODATA|NOPTR, $8
 // func sigmoidDeltaF64AVX2(d []float64, g []float64, a []float64)
 // Requires: AVX
 TEXT ·sigmoidDeltaF64AVX2(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -7245,6 +7267,7 @@ test:
 // func sigmoidOutputDeltaF64AVX2(d []float64, a []float64, y []float64, alpha float64)
 // Requires: AVX
 TEXT ·sigmoidOutputDeltaF64AVX2(SB), NOSPLIT, $0-80
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -7274,6 +7297,7 @@ test:
 // func tanhDeltaF64AVX2(d []float64, g []float64, a []float64)
 // Requires: AVX, FMA3
 TEXT ·tanhDeltaF64AVX2(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -7300,6 +7324,7 @@ test:
 // func tanhOutputDeltaF64AVX2(d []float64, a []float64, y []float64, alpha float64)
 // Requires: AVX, FMA3
 TEXT ·tanhOutputDeltaF64AVX2(SB), NOSPLIT, $0-80
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -7329,6 +7354,7 @@ test:
 // func prefetchF64AVX2(idx []uint16, val []float64)
 // Requires: MMX+
 TEXT ·prefetchF64AVX2(SB), NOSPLIT, $0-48
+	// loads idx and val into the first-level cache
 	MOVQ idx_base+0(FP), AX
 	MOVQ idx_len+8(FP), CX
 	SHLQ $0x01, CX

@@ -25,6 +25,7 @@ GLOBL tail<>(SB), RODATA|NOPTR, $128
 // func sparseDotF32AVX512(z []float32, b []float32, w []float32, idx []uint16, val []float32)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseDotF32AVX512(SB), NOSPLIT, $0-120
+	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x02, AX
 	MOVQ idx_base+72(FP), CX
@@ -918,6 +919,7 @@ block0:
 // func sparseAxpyF32AVX512(w []float32, g []float32, idx []uint16, val []float32)
 // Requires: AVX, FMA3
 TEXT ·sparseAxpyF32AVX512(SB), NOSPLIT, $0-96
+	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x02, AX
 	MOVQ idx_base+48(FP), CX
@@ -2981,6 +2983,7 @@ block0:
 // func matVecF32AVX512(z []float32, b []float32, w []float32, a []float32)
 // Requires: AVX, AVX512F, AVX512VL
 TEXT ·matVecF32AVX512(SB), NOSPLIT, $0-96
+	// z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 	MOVQ z_base+0(FP), AX
 	MOVQ b_base+24(FP), CX
 	MOVQ w_base+48(FP), DX
@@ -3152,7 +3155,7 @@ rows2sum:
 	SUBQ          $0x02, SI
 	JMP           rows2
 
-	// Blocks of 1 rows.
+	// Single rows.
 rows1:
 	CMPQ   SI, $0x01
 	JLT    rows0
@@ -3195,6 +3198,7 @@ rows0:
 // func vecMatF32AVX512(g []float32, w []float32, d []float32)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·vecMatF32AVX512(SB), NOSPLIT, $0-72
+	// g[j] = Σ_i d[i]·w[i·n + j], n = Pad(len(g))
 	MOVQ g_len+8(FP), AX
 	SHLQ $0x02, AX
 	MOVQ d_base+48(FP), CX
@@ -4036,6 +4040,7 @@ block0:
 // func rank1F32AVX512(w []float32, d []float32, a []float32)
 // Requires: AVX, FMA3
 TEXT ·rank1F32AVX512(SB), NOSPLIT, $0-72
+	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 	MOVQ a_len+56(FP), AX
 	SHLQ $0x02, AX
 	MOVQ d_base+24(FP), CX
@@ -6001,6 +6006,7 @@ block0:
 // func axpyF32AVX512(y []float32, x []float32, alpha float32)
 // Requires: AVX, AVX512F
 TEXT ·axpyF32AVX512(SB), NOSPLIT, $0-52
+	// y[j] += alpha·x[j]
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         y_len+8(FP), DX
@@ -6041,6 +6047,7 @@ GLOBL expF32<>(SB), RODATA|NOPTR, $60
 // func sigmoidF32AVX512(a []float32, z []float32, n int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·sigmoidF32AVX512(SB), NOSPLIT, $0-56
+	// a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ         a_base+0(FP), AX
 	MOVQ         z_base+24(FP), CX
 	MOVQ         a_len+8(FP), DX
@@ -6114,6 +6121,7 @@ test:
 // func tanhF32AVX512(a []float32, z []float32, n int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·tanhF32AVX512(SB), NOSPLIT, $0-56
+	// a[j] = tanh(z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ         a_base+0(FP), AX
 	MOVQ         z_base+24(FP), CX
 	MOVQ         a_len+8(FP), DX
@@ -6196,6 +6204,7 @@ GLOBL deltaF32<>(SB), RODATA|NOPTR, $4
 // func sigmoidDeltaF32AVX512(d []float32, g []float32, a []float32)
 // Requires: AVX, AVX512F
 TEXT ·sigmoidDeltaF32AVX512(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -6222,6 +6231,7 @@ test:
 // func sigmoidOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float32)
 // Requires: AVX, AVX512F
 TEXT ·sigmoidOutputDeltaF32AVX512(SB), NOSPLIT, $0-76
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -6251,6 +6261,7 @@ test:
 // func tanhDeltaF32AVX512(d []float32, g []float32, a []float32)
 // Requires: AVX, AVX512F
 TEXT ·tanhDeltaF32AVX512(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -6277,6 +6288,7 @@ test:
 // func tanhOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float32)
 // Requires: AVX, AVX512F
 TEXT ·tanhOutputDeltaF32AVX512(SB), NOSPLIT, $0-76
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -6306,6 +6318,7 @@ test:
 // func prefetchF32AVX512(idx []uint16, val []float32)
 // Requires: MMX+
 TEXT ·prefetchF32AVX512(SB), NOSPLIT, $0-48
+	// loads idx and val into the first-level cache
 	MOVQ idx_base+0(FP), AX
 	MOVQ idx_len+8(FP), CX
 	SHLQ $0x01, CX
@@ -6337,6 +6350,7 @@ valtest:
 // func sparseDotF64AVX512(z []float64, b []float64, w []float64, idx []uint16, val []float64)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseDotF64AVX512(SB), NOSPLIT, $0-120
+	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x03, AX
 	MOVQ idx_base+72(FP), CX
@@ -7230,6 +7244,7 @@ block0:
 // func sparseAxpyF64AVX512(w []float64, g []float64, idx []uint16, val []float64)
 // Requires: AVX, FMA3
 TEXT ·sparseAxpyF64AVX512(SB), NOSPLIT, $0-96
+	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x03, AX
 	MOVQ idx_base+48(FP), CX
@@ -9293,6 +9308,7 @@ block0:
 // func matVecF64AVX512(z []float64, b []float64, w []float64, a []float64)
 // Requires: AVX, AVX512F, AVX512VL
 TEXT ·matVecF64AVX512(SB), NOSPLIT, $0-96
+	// z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 	MOVQ z_base+0(FP), AX
 	MOVQ b_base+24(FP), CX
 	MOVQ w_base+48(FP), DX
@@ -9457,7 +9473,7 @@ rows2sum:
 	SUBQ          $0x02, SI
 	JMP           rows2
 
-	// Blocks of 1 rows.
+	// Single rows.
 rows1:
 	CMPQ   SI, $0x01
 	JLT    rows0
@@ -9499,6 +9515,7 @@ rows0:
 // func vecMatF64AVX512(g []float64, w []float64, d []float64)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·vecMatF64AVX512(SB), NOSPLIT, $0-72
+	// g[j] = Σ_i d[i]·w[i·n + j], n = Pad(len(g))
 	MOVQ g_len+8(FP), AX
 	SHLQ $0x03, AX
 	MOVQ d_base+48(FP), CX
@@ -10340,6 +10357,7 @@ block0:
 // func rank1F64AVX512(w []float64, d []float64, a []float64)
 // Requires: AVX, FMA3
 TEXT ·rank1F64AVX512(SB), NOSPLIT, $0-72
+	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 	MOVQ a_len+56(FP), AX
 	SHLQ $0x03, AX
 	MOVQ d_base+24(FP), CX
@@ -12305,6 +12323,7 @@ block0:
 // func axpyF64AVX512(y []float64, x []float64, alpha float64)
 // Requires: AVX, AVX512F
 TEXT ·axpyF64AVX512(SB), NOSPLIT, $0-56
+	// y[j] += alpha·x[j]
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         y_len+8(FP), DX
@@ -12351,6 +12370,7 @@ GLOBL expF64<>(SB), RODATA|NOPTR, $168
 // func sigmoidF64AVX512(a []float64, z []float64, n int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·sigmoidF64AVX512(SB), NOSPLIT, $0-56
+	// a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ         a_base+0(FP), AX
 	MOVQ         z_base+24(FP), CX
 	MOVQ         a_len+8(FP), DX
@@ -12442,6 +12462,7 @@ test:
 // func tanhF64AVX512(a []float64, z []float64, n int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV
 TEXT ·tanhF64AVX512(SB), NOSPLIT, $0-56
+	// a[j] = tanh(z[j]) for j < n, 0 for n ≤ j < len(a)
 	MOVQ         a_base+0(FP), AX
 	MOVQ         z_base+24(FP), CX
 	MOVQ         a_len+8(FP), DX
@@ -12542,6 +12563,7 @@ GLOBL deltaF64<>(SB), RODATA|NOPTR, $8
 // func sigmoidDeltaF64AVX512(d []float64, g []float64, a []float64)
 // Requires: AVX, AVX512F
 TEXT ·sigmoidDeltaF64AVX512(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -12568,6 +12590,7 @@ test:
 // func sigmoidOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float64)
 // Requires: AVX, AVX512F
 TEXT ·sigmoidOutputDeltaF64AVX512(SB), NOSPLIT, $0-80
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -12597,6 +12620,7 @@ test:
 // func tanhDeltaF64AVX512(d []float64, g []float64, a []float64)
 // Requires: AVX, AVX512F
 TEXT ·tanhDeltaF64AVX512(SB), NOSPLIT, $0-72
+	// d[j] = g[j]·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
@@ -12623,6 +12647,7 @@ test:
 // func tanhOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float64)
 // Requires: AVX, AVX512F
 TEXT ·tanhOutputDeltaF64AVX512(SB), NOSPLIT, $0-80
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -12652,6 +12677,7 @@ test:
 // func prefetchF64AVX512(idx []uint16, val []float64)
 // Requires: MMX+
 TEXT ·prefetchF64AVX512(SB), NOSPLIT, $0-48
+	// loads idx and val into the first-level cache
 	MOVQ idx_base+0(FP), AX
 	MOVQ idx_len+8(FP), CX
 	SHLQ $0x01, CX

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// goSet returns the kernels as plain loops: the definition of every kernel,
-// and what runs where there is no assembly.
+// goSet returns the kernels as plain loops. They define the kernels, and they run
+// where there is no assembly.
 func goSet[T Float]() Set[T] {
 	return Set[T]{
 		Name:               "go",
@@ -35,7 +35,7 @@ func sparseDot[T Float](z, b, w []T, idx []uint16, val []T) {
 	}
 }
 
-// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); the last k first
+// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpy[T Float](w, g []T, idx []uint16, val []T) {
 	n := Pad[T](len(g))
 	for k, i := range slices.Backward(idx) {
@@ -47,7 +47,7 @@ func sparseAxpy[T Float](w, g []T, idx []uint16, val []T) {
 func matVec[T Float](z, b, w, a []T) {
 	for i := range z {
 		row := w[i*len(a):][:len(a)]
-		// Four sums, for the processor to add at the same time.
+		// Four independent sums let the processor overlap the additions.
 		var s [4]T
 		j := 0
 		for ; j+4 <= len(a); j += 4 {

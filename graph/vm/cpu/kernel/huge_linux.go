@@ -6,11 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hugePage is the size of a huge page of amd64 and arm64.
+// hugePage is the size of a huge page on amd64 and arm64, in bytes.
 const hugePage = 2 << 20
 
-// adviseHuge asks for huge pages for the whole ones in b. It is advice: an
-// error changes nothing but the speed.
+// adviseHuge asks Linux for huge pages wherever one fits entirely within b. It
+// ignores errors, which affect only the speed.
 func adviseHuge(b []byte) {
 	past := int(uintptr(unsafe.Pointer(unsafe.SliceData(b))) % hugePage)
 	skip := (hugePage - past) % hugePage

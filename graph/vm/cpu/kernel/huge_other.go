@@ -2,5 +2,5 @@
 
 package kernel
 
-// adviseHuge does nothing: only Linux takes the advice.
+// adviseHuge does nothing: only Linux has this advice.
 func adviseHuge([]byte) {}

@@ -1,42 +1,44 @@
-// Package kernel has the vector kernels of the CPU machine: the loops in which
-// a step of gradient descent spends its time, for float32 and float64, in
-// AVX-512, AVX2 and pure Go.
+// Package kernel contains the vector kernels of the CPU machine: the loops in
+// which a step of gradient descent spends its time. There is one set of kernels
+// for each of AVX-512, AVX2 and pure Go, in float32 and in float64. README.md
+// explains how the assembly is organised, generated and tested.
 //
 // # Layout
 //
-// A matrix is stored by rows. Its rows are padded to Pad columns, a multiple
-// of 64 bytes, so that kernels work on whole vectors only; n, the distance of
-// rows, includes the padding. A vector that goes with rows, column by column,
-// is padded to n too. SparseDot, SparseAxpy, VecMat and Rank1 also take it cut
-// to Width columns, a multiple of 32 bytes: they then leave out the rest of
-// the padding, which saves time, and n is Pad of its length. A vector with one
-// element for each row (z, b of MatVec, d of VecMat and Rank1) has as many
-// elements as there are rows.
+// Matrices are stored by rows. Each row is padded to a multiple of 64 bytes, so
+// that kernels work on whole vectors only. The row stride n, in elements, includes
+// the padding: n = Pad(columns). There are two kinds of vectors:
+//
+//   - A vector along a row has one element per column and is padded to n as well.
+//     SparseDot, SparseAxpy, VecMat and Rank1 also accept such a vector with only
+//     Width(columns) elements, a multiple of 32 bytes. They then skip the rest of
+//     the padding, which saves time; n is Pad of the vector's length.
+//   - A vector down the rows has one element per row and no padding: z and b of
+//     MatVec, d of VecMat and Rank1.
 //
 // # Padding
 //
-// Elements of padding are zeros, and every kernel keeps them so: Sigmoid and
-// Tanh take the number of columns that are real, and write zeros behind them;
-// with a = 0 there, the deltas are zero there; and with deltas and activations
-// zero, so are the updates of weights and biases.
+// The padding is zero, and every kernel keeps it zero. Sigmoid and Tanh take the
+// number of columns and write zeros after them. Where a is zero, the deltas are
+// zero; where deltas and activations are zero, the updates of weights and biases
+// are zero.
 //
 // # Contract
 //
-// Vectors of one call may not overlap, but where a kernel says so. Any
-// alignment is right; memory from Aligned is fastest. Empty vectors are fine.
-// A kernel's result depends on the values of its inputs only, not on where
-// they lie. Sets differ from each other by rounding: the order of the
-// additions and the fused multiply-adds are a set's own.
+// The vectors of one call must not overlap, except where a kernel allows it. Any
+// alignment is correct; memory from Aligned is fastest. Vectors may be empty. The
+// result of a kernel depends only on the values of its arguments, not on their
+// addresses. The sets round differently: each has its own order of additions
+// and its own use of fused multiply-adds.
 //
-// Lengths that do not fit are a fault of the caller: the functions of a Set
-// panic with "BUG: kernel: …". What they do not check is each index of a
-// sparse row: it is ascending, and the last one is checked. Whoever builds
-// sparse rows sees to the order once.
+// The functions of a Set check the lengths of their arguments and panic with
+// "BUG: kernel: …" if they do not match. The indices of a sparse row must be in
+// ascending order. The functions do not check the order: they check only that the
+// last index is in range. The builder of sparse rows must sort them.
 //
-//	for _, s := range kernel.Float32()[:1] { // the fastest
-//		s.SparseDot(z, b, w, idx, val) // z = b + Wᵀ·x
-//		s.Sigmoid(a, z, 50)
-//	}
+//	s := kernel.Float32()[0]       // the fastest set
+//	s.SparseDot(z, b, w, idx, val) // z = b + Wᵀ·x
+//	s.Sigmoid(a, z, 50)
 package kernel
 
 import (
@@ -47,8 +49,8 @@ import (
 // Float is an element type.
 type Float interface{ float32 | float64 }
 
-// Set is one implementation of all kernels for one element type. n is the
-// distance of rows in elements.
+// Set is an implementation of all kernels for one element type. In the comments of
+// the kernels, n is the row stride in elements.
 type Set[T Float] struct {
 	Name string // "avx512", "avx2" or "go"
 
@@ -57,8 +59,8 @@ type Set[T Float] struct {
 	SparseDot func(z, b, w []T, idx []uint16, val []T)
 
 	// SparseAxpy is w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)). The
-	// indices are different ones; the last k goes first, so that a row which
-	// SparseDot read late is still in the cache.
+	// indices must be distinct. It visits the rows in reverse order, because
+	// the rows that SparseDot read last are still in the cache.
 	SparseAxpy func(w, g []T, idx []uint16, val []T)
 
 	// MatVec is z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a). b may be z.
@@ -76,56 +78,60 @@ type Set[T Float] struct {
 	// Sigmoid is a[j] = 1/(1 + e^−z[j]) for j < n, and 0 for n ≤ j < len(a).
 	// a may be z.
 	//
-	// Bounds, against the exact value: float32 2.5 ulp for z ≥ −87; below, the
-	// result is between 0 and σ(−87), 1.7e-38. float64 2.5 ulp for z ≥ −708;
-	// below, between 0 and σ(−708), 3.4e-308. NaN gives NaN.
+	// Error bounds: 2.5 ulp for z ≥ −87 in float32 and for z ≥ −708 in float64.
+	// For smaller z the result is between 0 and 1.7e-38 ≈ σ(−87) in float32,
+	// and between 0 and 3.4e-308 ≈ σ(−708) in float64. NaN gives NaN.
 	Sigmoid func(a, z []T, n int)
 
 	// Tanh is a[j] = tanh(z[j]) for j < n, and 0 for n ≤ j < len(a). a may be
-	// z. Bounds: float32 3 ulp, float64 3 ulp. NaN gives NaN.
+	// z. Error bound: 3 ulp in float32 and in float64. NaN gives NaN.
 	Tanh func(a, z []T, n int)
 
-	// SigmoidDelta is d[j] = g[j]·a[j]·(1 − a[j]): A.65 with g = Wᵀ·δ, where a
-	// is from Sigmoid. d may be g.
+	// SigmoidDelta is d[j] = g[j]·a[j]·(1 − a[j]): A.65 with g = Wᵀ·δ and a
+	// from Sigmoid. d may be g.
 	SigmoidDelta func(d, g, a []T)
 
-	// TanhDelta is d[j] = g[j]·(1 − a[j]²): A.65 with g = Wᵀ·δ, where a is from
-	// Tanh. d may be g.
+	// TanhDelta is d[j] = g[j]·(1 − a[j]²): A.65 with g = Wᵀ·δ and a from Tanh.
+	// d may be g.
 	TanhDelta func(d, g, a []T)
 
 	// SigmoidOutputDelta is d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]): A.64
-	// times alpha. With alpha = −η all deltas that follow from d are the
-	// updates of A.62 and A.63 already.
+	// times alpha. With alpha = −η, d and all deltas computed from it include
+	// the factor −η, so the updates A.62 and A.63 need no multiplication by η.
 	SigmoidOutputDelta func(d, a, y []T, alpha T)
 
 	// TanhOutputDelta is d[j] = alpha·(a[j] − y[j])·(1 − a[j]²): A.64 times
 	// alpha.
 	TanhOutputDelta func(d, a, y []T, alpha T)
 
-	// Prefetch asks the processor to bring a sparse row into its first cache:
-	// the next sample's, while this one's is at work. It changes nothing.
+	// Prefetch asks the processor to load a sparse row into its first-level
+	// cache. The caller uses it for the next sample while it computes with the
+	// current one. It has no other effect.
 	Prefetch func(idx []uint16, val []T)
 }
 
-// Float32 returns the sets for float32 that this processor can run, the
-// fastest first. The last one is always "go".
+// Float32 returns the float32 sets that this processor supports, fastest first.
+// The last one is always "go".
 func Float32() []Set[float32] { return checkedAll(append(native32(), goSet[float32]())) }
 
-// Float64 returns the sets for float64 that this processor can run, the
-// fastest first. The last one is always "go".
+// Float64 returns the float64 sets that this processor supports, fastest first.
+// The last one is always "go".
 func Float64() []Set[float64] { return checkedAll(append(native64(), goSet[float64]())) }
 
-// alignment of rows in bytes: a cache line, and the longest vector.
+// alignment is the alignment of rows in bytes: the size of a cache line and of the
+// longest vector.
 const alignment = 64
 
-// Pad returns the length of a row with n columns: n, rounded up to 64 bytes.
+// Pad returns the stride of rows with n columns, in elements: n rounded up to a
+// multiple of 64 bytes.
 func Pad[T Float](n int) int {
 	lanes := lanes[T]()
 	return (n + lanes - 1) / lanes * lanes
 }
 
-// Width returns the length of a vector beside rows with n columns: n, rounded
-// up to 32 bytes. It is at most Pad(n).
+// Width returns the smallest length that the kernels accept for a vector along
+// rows with n columns: n rounded up to a multiple of 32 bytes. It is at most
+// Pad(n).
 func Width[T Float](n int) int {
 	half := lanes[T]() / 2
 	return (n + half - 1) / half * half
@@ -137,7 +143,7 @@ func lanes[T Float]() int {
 	return alignment / int(unsafe.Sizeof(t))
 }
 
-// Aligned returns n zeros that begin at a multiple of 64 bytes.
+// Aligned returns n zeros at an address that is a multiple of 64 bytes.
 func Aligned[T Float](n int) []T {
 	if n == 0 {
 		return nil
@@ -149,8 +155,9 @@ func Aligned[T Float](n int) []T {
 	return s[skip : skip+n : skip+n]
 }
 
-// Large returns n zeros for data that is read in no order: on huge pages where
-// the system has them, so that a read needs no walk through page tables.
+// Large returns n zeros for data that is read in random order. Where the system
+// supports it, they are on huge pages, so that fewer reads need a walk through the
+// page tables.
 func Large[E uint16 | float32 | float64](n int) []E {
 	s := make([]E, n)
 	if n > 0 {
@@ -166,46 +173,46 @@ func checkedAll[T Float](sets []Set[T]) []Set[T] {
 	return sets
 }
 
-// checked returns s with the lengths of the arguments checked.
+// checked returns s with checks of the lengths of the arguments.
 func checked[T Float](s Set[T]) Set[T] {
-	odd := lanes[T]() - 1    // the bits of a length that are no whole vectors
-	half := lanes[T]()/2 - 1 // or no half ones
+	mask := lanes[T]() - 1       // a length is a multiple of 64 bytes if length&mask is 0,
+	halfMask := lanes[T]()/2 - 1 // and a multiple of 32 bytes if length&halfMask is 0
 	return Set[T]{
 		Name: s.Name,
 		SparseDot: func(z, b, w []T, idx []uint16, val []T) {
 			n := len(z)
-			if len(b) != n || n&half != 0 || outside(len(w), (n+odd)&^odd, idx, len(val)) {
+			if len(b) != n || n&halfMask != 0 || outside(len(w), (n+mask)&^mask, idx, len(val)) {
 				panic(fmt.Sprintf("BUG: kernel: SparseDot: z %d, b %d, w %d, idx %d, val %d", n, len(b), len(w), len(idx), len(val)))
 			}
 			s.SparseDot(z, b, w, idx, val)
 		},
 		SparseAxpy: func(w, g []T, idx []uint16, val []T) {
 			n := len(g)
-			if n&half != 0 || outside(len(w), (n+odd)&^odd, idx, len(val)) {
+			if n&halfMask != 0 || outside(len(w), (n+mask)&^mask, idx, len(val)) {
 				panic(fmt.Sprintf("BUG: kernel: SparseAxpy: w %d, g %d, idx %d, val %d", len(w), n, len(idx), len(val)))
 			}
 			s.SparseAxpy(w, g, idx, val)
 		},
 		MatVec: func(z, b, w, a []T) {
-			if len(b) != len(z) || len(a)&odd != 0 || len(w) != len(z)*len(a) {
+			if len(b) != len(z) || len(a)&mask != 0 || len(w) != len(z)*len(a) {
 				panic(fmt.Sprintf("BUG: kernel: MatVec: z %d, b %d, w %d, a %d", len(z), len(b), len(w), len(a)))
 			}
 			s.MatVec(z, b, w, a)
 		},
 		VecMat: func(g, w, d []T) {
-			if len(g)&half != 0 || len(w) != (len(g)+odd)&^odd*len(d) {
+			if len(g)&halfMask != 0 || len(w) != (len(g)+mask)&^mask*len(d) {
 				panic(fmt.Sprintf("BUG: kernel: VecMat: g %d, w %d, d %d", len(g), len(w), len(d)))
 			}
 			s.VecMat(g, w, d)
 		},
 		Rank1: func(w, d, a []T) {
-			if len(a)&half != 0 || len(w) != (len(a)+odd)&^odd*len(d) {
+			if len(a)&halfMask != 0 || len(w) != (len(a)+mask)&^mask*len(d) {
 				panic(fmt.Sprintf("BUG: kernel: Rank1: w %d, d %d, a %d", len(w), len(d), len(a)))
 			}
 			s.Rank1(w, d, a)
 		},
 		Axpy: func(y, x []T, alpha T) {
-			if len(x) != len(y) || len(y)&odd != 0 {
+			if len(x) != len(y) || len(y)&mask != 0 {
 				panic(fmt.Sprintf("BUG: kernel: Axpy: y %d, x %d", len(y), len(x)))
 			}
 			s.Axpy(y, x, alpha)
@@ -220,16 +227,17 @@ func checked[T Float](s Set[T]) Set[T] {
 	}
 }
 
-// outside reports whether the last row of idx lies outside of w.
+// outside reports whether idx and val have different lengths, or the last row of
+// idx is outside of w. n is the row stride.
 func outside(w, n int, idx []uint16, val int) bool {
 	k := len(idx)
 	return k != val || k > 0 && (int(idx[k-1])+1)*n > w
 }
 
 func checkedActivation[T Float](name string, f func(a, z []T, n int)) func(a, z []T, n int) {
-	odd := lanes[T]() - 1
+	mask := lanes[T]() - 1
 	return func(a, z []T, n int) {
-		if len(z) != len(a) || len(a)&odd != 0 || uint(n) > uint(len(a)) {
+		if len(z) != len(a) || len(a)&mask != 0 || uint(n) > uint(len(a)) {
 			panic(fmt.Sprintf("BUG: kernel: %s: a %d, z %d, n %d", name, len(a), len(z), n))
 		}
 		f(a, z, n)
@@ -237,9 +245,9 @@ func checkedActivation[T Float](name string, f func(a, z []T, n int)) func(a, z 
 }
 
 func checkedDelta[T Float](name string, f func(d, g, a []T)) func(d, g, a []T) {
-	odd := lanes[T]() - 1
+	mask := lanes[T]() - 1
 	return func(d, g, a []T) {
-		if len(g) != len(d) || len(a) != len(d) || len(d)&odd != 0 {
+		if len(g) != len(d) || len(a) != len(d) || len(d)&mask != 0 {
 			panic(fmt.Sprintf("BUG: kernel: %s: d %d, g %d, a %d", name, len(d), len(g), len(a)))
 		}
 		f(d, g, a)
@@ -247,9 +255,9 @@ func checkedDelta[T Float](name string, f func(d, g, a []T)) func(d, g, a []T) {
 }
 
 func checkedOutputDelta[T Float](name string, f func(d, a, y []T, alpha T)) func(d, a, y []T, alpha T) {
-	odd := lanes[T]() - 1
+	mask := lanes[T]() - 1
 	return func(d, a, y []T, alpha T) {
-		if len(a) != len(d) || len(y) != len(d) || len(d)&odd != 0 {
+		if len(a) != len(d) || len(y) != len(d) || len(d)&mask != 0 {
 			panic(fmt.Sprintf("BUG: kernel: %s: d %d, a %d, y %d", name, len(d), len(a), len(y)))
 		}
 		f(d, a, y, alpha)

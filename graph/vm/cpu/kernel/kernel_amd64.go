@@ -7,7 +7,7 @@ import "golang.org/x/sys/cpu"
 //go:generate go run -C _gen . -isa avx512 -out ../avx512_amd64.s -stubs ../avx512_amd64.go -pkg kernel
 //go:generate go run -C _gen . -isa avx2 -out ../avx2_amd64.s -stubs ../avx2_amd64.go -pkg kernel
 
-// The assembly uses no other extensions than these.
+// The assembly needs these extensions and no others.
 var (
 	hasAVX512 = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && hasAVX2
 	hasAVX2   = cpu.X86.HasAVX2 && cpu.X86.HasFMA
@@ -17,7 +17,7 @@ func native32() []Set[float32] { return native(f32AVX512, f32AVX2) }
 
 func native64() []Set[float64] { return native(f64AVX512, f64AVX2) }
 
-// native returns those of the sets that this processor can run.
+// native returns those of the two sets that this processor supports.
 func native[T Float](avx512, avx2 Set[T]) []Set[T] {
 	var sets []Set[T]
 	if hasAVX512 {

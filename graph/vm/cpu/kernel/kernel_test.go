@@ -10,32 +10,32 @@ import (
 	"unsafe"
 )
 
-// unit roundoffs
+// The unit roundoffs of float32 and float64.
 const (
 	u32 = 0x1p-24
 	u64 = 0x1p-53
 )
 
-// inputs makes vectors between guards: NaN, so that a read outside shows in
-// the result.
+// inputs makes vectors that are surrounded by guard elements. The guards of an
+// input are NaN, so that a read outside the vector changes the result.
 type inputs[T Float] struct {
 	offset int // elements past an aligned address
 	next   func() T
 }
 
 func (in inputs[T]) vector(n int) []T {
-	v, _ := in.between(n, T(math.NaN()))
+	v, _ := in.guarded(n, T(math.NaN()))
 	for i := range v {
 		v[i] = in.next()
 	}
 	return v
 }
 
-// output makes a vector between guards, and the function that reports whether
-// they are as they were.
+// output makes a vector that is surrounded by guard elements, and a function that
+// reports whether the guards are unchanged.
 func (in inputs[T]) output(n int) ([]T, func() bool) {
 	const guard = -987654
-	v, all := in.between(n, guard)
+	v, all := in.guarded(n, guard)
 	return v, func() bool {
 		first := lanes[T]() + in.offset
 		for i, x := range all {
@@ -47,8 +47,9 @@ func (in inputs[T]) output(n int) ([]T, func() bool) {
 	}
 }
 
-// between returns n elements out of a larger array that is full of guards.
-func (in inputs[T]) between(n int, guard T) (v, all []T) {
+// guarded returns a slice v of n elements in a larger array all, which is filled
+// with guard.
+func (in inputs[T]) guarded(n int, guard T) (v, all []T) {
 	m := lanes[T]()
 	all = Aligned[T](n + 3*m)
 	for i := range all {
@@ -57,30 +58,31 @@ func (in inputs[T]) between(n int, guard T) (v, all []T) {
 	return all[m+in.offset:][:n], all
 }
 
-// plain are the linear kernels in float64, straight from their comments. size
-// has the sums of the terms' absolute values, for the bound.
-type plain struct{ sum, size []float64 }
+// reference accumulates the sums of a linear kernel in float64, as in the comment
+// of the kernel. magnitude has the sums of the absolute values of the terms, which
+// the error bound needs.
+type reference struct{ sum, magnitude []float64 }
 
-func newPlain[T Float](start []T) plain {
-	p := plain{make([]float64, len(start)), make([]float64, len(start))}
+func newReference[T Float](start []T) reference {
+	p := reference{make([]float64, len(start)), make([]float64, len(start))}
 	for i, v := range start {
-		p.sum[i], p.size[i] = float64(v), math.Abs(float64(v))
+		p.sum[i], p.magnitude[i] = float64(v), math.Abs(float64(v))
 	}
 	return p
 }
 
-func (p plain) add(at int, x, y float64) {
+func (p reference) add(at int, x, y float64) {
 	p.sum[at] += x * y
-	p.size[at] += math.Abs(x * y)
+	p.magnitude[at] += math.Abs(x * y)
 }
 
-// require fails where got is further from the sums than bound times the size
-// of their terms.
-func (p plain) require(t *testing.T, what string, got []float64, bound float64) {
+// require fails the test if the difference between an element of got and its sum
+// is larger than bound times the magnitude of the terms.
+func (p reference) require(t *testing.T, what string, got []float64, bound float64) {
 	t.Helper()
 	for i, v := range got {
-		if d := math.Abs(v - p.sum[i]); !(d <= bound*p.size[i]) {
-			t.Fatalf("%s [%d]: got %g, want %g: off by %.3g, bound %.3g", what, i, v, p.sum[i], d, bound*p.size[i])
+		if d := math.Abs(v - p.sum[i]); !(d <= bound*p.magnitude[i]) {
+			t.Fatalf("%s [%d]: got %g, want %g: off by %.3g, bound %.3g", what, i, v, p.sum[i], d, bound*p.magnitude[i])
 		}
 	}
 }
@@ -93,46 +95,47 @@ func floats[T Float](v []T) []float64 {
 	return out
 }
 
-// linear runs a kernel at one size, and returns its result beside the plain
-// one, the number of terms of each sum, and whether the guards are whole.
+// linear is a kernel that only multiplies and adds. run calls it at one size. It
+// returns the result, the reference, the number of terms of each sum, and whether
+// the guards are intact and a call in place gave the same result.
 type linear[T Float] struct {
 	name string
-	run  func(s Set[T], in inputs[T], n, rows int, idx []uint16) (got []T, want plain, terms int, whole bool)
+	run  func(s Set[T], in inputs[T], n, rows int, idx []uint16) (got []T, want reference, terms int, intact bool)
 }
 
 func linearKernels[T Float]() []linear[T] {
 	return []linear[T]{
-		{"SparseDot", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, plain, int, bool) {
+		{"SparseDot", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
 			b, w, val := in.vector(n), in.vector(rows*Pad[T](n)), in.vector(len(idx))
-			z, whole := in.output(n)
-			want := newPlain(b)
+			z, intact := in.output(n)
+			want := newReference(b)
 			for k, i := range idx {
 				for j := range n {
 					want.add(j, float64(val[k]), float64(w[int(i)*Pad[T](n)+j]))
 				}
 			}
 			s.SparseDot(z, b, w, idx, val)
-			// In place, the same.
+			// The call in place must give the same result.
 			s.SparseDot(b, b, w, idx, val)
-			return z, want, len(idx), whole() && slices.Equal(z, b)
+			return z, want, len(idx), intact() && slices.Equal(z, b)
 		}},
-		{"SparseAxpy", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, plain, int, bool) {
-			w, whole := in.output(rows * Pad[T](n))
+		{"SparseAxpy", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
+			w, intact := in.output(rows * Pad[T](n))
 			copy(w, in.vector(rows*Pad[T](n)))
 			g, val := in.vector(n), in.vector(len(idx))
-			want := newPlain(w)
+			want := newReference(w)
 			for k, i := range idx {
 				for j := range n {
 					want.add(int(i)*Pad[T](n)+j, float64(val[k]), float64(g[j]))
 				}
 			}
 			s.SparseAxpy(w, g, idx, val)
-			return w, want, 1, whole()
+			return w, want, 1, intact()
 		}},
-		{"MatVec", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, plain, int, bool) {
+		{"MatVec", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, reference, int, bool) {
 			b, w, a := in.vector(rows), in.vector(rows*n), in.vector(n)
-			z, whole := in.output(rows)
-			want := newPlain(b)
+			z, intact := in.output(rows)
+			want := newReference(b)
 			for i := range rows {
 				for j := range n {
 					want.add(i, float64(w[i*n+j]), float64(a[j]))
@@ -140,49 +143,48 @@ func linearKernels[T Float]() []linear[T] {
 			}
 			s.MatVec(z, b, w, a)
 			s.MatVec(b, b, w, a)
-			return z, want, n, whole() && slices.Equal(z, b)
+			return z, want, n, intact() && slices.Equal(z, b)
 		}},
-		{"VecMat", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, plain, int, bool) {
+		{"VecMat", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, reference, int, bool) {
 			w, d := in.vector(rows*Pad[T](n)), in.vector(rows)
-			g, whole := in.output(n)
-			want := newPlain(make([]T, n))
+			g, intact := in.output(n)
+			want := newReference(make([]T, n))
 			for i := range rows {
 				for j := range n {
 					want.add(j, float64(d[i]), float64(w[i*Pad[T](n)+j]))
 				}
 			}
 			s.VecMat(g, w, d)
-			return g, want, rows, whole()
+			return g, want, rows, intact()
 		}},
-		{"Rank1", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, plain, int, bool) {
-			w, whole := in.output(rows * Pad[T](n))
+		{"Rank1", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, reference, int, bool) {
+			w, intact := in.output(rows * Pad[T](n))
 			copy(w, in.vector(rows*Pad[T](n)))
 			d, a := in.vector(rows), in.vector(n)
-			want := newPlain(w)
+			want := newReference(w)
 			for i := range rows {
 				for j := range n {
 					want.add(i*Pad[T](n)+j, float64(d[i]), float64(a[j]))
 				}
 			}
 			s.Rank1(w, d, a)
-			return w, want, 1, whole()
+			return w, want, 1, intact()
 		}},
-		{"Axpy", func(s Set[T], in inputs[T], n, _ int, _ []uint16) ([]T, plain, int, bool) {
-			y, whole := in.output(n)
+		{"Axpy", func(s Set[T], in inputs[T], n, _ int, _ []uint16) ([]T, reference, int, bool) {
+			y, intact := in.output(n)
 			copy(y, in.vector(n))
 			x, alpha := in.vector(n), in.next()
-			want := newPlain(y)
+			want := newReference(y)
 			for j := range n {
 				want.add(j, float64(alpha), float64(x[j]))
 			}
 			s.Axpy(y, x, alpha)
-			return y, want, 1, whole()
+			return y, want, 1, intact()
 		}},
 	}
 }
 
-// pixels returns n of rows indices, ascending, and with a gap where there can
-// be one.
+// pixels returns n indices of rows, in ascending order and spread over all rows.
 func pixels(n, rows int) []uint16 {
 	idx := make([]uint16, n)
 	for k := range idx {
@@ -210,15 +212,14 @@ func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
 			sizes = append(sizes, size{units * unit, rows + 4*(units%4), rows})
 		}
 	}
-	for half := range 40 { // vectors cut to Width
+	for half := range 40 { // vectors of Width elements
 		sizes = append(sizes, size{half * unit / 2, 7 + half%3, half % 6})
 	}
 	for _, s := range sets {
 		for _, k := range linearKernels[T]() {
 			t.Run(s.Name+"/"+k.name, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(1, 2))
-				// Small integers: every sum is exact in any order, and so
-				// are the results.
+				// With small integers every sum is exact in any order.
 				integers := func() T { return T(rng.IntN(17) - 8) }
 				reals := func() T { return T(rng.NormFloat64()) }
 				for i, c := range sizes {
@@ -230,20 +231,20 @@ func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
 					}
 					idx := pixels(c.nonzero, c.rows)
 					in := inputs[T]{offset: i % (unit + 1), next: integers}
-					got, want, _, whole := k.run(s, in, c.n, c.rows, idx)
+					got, want, _, intact := k.run(s, in, c.n, c.rows, idx)
 					what := fmt.Sprintf("%+v, offset %d", c, in.offset)
 					want.require(t, what, floats(got), 0)
-					if !whole {
+					if !intact {
 						t.Fatalf("%s: wrote outside, or differs in place", what)
 					}
 					in.next = reals
-					got, want, terms, whole := k.run(s, in, c.n, c.rows, idx)
-					// Each product and each sum rounds once: at most terms + 1
-					// times for a term (Higham, Accuracy and Stability of
-					// Numerical Algorithms, 2002, section 3.1). The plain loop
-					// in float64 has the same bound with 2^−53.
+					got, want, terms, intact := k.run(s, in, c.n, c.rows, idx)
+					// Each product and each addition rounds once, so a term is
+					// rounded at most terms + 1 times (Higham, Accuracy and
+					// Stability of Numerical Algorithms, 2002, section 3.1).
+					// The reference in float64 has the same bound with 2^−53.
 					want.require(t, what, floats(got), float64(terms+2)*(u+u64))
-					if !whole {
+					if !intact {
 						t.Fatalf("%s: wrote outside, or differs in place", what)
 					}
 				}
@@ -252,7 +253,7 @@ func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
 	}
 }
 
-// TestAlignment: the same bits wherever the vectors lie.
+// TestAlignment checks that a kernel gives the same bits at every alignment.
 func TestAlignment(t *testing.T) {
 	t.Run("float32", func(t *testing.T) { testAlignment(t, Float32()) })
 	t.Run("float64", func(t *testing.T) { testAlignment(t, Float64()) })
@@ -269,7 +270,7 @@ func testAlignment[T Float](t *testing.T, sets []Set[T]) {
 				if offset == 0 {
 					first = got
 				} else if !slices.Equal(got, first) {
-					t.Errorf("%s/%s: other bits at offset %d", s.Name, k.name, offset)
+					t.Errorf("%s/%s: different bits at offset %d", s.Name, k.name, offset)
 				}
 			}
 		}
@@ -311,15 +312,15 @@ func testDeltas[T Float](t *testing.T, sets []Set[T], u float64) {
 							a[j], y[j], g[j] = 0, 0, 0
 						}
 					}
-					d, whole := in.output(n)
+					d, intact := in.output(n)
 					k.run(d, g, a, y, alpha)
-					if !whole() {
+					if !intact() {
 						t.Fatalf("n = %d: wrote outside", n)
 					}
 					for j := range d {
 						want := k.want(float64(g[j]), float64(a[j]), float64(y[j]), float64(alpha))
-						// At most five roundings, of which that of 1 − a² is
-						// relative to 1, and so grows by 1/(1 − a²).
+						// There are at most five roundings. The error of 1 − a² is
+						// relative to 1, so it is divided by 1 − a².
 						v := float64(a[j])
 						bound := 5*(u+u64)*math.Abs(want) + (u+u64)*math.Abs(want)/(1-v*v)
 						if diff := math.Abs(float64(d[j]) - want); !(diff <= bound) {
@@ -329,7 +330,7 @@ func testDeltas[T Float](t *testing.T, sets []Set[T], u float64) {
 							t.Fatalf("n = %d [%d]: padding became %g", n, j, d[j])
 						}
 					}
-					// In place, where that is allowed.
+					// Two of the kernels may work in place.
 					if k.name == "SigmoidDelta" || k.name == "TanhDelta" {
 						k.run(g, g, a, y, alpha)
 						if !slices.Equal(g, d) {
@@ -342,7 +343,8 @@ func testDeltas[T Float](t *testing.T, sets []Set[T], u float64) {
 	}
 }
 
-// TestChecks: lengths that do not fit are refused.
+// TestChecks checks that a kernel panics if the lengths of its arguments do not
+// match.
 func TestChecks(t *testing.T) {
 	t.Run("float32", func(t *testing.T) { testChecks(t, Float32()) })
 	t.Run("float64", func(t *testing.T) { testChecks(t, Float64()) })
@@ -391,7 +393,8 @@ func testChecks[T Float](t *testing.T, sets []Set[T]) {
 	}
 }
 
-// TestPrefetch: any row is fine, and it is as it was.
+// TestPrefetch checks that Prefetch accepts rows of any length and does not change
+// them.
 func TestPrefetch(t *testing.T) {
 	t.Run("float32", func(t *testing.T) { testPrefetch(t, Float32()) })
 	t.Run("float64", func(t *testing.T) { testPrefetch(t, Float64()) })
@@ -435,7 +438,7 @@ func TestAligned(t *testing.T) {
 	}
 }
 
-// TestSets: "go" is always the last set, and no name comes twice.
+// TestSets checks that the last set is "go" and that all names are different.
 func TestSets(t *testing.T) {
 	var names []string
 	for _, s := range Float32() {
@@ -448,6 +451,6 @@ func TestSets(t *testing.T) {
 		}
 	}
 	if names[len(names)-1] != "go" || len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
-		t.Errorf("sets %v: want different ones, go the last", names)
+		t.Errorf("sets %v: want different names, the last one go", names)
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// sample is an image as a sparse row, and its label.
+// sample is an image, as a sparse row, and its label.
 type sample[T Float] struct {
 	idx   []uint16
 	val   []T
 	label int
 }
 
-// strokes returns images like MNIST's: pixels in runs along a few strokes,
-// about 150 of 784.
+// strokes returns images similar to those of MNIST. About 150 of the 784 pixels
+// are not zero; they lie along a few strokes.
 func strokes[T Float](rng *rand.Rand, n int) []sample[T] {
 	samples := make([]sample[T], n)
 	for i := range samples {
@@ -52,8 +52,8 @@ func strokes[T Float](rng *rand.Rand, n int) []sample[T] {
 	return samples
 }
 
-// mnist returns the first n training images from the folder TRAINER_DATA, or
-// nil where it is not set.
+// mnist returns the first n training images of MNIST from the folder that
+// TRAINER_DATA names, or nil if it is not set.
 func mnist[T Float](tb testing.TB, n int) []sample[T] {
 	dir := os.Getenv("TRAINER_DATA")
 	if dir == "" {
@@ -90,8 +90,8 @@ func mnist[T Float](tb testing.TB, n int) []sample[T] {
 	return samples
 }
 
-// network is 784-50-10 with the layout that the kernels want: W² by inputs,
-// W³ by outputs.
+// network is 784-50-10 in the layout that the kernels need: a row of w2 has the
+// weights of one input (W² transposed), and a row of w3 has those of one output.
 type network[T Float] struct {
 	s                      Set[T]
 	n1, n2, n3             int
@@ -122,7 +122,7 @@ func newNetwork[T Float](s Set[T], seed uint64) *network[T] {
 	return n
 }
 
-// step trains with one sample: A.62 to A.65.
+// step takes a training step for one sample, by A.62 to A.65.
 func (n *network[T]) step(x sample[T], rate T) {
 	s := &n.s
 	y := n.target[x.label*len(n.b3):][:len(n.b3)]
@@ -140,8 +140,8 @@ func (n *network[T]) step(x sample[T], rate T) {
 	s.Axpy(n.b2, n.d2, 1)
 }
 
-// plainStep is step in plain float64 loops over unpadded W² (784×50) and W³
-// (10×50), from the equations.
+// plainStep is step in plain float64 loops, straight from the equations. w2 is
+// 784×50 and w3 is 10×50, without padding.
 func plainStep(w2, b2, w3, b3 []float64, idx []uint16, val []float64, label int, rate float64) {
 	a2, a3 := make([]float64, 50), make([]float64, 10)
 	for j := range a2 {
@@ -182,8 +182,8 @@ func plainStep(w2, b2, w3, b3 []float64, idx []uint16, val []float64, label int,
 	}
 }
 
-// unpad returns rows of cols columns without their padding; what is in the
-// padding must be zero.
+// unpad returns rows of cols columns without their padding. It fails the test if
+// the padding is not zero.
 func unpad[T Float](t *testing.T, name string, w []T, cols int) []float64 {
 	t.Helper()
 	var out []float64
@@ -199,7 +199,8 @@ func unpad[T Float](t *testing.T, name string, w []T, cols int) []float64 {
 	return out
 }
 
-// TestStep trains 784-50-10 on 50 samples, and compares with plain loops.
+// TestStep trains 784-50-10 on 50 samples and compares the parameters with those of
+// plain loops.
 func TestStep(t *testing.T) {
 	t.Run("float32", func(t *testing.T) { testStep(t, Float32(), 0x1p-24) })
 	t.Run("float64", func(t *testing.T) { testStep(t, Float64(), 0x1p-53) })
@@ -220,10 +221,11 @@ func testStep[T Float](t *testing.T, sets []Set[T], u float64) {
 				}
 				plainStep(w2, b2, w3, b3, x.idx, val, x.label, 0.5)
 			}
-			// A step rounds each weight, of size below 2, once, and adds an
-			// update, of size below ½, whose relative error is a few times
-			// that of z: 150 terms of size below 1, that is below 150u. Twice
-			// that for later steps, which start from the error of earlier ones.
+			// A step rounds each weight once; weights are below 2. It adds an
+			// update below ½, whose relative error is a few times that of z.
+			// z has 150 terms below 1, so its error is below 150u. The factor
+			// 2 is for later steps, which start from the errors of earlier
+			// ones.
 			bound := 2 * steps * (2 + 150/2) * u
 			for _, c := range []struct {
 				name      string
@@ -234,7 +236,7 @@ func testStep[T Float](t *testing.T, sets []Set[T], u float64) {
 			} {
 				for i := range c.want {
 					if d := math.Abs(c.got[i] - c.want[i]); !(d <= bound) {
-						t.Fatalf("%s[%d] is %g, want %g: off by %.2g, bound %.2g", c.name, i, c.got[i], c.want[i], d, bound)
+						t.Fatalf("%s[%d] is %g, want %g: error %.2g, bound %.2g", c.name, i, c.got[i], c.want[i], d, bound)
 					}
 				}
 			}
@@ -242,21 +244,22 @@ func testStep[T Float](t *testing.T, sets []Set[T], u float64) {
 	}
 }
 
-// BenchmarkStep times one training sample of 784-50-10, from the sparse row to
-// the updated weights.
+// BenchmarkStep measures a training step of 784-50-10 for one sample, from the
+// sparse row to the updated weights.
 func BenchmarkStep(b *testing.B) {
 	b.Run("float32", func(b *testing.B) { benchmarkStep(b, Float32()) })
 	b.Run("float64", func(b *testing.B) { benchmarkStep(b, Float64()) })
 }
 
-// benchmarkSamples returns 2,000 images: MNIST's where TRAINER_DATA is set.
+// benchmarkSamples returns 2,000 images, those of MNIST if TRAINER_DATA is set, and
+// their name.
 func benchmarkSamples[T Float](b *testing.B) (string, []sample[T]) {
 	const n = 2000
 	name, samples := "mnist", mnist[T](b, n)
 	if samples == nil {
 		name, samples = "strokes", strokes[T](rand.New(rand.NewPCG(1, 2)), n)
 	}
-	// One behind the other, as a machine keeps them.
+	// One array for all samples, as in the CPU machine.
 	var idx []uint16
 	var val []T
 	for _, x := range samples {
@@ -283,8 +286,8 @@ func benchmarkStep[T Float](b *testing.B, sets []Set[T]) {
 			for b.Loop() {
 				x := samples[i]
 				if i++; i == len(samples) {
-					// The best pass over all samples says most on a machine
-					// that is shared.
+					// On a shared computer the fastest pass over all samples is
+					// the most reliable measure.
 					best, begin, i = min(best, time.Since(begin)), time.Now(), 0
 				}
 				s.Prefetch(samples[i].idx, samples[i].val)
@@ -298,7 +301,7 @@ func benchmarkStep[T Float](b *testing.B, sets []Set[T]) {
 	}
 }
 
-// BenchmarkKernel times each kernel at the sizes of 784-50-10.
+// BenchmarkKernel measures each kernel at the sizes of 784-50-10.
 func BenchmarkKernel(b *testing.B) {
 	b.Run("float32", func(b *testing.B) { benchmarkKernel(b, Float32()) })
 	b.Run("float64", func(b *testing.B) { benchmarkKernel(b, Float64()) })
@@ -311,7 +314,7 @@ func benchmarkKernel[T Float](b *testing.B, sets []Set[T]) {
 		n.step(samples[0], 0.1)
 		y := n.target[:len(n.b3)]
 		z2, z3 := Aligned[T](len(n.b2)), Aligned[T](len(n.b3))
-		// What is added to the weights, so that they stay as they are.
+		// The updates add zeros, so that the weights do not change.
 		zero := Aligned[T](len(n.b2))
 		w := Width[T](n.n2)
 		for _, k := range []struct {

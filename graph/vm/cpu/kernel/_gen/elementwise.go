@@ -10,7 +10,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// each emits the loop over the vectors of n bytes; f takes their offset.
+// each emits a loop over n bytes, one vector at a time, and the end of the kernel.
+// f emits the body for the vector at an offset.
 func (m *machine) each(n reg.GPVirtual, f func(at reg.GPVirtual)) {
 	at := GP64()
 	XORQ(at, at)
@@ -81,8 +82,9 @@ func (m *machine) deltas() {
 	}
 }
 
-// tailMask is a table: 64 bytes of ones, then 64 bytes of zeros. The vector
-// that is n bytes before its middle has ones in the first n bytes.
+// tailMask emits a table of 64 bytes with all bits set, followed by 64 bytes of
+// zeros. A vector loaded n bytes before the middle of the table is a mask for the
+// first n bytes.
 func tailMask() Mem {
 	t := GLOBL("tail", RODATA|NOPTR)
 	for i := range 16 {
@@ -99,18 +101,18 @@ func tailMask() Mem {
 type constants struct {
 	m     *machine
 	table Mem
-	names []string // in the table's order
+	names []string // in the order of the table
 	at    map[string]int
-	ready map[string]reg.VecVirtual // in registers
+	ready map[string]reg.VecVirtual // the constants that are in registers
 }
 
 type constant struct {
 	name  string
 	value float64 // rounded to the element type
-	bits  uint64  // instead, where it is not zero
+	bits  uint64  // if not zero, the bit pattern to use in place of value
 }
 
-// constants lays out a table that has 1 and the given constants.
+// constants emits a table of the constant 1, called one, and those in list.
 func (m *machine) constants(name string, list []constant) *constants {
 	c := &constants{m: m, at: map[string]int{}, table: GLOBL(name+m.suffix, RODATA|NOPTR)}
 	for i, k := range append([]constant{{name: "one", value: 1}}, list...) {
@@ -130,32 +132,32 @@ func (m *machine) constants(name string, list []constant) *constants {
 	return c
 }
 
-// load broadcasts a constant.
+// load emits a load of a constant into all lanes of a new register.
 func (c *constants) load(name string) reg.VecVirtual {
 	at, ok := c.at[name]
 	if !ok {
-		panic(fmt.Sprintf("no constant %s", name))
+		panic(fmt.Sprintf("BUG: no constant %s", name))
 	}
 	v := c.m.vec()
 	c.m.bcast(c.table.Offset(at), v)
 	return v
 }
 
-// hoist loads all constants but some ahead of a loop, where there are registers
-// enough.
-func (c *constants) hoist(but ...string) {
+// hoist emits loads of all constants except unused, ahead of a loop. With fewer
+// than 32 registers it does nothing, and get loads each constant where it is used.
+func (c *constants) hoist(unused ...string) {
 	c.ready = map[string]reg.VecVirtual{}
 	if c.m.registers < 32 {
 		return
 	}
 	for _, name := range c.names {
-		if !slices.Contains(but, name) {
+		if !slices.Contains(unused, name) {
 			c.ready[name] = c.load(name)
 		}
 	}
 }
 
-// get returns a constant in a register.
+// get returns a register that holds a constant.
 func (c *constants) get(name string) reg.VecVirtual {
 	if v, ok := c.ready[name]; ok {
 		return v

@@ -9,16 +9,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// expConstants are the constants of expm1.
+// expConstants emits the constants of expm1 and returns the degree of its
+// polynomial.
 //
-// The exponential is reduced after Cody and Waite (Software Manual for the
-// Elementary Functions, 1980, chapter 6): x = k·ln 2 + r, |r| ≤ ln 2 / 2, with
-// ln 2 in two parts, of which the first times k is exact. e^r − 1 is its
-// Taylor polynomial; the first term left out is below a quarter of an ulp of
-// e^r: r^8/8! ≤ 5.2e-9 in float32, r^14/14! ≤ 4.2e-18 in float64.
+// The argument is reduced as by Cody and Waite (Software Manual for the Elementary
+// Functions, 1980, chapter 6): x = k·ln 2 + r, |r| ≤ ln 2 / 2. ln 2 is the sum of
+// two constants, and the product of k and the first one is exact. A Taylor
+// polynomial approximates e^r − 1. The first omitted term is below a quarter of an
+// ulp of e^r: r^8/8! ≤ 5.2e-9 in float32, r^14/14! ≤ 4.2e-18 in float64.
 //
-// k is rounded by the addition of 1.5·2^mantissa, which leaves k in the low
-// bits of the sum.
+// Adding 1.5·2^mantissa to x/ln 2 rounds it to the integer k and leaves k in the
+// low bits of the sum.
 func (m *machine) expConstants() (c *constants, degree int) {
 	list := []constant{
 		{name: "sign", bits: 1 << (8*m.size - 1)},
@@ -27,13 +28,14 @@ func (m *machine) expConstants() (c *constants, degree int) {
 		{name: "round", value: 1.5 * float64(uint64(1)<<m.mantissa)},
 	}
 	if m.size == 4 {
-		// 355/512 has 9 bits. At the limits, k = 127 and −126.
+		// 355/512 has 9 bits. At the limits of x, k is 127 and −126.
 		degree = 7
 		list = append(list,
 			constant{name: "largest", value: 88.37}, constant{name: "smallest", value: -87.33},
 			constant{name: "ln2high", value: 355. / 512}, constant{name: "ln2low", value: -2.12194440054690582768e-4})
 	} else {
-		// ln 2's upper 32 bits. At the limits, k = 1023 and −1021.
+		// ln2high has the upper 32 bits of ln 2. At the limits of x, k is 1023
+		// and −1021.
 		degree = 13
 		list = append(list,
 			constant{name: "largest", value: 709.4}, constant{name: "smallest", value: -708},
@@ -47,10 +49,10 @@ func (m *machine) expConstants() (c *constants, degree int) {
 	return m.constants("exp", list), degree
 }
 
-// expm1 emits p and s with e^x = s + s·p, s a power of two, |p| < ½. It clamps
-// x, and keeps NaN.
+// expm1 emits p and s with e^x = s + s·p, where s is a power of two and |p| < ½.
+// It limits x to the range of the constants. NaN stays NaN.
 func (m *machine) expm1(x reg.VecVirtual, c *constants, degree int) (p, s reg.VecVirtual) {
-	// The second operand is the result where one is NaN.
+	// MIN and MAX return their second operand, x, if an operand is NaN.
 	m.min(x, c.get("largest"), x)
 	m.max(x, c.get("smallest"), x)
 	k := m.vec()
@@ -63,8 +65,8 @@ func (m *machine) expm1(x reg.VecVirtual, c *constants, degree int) (p, s reg.Ve
 	m.fnma(c.get("ln2high"), k, x)
 	m.fnma(c.get("ln2low"), k, x)
 
-	// p = x + x²·(1/2! + x/3! + …): even and odd powers by Horner in x², so
-	// that the two chains run at the same time.
+	// p = x + x²·(1/2! + x/3! + …). Even and odd powers have separate Horner
+	// chains in x², which run in parallel.
 	m.mul(x, x, k)
 	chain := func(first int) reg.VecVirtual {
 		q := m.vec()
@@ -87,7 +89,7 @@ func (m *machine) activations(tail Mem) {
 	c, degree := m.expConstants()
 	for _, g := range []struct {
 		name, loop string
-		unused     []string // constants
+		unused     []string // constants that it does not use
 		of         func(z reg.VecVirtual) reg.VecVirtual
 	}{
 		{"sigmoid", "a[j] = 1/(1 + e^−z[j])", []string{"sign", "minusTwo"}, func(z reg.VecVirtual) reg.VecVirtual {
@@ -101,8 +103,8 @@ func (m *machine) activations(tail Mem) {
 			m.div(s, one, s)
 			return s
 		}},
-		// With m = e^(−2|z|) − 1, tanh |z| = −m/(2 + m), which loses nothing
-		// near zero.
+		// tanh |z| = −m/(2 + m) with m = e^(−2|z|) − 1, which is accurate near
+		// zero.
 		{"tanh", "a[j] = tanh(z[j])", nil, func(z reg.VecVirtual) reg.VecVirtual {
 			x := m.vec()
 			m.andn(z, c.get("sign"), x)
@@ -135,7 +137,7 @@ func (m *machine) activations(tail Mem) {
 			z := m.vec()
 			m.move(Mem{Base: zp, Index: at, Scale: 1}, z)
 			v := g.of(z)
-			// The bytes of this vector that are before n: 0 to width.
+			// in: the number of bytes of this vector before n, 0 to width.
 			in := GP64()
 			MOVQ(n, in)
 			SUBQ(at, in)

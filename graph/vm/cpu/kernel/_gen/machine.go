@@ -8,22 +8,23 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// quantum is the granularity of vectors beside rows, in bytes: kernel.Width.
+// quantum is the granularity of the length of a vector along rows, in bytes (see
+// kernel.Width).
 const quantum = 32
 
-// elem is an element type: its instructions.
+// elem is an element type and its instructions.
 type elem struct {
-	name     string // Go's
+	name     string // the Go type
 	suffix   string // of function names
 	size     int    // bytes
-	mantissa uint64 // bits of the fraction
+	mantissa uint64 // number of fraction bits
 
 	add, sub, mul, div, min, max, and, andn, or func(...Op)
 	fma, fnma                                   func(...Op) // x·y + acc, acc − x·y
 	bcast                                       func(...Op)
 	paddInt, shiftLeft                          func(...Op)
 	unpackLow, unpackHigh                       func(...Op)
-	lanesShuffle                                func(...Op) // 128-bit lanes of two zmm
+	lanesShuffle                                func(...Op) // selects 128-bit lanes of two zmm registers
 }
 
 var float32Elem = elem{
@@ -40,13 +41,13 @@ var float64Elem = elem{
 	unpackLow: VUNPCKLPD, unpackHigh: VUNPCKHPD, lanesShuffle: VSHUFF64X2,
 }
 
-// machine is an element type on an instruction set.
+// machine is an instruction set together with an element type.
 type machine struct {
 	elem
 	isa       string // suffix of function names
-	width     int    // bytes of a vector
-	registers int    // vector registers
-	blockMax  int    // quanta of the widest column block: a register for each vector of it, and two more
+	width     int    // bytes per vector
+	registers int    // number of vector registers
+	blockMax  int    // quanta of the widest column block, which needs a register per vector and two more
 }
 
 func newMachine(isa string, e elem) (*machine, error) {
@@ -59,19 +60,22 @@ func newMachine(isa string, e elem) (*machine, error) {
 	return nil, fmt.Errorf("-isa %q: want avx512 or avx2", isa)
 }
 
-// function begins a kernel. params has %[1]s where the element type belongs;
-// loop is the reference loop, the kernel's comment.
+// function begins a kernel. In params, %[1]s stands for the element type. loop is
+// the reference loop; it becomes the comment of the stub and of the assembly.
 func (m *machine) function(name, params, loop string) {
 	name += m.suffix + m.isa
 	TEXT(name, NOSPLIT, fmt.Sprintf("func("+params+")", m.name))
 	Doc(fmt.Sprintf("%s: %s", name, loop))
+	Comment(loop)
 }
 
+// ret ends a kernel. Without VZEROUPPER, SSE code that runs next may be slow.
 func (m *machine) ret() {
 	VZEROUPPER()
 	RET()
 }
 
+// vec returns a new vector register.
 func (m *machine) vec() reg.VecVirtual {
 	if m.width == 64 {
 		return ZMM()
@@ -98,7 +102,7 @@ func (m *machine) zero(v reg.VecVirtual) {
 	}
 }
 
-// base loads the address of a slice parameter.
+// base loads the address of the data of a slice parameter.
 func base(name string) reg.GPVirtual {
 	r := GP64()
 	Load(Param(name).Base(), r)
@@ -126,7 +130,7 @@ func (m *machine) log2size() int {
 	return 3
 }
 
-// scalar broadcasts a parameter of the element type.
+// scalar loads a parameter of the element type into all lanes of a vector.
 func (m *machine) scalar(name string) reg.VecVirtual {
 	p, err := Param(name).Resolve()
 	if err != nil {

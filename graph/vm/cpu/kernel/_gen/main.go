@@ -1,5 +1,6 @@
-// Command gen writes the assembly of package kernel: for one instruction set,
-// all kernels in float32 and float64.
+// Command gen generates the assembly of package kernel with avo: all kernels, in
+// float32 and float64, for one instruction set. README.md of package kernel
+// describes how it is organised.
 //
 //	go run -C _gen . -isa avx512 -out ../avx512_amd64.s -stubs ../avx512_amd64.go -pkg kernel
 package main
@@ -14,7 +15,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	isa := flag.String("isa", "", "instruction set: avx512 or avx2")
-	flag.Parse() // -out, -stubs and -pkg are avo's
+	flag.Parse() // avo defines -out, -stubs and -pkg
 
 	ConstraintExpr("!noasm")
 	tail := tailMask()

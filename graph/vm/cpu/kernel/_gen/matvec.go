@@ -8,17 +8,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// matVec takes 8 rows at a time (4 of float64 with AVX2, so that the sums of a
-// block fill one vector), then 4, 2 and 1. A block has one accumulator a row;
-// shuffle and add reduces them at the end.
+// matVec processes blocks of 8 rows, then of 4, 2 and 1. With float64 and AVX2 it
+// starts with 4, because the sums of a block must fit into one vector. A block has
+// one accumulator per row. storeSums reduces the accumulators at the end.
 func (m *machine) matVec() {
 	m.function("matVec", "z, b, w, a []%[1]s", "z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)")
 	z, b, w, a := base("z"), base("b"), base("w"), base("a")
 	left, stride := length("z"), m.bytes("a")
 
-	most := min(8, m.width/m.size)
+	maxRows := min(8, m.width/m.size)
 	times := map[int]reg.GPVirtual{1: stride} // odd multiples of stride
-	for k := 3; k < most; k += 2 {
+	for k := 3; k < maxRows; k += 2 {
 		times[k] = GP64()
 		LEAQ(Mem{Base: times[k-2], Index: stride, Scale: 2}, times[k])
 	}
@@ -32,10 +32,14 @@ func (m *machine) matVec() {
 		}
 		return mem
 	}
-	for k := most; k > 0; k /= 2 {
+	for k := maxRows; k > 0; k /= 2 {
 		label := fmt.Sprintf("rows%d", k)
 		next := fmt.Sprintf("rows%d", k/2)
-		Comment(fmt.Sprintf("Blocks of %d rows.", k))
+		if k > 1 {
+			Comment(fmt.Sprintf("Blocks of %d rows.", k))
+		} else {
+			Comment("Single rows.")
+		}
 		Label(label)
 		CMPQ(left, U8(k))
 		JLT(LabelRef(next))
@@ -86,7 +90,7 @@ func log2(k int) int {
 	return n
 }
 
-// storeSums emits z[i] = b[i] + the sum of the lanes of acc[i].
+// storeSums emits z[i] = b[i] + the sum of all elements of acc[i].
 func (m *machine) storeSums(acc []reg.VecVirtual, z, b reg.GPVirtual) {
 	rows := len(acc)
 	vs := make([]reg.Register, rows)
@@ -94,8 +98,8 @@ func (m *machine) storeSums(acc []reg.VecVirtual, z, b reg.GPVirtual) {
 		vs[i] = v
 	}
 
-	// Within the 128-bit lanes: merge pairs, until each lane has a sum for
-	// each of its rows, in order.
+	// Within the 128-bit lanes: merge pairs of registers until each lane of a
+	// register holds a partial sum for each of its rows, in order.
 	perLane := 1
 	if rows >= 2 {
 		vs = m.merge(vs, m.unpackLow, m.unpackHigh)
@@ -106,7 +110,7 @@ func (m *machine) storeSums(acc []reg.VecVirtual, z, b reg.GPVirtual) {
 		perLane = 4
 	}
 
-	// Across the lanes.
+	// Across the 128-bit lanes.
 	width := m.width
 	if width == 64 && len(vs) >= 2 {
 		vs = m.shuffleLanes(vs)
@@ -121,7 +125,7 @@ func (m *machine) storeSums(acc []reg.VecVirtual, z, b reg.GPVirtual) {
 	}
 	if width == 32 && len(vs) == 2 {
 		low, high := YMM(), YMM()
-		if m.registers == 32 { // the forms that reach all registers
+		if m.registers == 32 { // only the EVEX forms can address all 32 registers
 			VSHUFF64X2(U8(0), vs[1], vs[0], low)
 			VSHUFF64X2(U8(3), vs[1], vs[0], high)
 		} else {
@@ -150,7 +154,7 @@ func (m *machine) storeSums(acc []reg.VecVirtual, z, b reg.GPVirtual) {
 		vs[0] = low
 	}
 
-	// What a lane has not merged yet.
+	// Add the elements that are still separate within a lane.
 	v := vs[0]
 	for n := 16 / m.size; perLane < n && rows < n; n /= 2 {
 		t := XMM()
@@ -181,7 +185,10 @@ func asX(v reg.Register) reg.Register {
 	return v.(interface{ AsX() reg.Register }).AsX()
 }
 
-// merge emits, for each pair of vectors, the sum of their interleaved halves.
+// merge emits, for each pair of vectors u and v, the sum of low(u, v) and
+// high(u, v), which interleave the low and the high halves of their 128-bit lanes.
+// A lane of four elements becomes [u0+u2, v0+v2, u1+u3, v1+v3], and a lane of two
+// becomes [u0+u1, v0+v1].
 func (m *machine) merge(vs []reg.Register, low, high func(...Op)) []reg.Register {
 	var out []reg.Register
 	for i := 0; i < len(vs); i += 2 {

@@ -5,9 +5,9 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 )
 
-// prefetch asks for the lines of a sparse row.
+// prefetch emits one prefetch instruction per cache line of a sparse row.
 func (m *machine) prefetch() {
-	m.function("prefetch", "idx []uint16, val []%[1]s", "brings idx and val into the first cache")
+	m.function("prefetch", "idx []uint16, val []%[1]s", "loads idx and val into the first-level cache")
 	for _, p := range []struct {
 		name string
 		log2 int

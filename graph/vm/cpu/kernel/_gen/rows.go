@@ -8,21 +8,24 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// rows walks over weighted rows of w: all of them, or those of a sparse row.
+// rows describes a walk over rows of w, each with a weight: all rows, or the rows
+// whose indices are in idx.
 type rows struct {
-	m      *machine
-	idx    reg.GPVirtual // address of the indices; nil: all rows
-	val    reg.GPVirtual // address of the weights of the rows
-	count  reg.GPVirtual // of rows
-	w      reg.GPVirtual // address of the column block in row 0
-	stride reg.GPVirtual // bytes from row to row
-	back   bool          // sparse rows only: the last row first
+	m       *machine
+	idx     reg.GPVirtual // address of the indices; nil: all rows
+	val     reg.GPVirtual // address of the weights of the rows
+	count   reg.GPVirtual // number of rows
+	w       reg.GPVirtual // address of the column block in row 0
+	stride  reg.GPVirtual // bytes from one row to the next
+	reverse bool          // from the last row to the first; only with idx
 
-	// Of one walk:
+	// The state of one walk:
+	// i and v are the addresses of the next index and the next weight, left is
+	// the number of rows to visit, and row is the address of the next row.
 	i, v, left, row reg.GPVirtual
 }
 
-// begin starts a walk over the rows of a column block.
+// begin emits the start of a walk over the rows of a column block.
 func (r *rows) begin() {
 	r.v, r.left = GP64(), GP64()
 	MOVQ(r.val, r.v)
@@ -30,7 +33,7 @@ func (r *rows) begin() {
 	if r.idx != nil {
 		r.i = GP64()
 		MOVQ(r.idx, r.i)
-		if r.back {
+		if r.reverse {
 			LEAQ(Mem{Base: r.i, Index: r.left, Scale: 2}, r.i)
 			LEAQ(Mem{Base: r.v, Index: r.left, Scale: uint8(r.m.size)}, r.v)
 		}
@@ -40,10 +43,10 @@ func (r *rows) begin() {
 	}
 }
 
-// each emits body for the next k rows: f takes the address of the row and its
-// weight in all lanes.
+// each emits the bodies for the next k rows. f emits the body for row s of these,
+// given the address of the row and a register with its weight in all lanes.
 func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
-	if r.back {
+	if r.reverse {
 		SUBQ(U8(2*k), r.i)
 		SUBQ(U8(k*r.m.size), r.v)
 	}
@@ -60,7 +63,7 @@ func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
 			ADDQ(r.stride, r.row)
 		}
 	}
-	if r.back {
+	if r.reverse {
 		return
 	}
 	if r.idx != nil {
@@ -69,7 +72,7 @@ func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
 	ADDQ(U8(k*r.m.size), r.v)
 }
 
-// walk emits the loop over all rows, unrolled by k.
+// walk emits a loop over all rows, unrolled by k.
 func (r *rows) walk(label string, k int, f func(s int, row Mem, weight reg.VecVirtual)) {
 	r.begin()
 	if k > 1 {
@@ -91,9 +94,11 @@ func (r *rows) walk(label string, k int, f func(s int, row Mem, weight reg.VecVi
 	Label(label + "done")
 }
 
-// columns emits the loop over column blocks of 1 to blockMax quanta, the widest
-// ones first. It moves the addresses in move along.
-func (m *machine) columns(bytes reg.GPVirtual, move []reg.GPVirtual, block func(label string, pieces []piece)) {
+// columns emits a loop over column blocks, and the end of the kernel. Blocks of
+// blockMax quanta come first; one block of fewer quanta may follow. block emits the
+// code for one block size. The registers in move hold addresses, which columns
+// advances from block to block.
+func (m *machine) columns(bytes reg.GPVirtual, move []reg.GPVirtual, block func(label string, segments []segment)) {
 	left := GP64()
 	MOVQ(bytes, left)
 	Label("columns")
@@ -101,7 +106,7 @@ func (m *machine) columns(bytes reg.GPVirtual, move []reg.GPVirtual, block func(
 	for q := m.blockMax; q > 0; q-- {
 		Comment(fmt.Sprintf("Column block of %d bytes.", q*quantum))
 		Label(fmt.Sprintf("block%d", q))
-		block(fmt.Sprintf("block%d", q), m.pieces(q*quantum))
+		block(fmt.Sprintf("block%d", q), m.segments(q*quantum))
 		if q < m.blockMax {
 			m.ret()
 			continue
@@ -116,8 +121,9 @@ func (m *machine) columns(bytes reg.GPVirtual, move []reg.GPVirtual, block func(
 	m.ret()
 }
 
-// dispatch emits the jump to the block for so many bytes, low to high quanta
-// or more, by bisection.
+// dispatch emits a binary search for the block size and a jump to its block. left
+// holds the number of remaining bytes, at least low quanta; more than high quanta
+// lead to block high.
 func (m *machine) dispatch(left reg.GPVirtual, low, high int) {
 	if low == high {
 		JMP(LabelRef(fmt.Sprintf("block%d", low)))
@@ -137,58 +143,61 @@ func (m *machine) dispatch(left reg.GPVirtual, low, high int) {
 	}
 }
 
-// piece is a part of a column block that fills a vector.
-type piece struct{ at, width int }
+// segment is a part of a column block that one vector register holds. at is its
+// offset in bytes.
+type segment struct{ at, width int }
 
-// of returns the part of register v that has the width of p.
-func (p piece) of(v reg.VecVirtual) reg.Register {
+// of returns the part of register v that has the width of the segment.
+func (p segment) of(v reg.VecVirtual) reg.Register {
 	if p.width == 32 {
 		return v.AsY()
 	}
 	return v.AsZ()
 }
 
-// pieces returns whole vectors, and half a vector of 64 bytes where 32 are left.
-func (m *machine) pieces(bytes int) []piece {
-	var list []piece
+// segments divides a column block into whole vectors. If 32 bytes remain and a
+// vector has 64, the last segment is half a vector.
+func (m *machine) segments(bytes int) []segment {
+	var list []segment
 	for at := 0; at < bytes; at += m.width {
-		list = append(list, piece{at, min(m.width, bytes-at)})
+		list = append(list, segment{at, min(m.width, bytes-at)})
 	}
 	return list
 }
 
-// unroll returns over how many rows to unroll a sum of so many vectors, each
-// with its own accumulators: 4 cycles of latency at up to 2 a cycle.
-func (m *machine) unroll(vectors int) int {
+// unroll returns the number of rows by which to unroll a sum over n vectors. Each
+// unrolled row has its own accumulators. A fused multiply-add has a latency of 4
+// cycles, and a core starts up to 2 per cycle, so 8 accumulators are enough.
+func (m *machine) unroll(n int) int {
 	for _, k := range []int{4, 2} {
-		if k*vectors <= 8 && k*vectors+2 <= m.registers {
+		if k*n <= 8 && k*n+2 <= m.registers {
 			return k
 		}
 	}
 	return 1
 }
 
-// sum emits out = start + Σ weight·row for all column blocks; start is zero
-// where from is nil.
-func (m *machine) sum(r *rows, bytes, out, from reg.GPVirtual) {
+// sum emits out = start + Σ weight·row for all column blocks. The register start
+// holds an address; if it is nil, the sum starts at zero.
+func (m *machine) sum(r *rows, bytes, out, start reg.GPVirtual) {
 	move := []reg.GPVirtual{out, r.w}
-	if from != nil {
-		move = append(move, from)
+	if start != nil {
+		move = append(move, start)
 	}
-	m.columns(bytes, move, func(label string, pieces []piece) {
-		n := len(pieces)
+	m.columns(bytes, move, func(label string, segments []segment) {
+		n := len(segments)
 		k := m.unroll(n)
-		acc := m.vecs(k * n) // [row mod k][piece]
+		acc := m.vecs(k * n) // [row mod k][segment]
 		for j, v := range acc {
-			if j < n && from != nil {
-				p := pieces[j]
-				VMOVUPS(Mem{Base: from, Disp: p.at}, p.of(v))
+			if j < n && start != nil {
+				p := segments[j]
+				VMOVUPS(Mem{Base: start, Disp: p.at}, p.of(v))
 			} else {
 				m.zero(v)
 			}
 		}
 		r.walk(label, k, func(s int, row Mem, weight reg.VecVirtual) {
-			for j, p := range pieces {
+			for j, p := range segments {
 				m.fma(row.Offset(p.at), p.of(weight), p.of(acc[s*n+j]))
 			}
 		})
@@ -197,23 +206,23 @@ func (m *machine) sum(r *rows, bytes, out, from reg.GPVirtual) {
 				m.add(acc[h*n+j], acc[j], acc[j])
 			}
 		}
-		for j, p := range pieces {
+		for j, p := range segments {
 			VMOVUPS(p.of(acc[j]), Mem{Base: out, Disp: p.at})
 		}
 	})
 }
 
-// update emits row += weight·g for all column blocks. Its vectors have 32
-// bytes in AVX-512 too: on Zen 4, which stores 32 bytes a cycle, that was up to
-// a third faster than storing 64 at a time.
+// update emits row += weight·g for all column blocks. It uses vectors of 32 bytes
+// in AVX-512 too. On Zen 4, which stores 32 bytes per cycle, this was up to a third
+// faster than with vectors of 64 bytes.
 func (m *machine) update(r *rows, bytes, g reg.GPVirtual) {
 	half := *m
 	half.width = 32
 	r.m = &half
-	half.columns(bytes, []reg.GPVirtual{g, r.w}, func(label string, pieces []piece) {
-		n := len(pieces)
+	half.columns(bytes, []reg.GPVirtual{g, r.w}, func(label string, segments []segment) {
+		n := len(segments)
 		add := half.vecs(n)
-		for j, p := range pieces {
+		for j, p := range segments {
 			VMOVUPS(Mem{Base: g, Disp: p.at}, add[j])
 		}
 		k := 1
@@ -221,26 +230,26 @@ func (m *machine) update(r *rows, bytes, g reg.GPVirtual) {
 			k = 2
 		}
 		r.walk(label, k, func(_ int, row Mem, weight reg.VecVirtual) {
-			// As many vectors at a time as registers are free.
+			// One group uses all registers that are free.
 			free := half.registers - n - 1
 			for j := 0; j < n; j += free {
 				part := half.vecs(min(free, n-j))
 				for i, v := range part {
-					VMOVUPS(row.Offset(pieces[j+i].at), v)
+					VMOVUPS(row.Offset(segments[j+i].at), v)
 				}
 				for i, v := range part {
 					half.fma(add[j+i], weight, v)
 				}
 				for i, v := range part {
-					VMOVUPS(v, row.Offset(pieces[j+i].at))
+					VMOVUPS(v, row.Offset(segments[j+i].at))
 				}
 			}
 		})
 	})
 }
 
-// stride returns the bytes from row to row, for rows of so many bytes: rounded
-// up to 64.
+// stride emits the row stride in bytes: the length of a row, rounded up to a
+// multiple of 64.
 func stride(bytes reg.GPVirtual) reg.GPVirtual {
 	s := GP64()
 	LEAQ(Mem{Base: bytes, Disp: 63}, s)
@@ -256,9 +265,9 @@ func (m *machine) sparseDot() {
 }
 
 func (m *machine) sparseAxpy() {
-	m.function("sparseAxpy", "w, g []%[1]s, idx []uint16, val []%[1]s", "w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); the last k first")
+	m.function("sparseAxpy", "w, g []%[1]s, idx []uint16, val []%[1]s", "w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order")
 	bytes := m.bytes("g")
-	r := &rows{m: m, idx: base("idx"), val: base("val"), count: length("idx"), w: base("w"), stride: stride(bytes), back: true}
+	r := &rows{m: m, idx: base("idx"), val: base("val"), count: length("idx"), w: base("w"), stride: stride(bytes), reverse: true}
 	m.update(r, bytes, base("g"))
 }
 
