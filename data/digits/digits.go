@@ -1,20 +1,20 @@
-// Package digits draws the built-in digits: images like those of MNIST, made
-// from nothing but a seed. They stand in for MNIST where there is neither
-// network nor data, and give tests something real to learn.
+// Package digits draws the built-in digits: images similar to those of MNIST,
+// generated from a seed. They replace MNIST where it cannot be downloaded, and
+// they give tests a data set from which a network can learn.
 //
-// An image is made in the steps that a digit takes from a hand to MNIST, one
-// file for each:
+// The steps that generate an image follow the way of a handwritten digit into
+// MNIST. There is one file for each step:
 //
 //	glyphs.go    the forms of the digits: strokes with control points
-//	writer.go    a person: habits, slant, pen; and how they vary
+//	writer.go    a writer: habits, slant, pen, and how they vary
 //	strokes.go   the strokes of one image: scattered, smoothed, warped
-//	pen.go       ink: width, fitted into 20×20 pixels, drawn with soft edges,
-//	             centred by mass in 28×28, as MNIST's images were
+//	pen.go       the ink: line width, scaled to 20×20 pixels, drawn with soft
+//	             edges, centred by mass in 28×28 pixels, as in MNIST
 //
-// Each split has writers of its own, so a network is tested on hands that it
-// never saw. Image i is a function of seed, split and i alone: it is the same
-// in a set of any size, made by any number of cores, on every platform (see
-// random.go).
+// The two splits have different writers, so a network is tested on handwriting
+// that it was not trained on. Image i depends only on the seed, the split and i.
+// It is the same for any size of the set, any number of cores, and every platform
+// (see random.go).
 package digits
 
 import (
@@ -33,19 +33,20 @@ const (
 	Test  Split = "test"
 )
 
-// Name and Source are those of the data set, and of no other.
+// Name and Source are the name and the source of the data set. No other data set
+// uses them.
 const (
 	Name   = "digits (built in)"
 	Source = "built in"
 )
 
-// writers is the number of people who write a split: of 60,000 images, about
-// 120 each.
+// writers is the number of writers of a split. With 60,000 images each writes
+// about 120.
 const writers = 500
 
-// Generate returns the digits of a seed, train and test images, neither
-// negative. 60,000 + 10,000 as in MNIST take some seconds on one core; it uses
-// as many as Go does.
+// Generate returns a data set with the given numbers of training and test images,
+// which must not be negative. 60,000 + 10,000 images, as in MNIST, take a few
+// seconds on one core. It uses GOMAXPROCS goroutines.
 func Generate(seed uint64, train, test int) *data.Dataset {
 	return &data.Dataset{
 		Name:   Name,
@@ -74,8 +75,8 @@ func generate(seed uint64, split Split, n int) *data.Set {
 	return set
 }
 
-// Image returns one image of a split, 28×28 pixels row by row, and its label.
-// Its number i is not negative; there is no last image.
+// Image returns image i of a split, 28×28 pixels in row-major order, and its
+// label. i must not be negative; it has no upper limit.
 func Image(seed uint64, split Split, i int) (pixels []uint8, label uint8) {
 	pixels = make([]uint8, side*side)
 	r := imageStream(seed, split, i)
@@ -93,7 +94,7 @@ func paint(dst []uint8, r random, w *writer) uint8 {
 	hand := w.vary(r)
 	hand.pen /= heights[digit]
 	habit := w.habits[digit]
-	if r.chance(0.1) { // for once in another way
+	if r.chance(0.1) { // the writer forms this digit in an unusual way
 		habit = newHabit(r, digit)
 	}
 	strokes := habit.pose(r, hand.slop)
@@ -116,7 +117,7 @@ func paint(dst []uint8, r random, w *writer) uint8 {
 	return uint8(digit)
 }
 
-// inParallel calls do(0) … do(n-1), spread over the cores.
+// inParallel calls do(0) … do(n-1), using GOMAXPROCS goroutines.
 func inParallel(n int, do func(i int)) {
 	workers := runtime.GOMAXPROCS(0)
 	var wg sync.WaitGroup

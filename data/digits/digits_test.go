@@ -13,8 +13,8 @@ import (
 	"trainer/data"
 )
 
-// checksum returns the SHA-256 of a data set: for each split its labels, then
-// its pixels.
+// checksum returns the SHA-256 of a data set: the labels and the pixels of each
+// split.
 func checksum(d *data.Dataset) string {
 	h := sha256.New()
 	for _, s := range []*data.Set{d.Train, d.Test} {
@@ -24,12 +24,12 @@ func checksum(d *data.Dataset) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sample is the set that the tests of its statistics share.
+// sample is the data set that the tests of the statistics share.
 var sample = sync.OnceValue(func() *data.Dataset { return Generate(1, 6000, 2000) })
 
-// The bytes are part of what a run's result means: a change of any of them
-// changes what "digits (built in)" are, and has to be meant. The hashes were
-// made on amd64, and are the same on 386 and on arm64.
+// TestGolden pins the bytes of the digits. The results of runs depend on them, so a
+// change of any byte must be intended. The hashes were computed on amd64; they are
+// the same on 386 and on arm64.
 func TestGolden(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -72,7 +72,8 @@ func TestSetsAreConsistent(t *testing.T) {
 	}
 }
 
-// An image depends on seed, split and number only.
+// TestImageIsIndependent checks that an image depends only on seed, split and
+// number.
 func TestImageIsIndependent(t *testing.T) {
 	one := func(procs, n int) *data.Dataset {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -107,10 +108,10 @@ func TestImageIsIndependent(t *testing.T) {
 	}
 }
 
-// MNIST's normalisation: ink fits into 20×20, its centre of mass is in the
-// middle (LeCun et al. 1998, "Gradient-based learning applied to document
-// recognition", section III.A). Measured on MNIST's 60,000 training images:
-// the larger side of the ink is 20 pixels in all of them, and the centre of
+// TestNormalised checks the normalisation of MNIST: the ink fits into 20×20 pixels,
+// and its centre of mass is in the middle (LeCun et al. 1998, "Gradient-based
+// learning applied to document recognition", section III.A). In all 60,000 training
+// images of MNIST, the larger side of the ink measures 20 pixels, and the centre of
 // mass is within 0.5 of pixel 14.
 func TestNormalised(t *testing.T) {
 	s := sample().Train
@@ -141,10 +142,11 @@ func TestNormalised(t *testing.T) {
 	}
 }
 
-// The figures of MNIST's training images, with x = pixel / 255: mean 0.1307 and
-// standard deviation 0.3081 (the constants that many programs normalise it
-// with), and 19.12 % of the pixels not 0; in addition, counted among those,
-// the share of full ink (252 to 255) and of faint edges (1 to 63).
+// TestStatisticsAreLikeMNIST compares statistics with those of the training images
+// of MNIST, where x = pixel / 255: mean 0.1307 and standard deviation 0.3081 (the
+// constants with which many programs normalise MNIST), 19.12 % of the pixels not 0,
+// and among these the fractions of full ink (252 to 255) and of faint edges (1 to
+// 63).
 func TestStatisticsAreLikeMNIST(t *testing.T) {
 	s := sample().Train
 	var sum, squares, ink, full, faint float64
@@ -180,8 +182,9 @@ func TestStatisticsAreLikeMNIST(t *testing.T) {
 	}
 }
 
-// Labels are drawn with equal chances: among n the count of each has mean n/10
-// and standard deviation √(n·0.1·0.9); four of those are allowed.
+// TestLabelsAreBalanced checks the counts of the labels. Labels have equal
+// probabilities, so in n images each count has mean n/10 and standard deviation
+// √(n·0.1·0.9). The test allows four standard deviations.
 func TestLabelsAreBalanced(t *testing.T) {
 	for _, s := range []*data.Set{sample().Train, sample().Test} {
 		n := float64(s.Len())
@@ -197,10 +200,11 @@ func TestLabelsAreBalanced(t *testing.T) {
 	}
 }
 
-// A cheap measure of how hard the digits are: the share of test images whose
-// nearest class mean is that of their label. MNIST's is 0.820 (measured with
-// this rule on its 60,000 + 10,000 images; of the built-in ones, 0.80). Well
-// above, a network has nothing to learn; well below, nobody can read them.
+// TestNearestMeanAccuracy measures how hard the digits are: the fraction of test
+// images whose nearest class mean is that of their label. For MNIST it is 0.820
+// (measured on its 60,000 + 10,000 images), for the same number of built-in digits
+// 0.80. With a much larger fraction a network would have nothing to learn; with a
+// much smaller one nobody could read the digits.
 func TestNearestMeanAccuracy(t *testing.T) {
 	d := sample()
 	var means [10][side * side]float64
@@ -280,7 +284,7 @@ func TestSheet(t *testing.T) {
 	if size := sheet.Bounds().Size(); size.X != 3*29+1 || size.Y != 2*29+1 {
 		t.Errorf("sheet of %v pixels, want 88×59", size)
 	}
-	// Image 4 is the second of the second row; all its pixels are inverted.
+	// Image 4 is the second image of the second row. Its pixels are inverted.
 	for i, p := range s.Image(4) {
 		r, _, _, _ := sheet.At(30+i%28, 30+i/28).RGBA()
 		if uint8(r>>8) != 255-p {

@@ -17,23 +17,23 @@ type stroke []node
 // with the same number of nodes, so that they can be mixed.
 type pose []stroke
 
-// form is a way to write a digit that others do not change into by degrees: a
-// 7 with a bar, a 2 with a loop.
+// form is a distinct way to write a digit, such as a 7 with a bar or a 2 with a
+// loop. There is no gradual transition between two forms.
 type form struct {
-	share float64 // of the writers who use it; the shares of a digit sum to 1
+	share float64 // the fraction of writers who use it; the shares of a digit sum to 1
 	poses []pose
 }
 
-// glyphs are the forms of the ten digits. Strokes are separated by ";", nodes
-// by blanks, and "!" marks a corner.
+// glyphs holds the forms of the ten digits. In a pose, ";" separates strokes,
+// spaces separate nodes, and "!" marks a corner.
 var glyphs = [10][]form{
 	0: {
-		{0.75, poses( // closed or nearly: round, narrow, egg, begun with a hook
+		{0.75, poses( // closed or nearly closed: round, narrow, egg-shaped, starting with a hook
 			"60,3 28,10 4,46 12,84 46,98 84,86 98,48 84,12 56,2 38,7",
 			"58,2 38,14 26,50 30,84 46,98 62,86 74,50 70,16 58,3 46,6",
 			"70,8 36,12 8,50 12,86 42,98 78,78 94,38 82,10 58,2 38,10",
 			"50,12 22,16 8,46 14,82 46,98 84,86 94,50 80,16 50,4 28,2")},
-		{0.25, poses( // begun at the upper right: closed by a small loop, or open
+		{0.25, poses( // starts at the upper right: closed by a small loop, or open
 			"78,16 48,4 18,28 8,66 30,96 66,92 92,56 86,20 62,6 46,20",
 			"66,2 34,10 10,44 12,82 40,99 74,88 92,54 90,24 76,8 64,10")},
 	},
@@ -45,7 +45,7 @@ var glyphs = [10][]form{
 		{0.08, poses( // with a flag
 			"30,24 44,14 56,2! 52,50 47,98",
 			"38,14 46,9 52,2! 50,50 48,98")},
-		{0.06, poses( // with flag and base
+		{0.06, poses( // with a flag and a base
 			"26,24 42,14 54,2! 51,50 48,96; 16,97 48,96 82,97",
 			"34,14 42,10 50,2! 50,50 48,96; 28,98 50,96 72,94")},
 	},
@@ -84,7 +84,7 @@ var glyphs = [10][]form{
 		{0.12, poses( // closed
 			"62,3 36,30 10,60! 44,63 90,60; 63,4 62,34 61,66 60,98",
 			"70,4 44,26 18,52! 44,58 82,54; 72,4 66,36 60,68 54,98")},
-		{0.06, poses( // in one stroke, as a pointed 9
+		{0.06, poses( // in one stroke, like a pointed 9
 			"30,8 16,32 20,50 46,52 70,34 80,6! 74,36 66,68 58,98",
 			"40,6 20,28 14,50 42,54 66,42 74,10! 70,40 66,70 62,98")},
 	},
@@ -120,7 +120,7 @@ var glyphs = [10][]form{
 			"10,10 46,8 84,12! 64,36 50,64 46,98",
 			"14,24 42,9 78,14! 72,42 60,70 50,98",
 			"24,14 46,10 70,6! 62,36 54,66 46,98")},
-		{0.24, poses( // begun with a tick
+		{0.24, poses( // starts with a tick
 			"14,34 17,16 46,12 80,10! 68,38 54,68 44,98",
 			"22,26 22,10 46,10 74,9! 68,38 64,68 60,98")},
 		{0.14, poses( // with a bar
@@ -128,7 +128,7 @@ var glyphs = [10][]form{
 			"22,12 48,9 74,8! 64,38 54,68 48,98; 36,50 56,52 76,48")},
 	},
 	8: {
-		{0.72, poses( // as an S that returns: closed, open, leaning, slim
+		{0.72, poses( // like an S that returns to its start: closed, open, leaning, slim
 			"74,14 48,3 26,16 32,36 54,50 72,68 64,92 40,98 22,84 30,64 52,46 70,30 74,14",
 			"80,10 52,3 32,14 32,34 52,48 66,66 58,90 38,98 24,84 34,64 54,46 74,28 88,8",
 			"68,16 48,4 30,16 34,36 50,48 68,66 66,90 46,98 26,86 30,64 48,48 66,34 68,16",
@@ -155,8 +155,8 @@ var glyphs = [10][]form{
 	},
 }
 
-// heights are the usual heights of the digits relative to each other. All fill
-// the box in the end, so the pen is relatively thick in a small one.
+// heights holds the usual relative heights of the digits. Every digit is scaled to
+// fill the box in the end, so a small digit has a relatively thick line.
 var heights = [10]float64{0.90, 0.88, 0.94, 0.96, 1, 0.98, 0.97, 0.93, 1, 1.06}
 
 // poses parses the poses of a form.

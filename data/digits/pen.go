@@ -3,26 +3,26 @@ package digits
 import "math"
 
 const (
-	side = 28  // pixels of an image in each direction
+	side = 28  // an image has side × side pixels
 	box  = 20  // the ink fits into box × box pixels
-	soft = 1.3 // pixels over which a stroke's edge fades from full ink to none
+	soft = 1.3 // width in pixels of a stroke's edge, from full ink to none
 )
 
-// tiny keeps a division by a length from being one by zero.
+// tiny is added to lengths to avoid a division by zero.
 const tiny = 1e-9
 
-// dab is a straight piece of ink: a line with round ends.
+// dab is a straight segment of ink: a line with round ends.
 type dab struct {
 	a, b   point
 	radius float64
 }
 
-// draw returns the ink of the pen along the lines of a writer. The radius
-// changes slowly along a line, with its direction, and a little at random.
+// draw returns the ink that the pen leaves along lines. The radius changes slowly
+// along a line, with the direction of the line, and a little at random.
 func draw(r random, lines [][]point, w *writer) []dab {
 	dabs := make([]dab, 0, 128)
 	for _, line := range lines {
-		gap := len(line) // where the pen leaves the paper for a moment: mostly nowhere
+		gap := len(line) // where the pen briefly leaves the paper; usually at no point
 		if r.chance(0.03) && len(line) > 3*pieces {
 			gap = r.below(len(line))
 		}
@@ -46,11 +46,11 @@ func draw(r random, lines [][]point, w *writer) []dab {
 	return dabs
 }
 
-// fit scales and shifts the dabs so that their ink just fits into the box, its
-// aspect kept, in the middle. The radii stay as they are.
+// fit scales and shifts the dabs so that their ink just fits into the box and is
+// centred in it. The aspect ratio and the radii do not change.
 func fit(dabs []dab, pen float64) {
 	scale := 10.0
-	rim := pen + pen + soft // about the part of the size that does not scale
+	rim := pen + pen + soft // approximately the part of the size that does not scale
 	for range 3 {
 		lo, hi := extent(dabs, scale)
 		size := max(hi.x-lo.x, hi.y-lo.y)
@@ -65,8 +65,8 @@ func fit(dabs []dab, pen float64) {
 	}
 }
 
-// extent returns the corners of the smallest rectangle around the ink of the
-// dabs after their lines are scaled.
+// extent returns the corners of the bounding box of the ink of the dabs, after
+// their lines are scaled.
 func extent(dabs []dab, scale float64) (lo, hi point) {
 	lo, hi = point{math.Inf(1), math.Inf(1)}, point{math.Inf(-1), math.Inf(-1)}
 	for _, d := range dabs {
@@ -80,11 +80,12 @@ func extent(dabs []dab, scale float64) (lo, hi point) {
 	return lo, hi
 }
 
-// page is the box with its ink: 0 is none, 1 full.
+// page holds the ink of each pixel of the box, from 0 (none) to 1 (full).
 type page [box][box]float64
 
-// ink adds a dab to the page. A pixel takes the most that any dab gives it,
-// which falls with the distance of its centre from the dab's line.
+// ink adds a dab to the page. The ink that a dab gives a pixel decreases with the
+// distance of the pixel's centre from the line of the dab. A pixel has the largest
+// amount of ink that any dab gives it.
 func (p *page) ink(d dab) {
 	reach := d.radius + soft/2
 	left, right := within(min(d.a.x, d.b.x)-reach, max(d.a.x, d.b.x)+reach)
@@ -103,13 +104,15 @@ func (p *page) ink(d dab) {
 	}
 }
 
-// within returns the pixels from..to-1 of the box that an interval touches.
+// within returns the range of pixels of the box, from to to−1, that the interval
+// from a to b touches.
 func within(a, b float64) (from, to int) {
 	return max(int(a), 0), min(int(b)+1, box)
 }
 
-// grey returns the page in grey values. The edge is the cubic smooth step with
-// the grain that MNIST's has, because its originals were black and white.
+// grey returns the grey values of the page. The profile of an edge is a cubic
+// smooth step with added noise. The edges in MNIST have such noise too, because
+// the original images were black and white.
 func (p *page) grey(r random) *[box][box]uint8 {
 	full := 252 + mul(2.4, r.unit()) + r.unit() // 252 to 255, as in MNIST
 	var g [box][box]uint8
@@ -125,9 +128,9 @@ func (p *page) grey(r random) *[box][box]uint8 {
 	return &g
 }
 
-// centre copies the box into the image of side × side pixels so that the ink's
-// centre of mass is within half a pixel of the centre of pixel (14, 14), counted
-// from 0. That is where MNIST has it.
+// centre copies the box into an image of side × side pixels. As in MNIST, the
+// centre of mass of the ink is within half a pixel of the centre of pixel (14, 14),
+// counted from 0.
 func centre(dst []uint8, grey *[box][box]uint8) {
 	var mass, mx, my int
 	for i := range grey {
@@ -144,8 +147,9 @@ func centre(dst []uint8, grey *[box][box]uint8) {
 	}
 }
 
-// shift returns how many pixels the box moves from the image's edge to bring the
-// centre moment / mass to pixel 14, kept so that the box stays inside.
+// shift returns the distance of the box from the edge of the image, in pixels, for
+// which the centre of mass, moment / mass in the box, is at pixel 14. It limits the
+// distance so that the box stays inside the image.
 func shift(moment, mass int) int {
 	twice := side*mass - 2*moment
 	return min(max((twice+mass)/(2*mass), 0), side-box)

@@ -13,10 +13,10 @@ import (
 	"trainer/data"
 )
 
-// TestNoFusedProducts enforces the second rule of random.go in the source,
-// since a test on amd64 cannot see what the compiler fuses elsewhere: a
-// product of floating-point numbers that are not constants occurs in mul only.
-// (sheet.go draws no digits.)
+// TestNoFusedProducts checks the second rule of random.go in the source: only mul
+// contains a product of floating-point variables. A test of the results on amd64
+// cannot detect a product that the compiler fuses on another platform. (sheet.go
+// draws no digits.)
 func TestNoFusedProducts(t *testing.T) {
 	names, err := filepath.Glob("*.go")
 	if err != nil {
@@ -37,7 +37,8 @@ func TestNoFusedProducts(t *testing.T) {
 	if len(files) < 6 {
 		t.Fatalf("%d source files, want all of the package", len(files))
 	}
-	// Imports stay unresolved: what depends on them has no type, and is no integer.
+	// Imports are not resolved. Expressions that depend on them have no type, so
+	// they do not count as integers.
 	info := types.Info{Types: map[ast.Expr]types.TypeAndValue{}}
 	config := types.Config{Error: func(error) {}}
 	_, _ = config.Check("digits", fset, files, &info)
@@ -65,9 +66,10 @@ func isInteger(t types.Type) bool {
 	return ok && b.Info()&types.IsInteger != 0
 }
 
-// Bounds: five standard deviations of a mean of n draws. Those of bell have
-// variance 1; their squares have E x⁴ − 1 = 1.6, since the sum of three uniform
-// numbers has an excess kurtosis of −1.2/3.
+// TestRandom checks means and counts against bounds of five standard deviations of
+// a mean of n draws. A draw of bell has variance 1. Its square has variance
+// E x⁴ − 1 = 1.6, because the excess kurtosis of the sum of three uniform numbers is
+// −1.2/3.
 func TestRandom(t *testing.T) {
 	r := random{data.Stream(1, "test", 0)}
 	const n = 20000

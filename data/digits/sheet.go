@@ -10,9 +10,9 @@ import (
 	"trainer/data"
 )
 
-// Sheet writes the first columns × rows images of a set as one PNG, row by
-// row: dark ink on white with a grey line between the images. Places for which
-// the set has no image stay grey.
+// Sheet writes the first columns × rows images of a set as one PNG, row by row:
+// dark ink on white, with a grey line between images. If the set has fewer images,
+// the rest of the sheet is grey.
 func Sheet(w io.Writer, s *data.Set, columns, rows int) error {
 	if columns < 1 || rows < 1 {
 		return fmt.Errorf("sheet of %d×%d images: want at least 1×1", columns, rows)

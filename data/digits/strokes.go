@@ -1,7 +1,7 @@
 package digits
 
-// mix returns the pose that is part of the way from a (0) to b (1), two poses
-// of one form. It may lie a little outside of both.
+// mix interpolates linearly between two poses of the same form: part 0 gives a, and
+// part 1 gives b. part may be a little below 0 or above 1.
 func mix(a, b pose, part float64) pose {
 	p := make(pose, len(a))
 	for i := range a {
@@ -14,8 +14,8 @@ func mix(a, b pose, part float64) pose {
 	return p
 }
 
-// scatter moves every stroke and every node a little, with standard deviation
-// sd, and makes each stroke a little too long or too short.
+// scatter shifts every stroke and every node by a random amount with standard
+// deviation sd, and makes each stroke a little longer or shorter.
 func (p pose) scatter(r random, sd float64) {
 	for _, s := range p {
 		dx, dy := r.spread(0, sd), r.spread(0, sd)
@@ -32,20 +32,20 @@ func (p pose) scatter(r random, sd float64) {
 	}
 }
 
-// beyond returns b, moved on along the line from a to b by a part of its
-// length.
+// beyond returns b, moved along the line from a to b by the given part of the
+// distance between them.
 func beyond(a, b node, part float64) node {
 	return node{b.x + mul(part, b.x-a.x), b.y + mul(part, b.y-a.y), b.sharp}
 }
 
-// pieces is the number of straight pieces between two nodes.
+// pieces is the number of straight segments between two nodes.
 const pieces = 8
 
 // point is a place on the paper.
 type point struct{ x, y float64 }
 
-// flatten returns the smooth curve through the nodes of a stroke, a
-// Catmull-Rom spline, as straight pieces. round softens the corners.
+// flatten returns the curve through the nodes of a stroke, a Catmull-Rom spline, as
+// straight segments. round is 0 for sharp corners and 1 for smooth ones.
 func flatten(s stroke, round float64) []point {
 	tangent := func(i int) point {
 		a, b := s[max(i-1, 0)], s[min(i+1, len(s)-1)]
@@ -72,12 +72,12 @@ func flatten(s stroke, round float64) []point {
 	return line
 }
 
-// warp bends the paper elastically: displacements that are polynomials of
-// second and third order of the place. Affine parts are the writer's slant,
-// tilt and width.
+// warp is an elastic deformation of the paper. The displacement is a polynomial in
+// x and y with terms of second and third order. The slant, tilt and width of the
+// writer are the affine part.
 type warp struct{ x, y [7]float64 }
 
-// vary adds a random deformation with standard deviation sd for each term.
+// vary adds a random number with standard deviation sd to each coefficient.
 func (w *warp) vary(r random, sd float64) {
 	for i := range w.x {
 		w.x[i] = r.spread(w.x[i], sd)
@@ -85,8 +85,9 @@ func (w *warp) vary(r random, sd float64) {
 	}
 }
 
-// distort moves the points in place: first the warp, then slant, width and
-// tilt. The glyph's middle becomes the origin, and 50 units become 1.
+// distort applies the warp, then the width, slant and tilt, to the points of line,
+// in place. It moves the middle of the glyph to the origin and scales 50 units to
+// 1.
 func distort(line []point, w *writer) {
 	for i, p := range line {
 		x, y := (p.x-50)/50, (p.y-50)/50

@@ -2,26 +2,26 @@ package digits
 
 import "trainer/data"
 
-// writer is a person's hand: what all images of a writer share. Lengths are
-// in glyph units, the pen in pixels of the finished image.
+// writer is a handwriting: the properties that all images of a writer share. The
+// pen is measured in pixels of the finished image.
 type writer struct {
-	habits   [10]habit // for each digit
+	habits   [10]habit // by digit
 	slant    float64   // shear: x moves by slant for each unit of height
 	tilt     float64   // rotation, tangent of the angle
 	width    float64   // factor on x
-	round    float64   // 0: corners stay sharp, 1: they are passed smoothly
-	slop     float64   // factor on all variation from image to image
-	pen      float64   // radius
+	round    float64   // 0: sharp corners, 1: smooth ones
+	slop     float64   // factor on all variation between images
+	pen      float64   // radius of the line
 	pressure float64   // relative variation of the radius along a stroke
-	nib      float64   // relative difference between down and across strokes
+	nib      float64   // relative difference between vertical and horizontal strokes
 	warp     warp
 }
 
-// habit is how a writer forms a digit: a pose of the writer's own, and another
-// towards which it varies.
+// habit is the way in which a writer forms a digit: the writer's own pose, and
+// another pose towards which it varies.
 type habit struct{ own, other pose }
 
-// newHabit draws a way to form a digit.
+// newHabit draws a random habit for a digit.
 func newHabit(r random, digit int) habit {
 	forms := glyphs[digit]
 	u, k := r.unit(), 0
@@ -35,14 +35,14 @@ func newHabit(r random, digit int) habit {
 	return habit{own, p[r.below(len(p))]}
 }
 
-// pose returns the pose of one image.
+// pose returns a random pose for one image.
 func (h habit) pose(r random, slop float64) pose {
 	p := mix(h.own, h.other, r.spread(0, mul(0.2, slop)))
 	p.scatter(r, mul(1.8, slop))
 	return p
 }
 
-// newWriter draws writer n of a split.
+// newWriter draws writer n of a split at random.
 func newWriter(seed uint64, split Split, n int) *writer {
 	r := random{data.Stream(seed, "digits/"+string(split)+"/writer", uint64(n))}
 	w := &writer{
@@ -66,7 +66,7 @@ func newWriter(seed uint64, split Split, n int) *writer {
 	return w
 }
 
-// vary returns the hand with which the writer makes one image.
+// vary returns the writer's handwriting in one image.
 func (w *writer) vary(r random) *writer {
 	v := *w
 	if r.chance(0.06) { // careless
