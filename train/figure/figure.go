@@ -1,8 +1,8 @@
-// Package figure draws the listing's figure: the accuracy over the epochs, on
-// the training set in red, on the test set in blue, with a legend and a grid,
-// 10×4 inches, as SVG and as PNG.
+// Package figure draws the figure of the textbook's listing: accuracy over epochs,
+// with the training set in red, the test set in blue, a legend and a grid. The
+// figure has 10×4 inches. Its formats are SVG and PNG.
 //
-// The same curve gives the same bytes. Values that are not finite are left out.
+// The same curve gives the same bytes. The figure omits values that are not finite.
 package figure
 
 import (
@@ -25,10 +25,10 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Curve is what the figure shows. Element i of Train and Test is the accuracy,
-// from 0 to 1, after epoch i+1.
+// Curve is the data of the figure. Element i of Train and Test is the accuracy after
+// epoch i+1, from 0 to 1. Train and Test may have different lengths.
 type Curve struct {
-	Title string // the data set's name and the network
+	Title string // shown above the figure; cut to 90 characters
 	Train []float64
 	Test  []float64
 }
@@ -37,13 +37,13 @@ type Curve struct {
 const (
 	width  = 10 * vg.Inch
 	height = 4 * vg.Inch
-	dpi    = 150 // of the PNG
+	dpi    = 150 // resolution of the PNG
 )
 
-// fewEpochs is the number of epochs up to which each is marked with a dot.
+// fewEpochs is the largest number of epochs for which each epoch has a dot.
 const fewEpochs = 20
 
-// manyEpochs is the number of epochs above which lines are thin.
+// manyEpochs is the largest number of epochs for which lines have the full width.
 const manyEpochs = 300
 
 var (
@@ -54,7 +54,8 @@ var (
 	gridColor = color.Gray{Y: 0xe2}
 )
 
-// SVG writes the figure as SVG. Its text stays text.
+// SVG writes the figure as SVG. Text is written as text, not as outlines. It returns
+// an error if c has no finite value.
 func SVG(w io.Writer, c Curve) error {
 	p, err := newPlot(c)
 	if err != nil {
@@ -68,14 +69,15 @@ func SVG(w io.Writer, c Curve) error {
 	if _, err := canvas.WriteTo(&b); err != nil {
 		return fmt.Errorf("figure: %w", err)
 	}
-	// Arial has the widths of Liberation Sans, which few browsers have.
+	// Few browsers have Liberation Sans. Arial has the same character widths.
 	out := bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans;"),
 		[]byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
 	_, err = w.Write(out)
 	return err
 }
 
-// PNG writes the figure as PNG, 1500×600 pixels.
+// PNG writes the figure as PNG, 1500×600 pixels. It returns an error if c has no
+// finite value.
 func PNG(w io.Writer, c Curve) error {
 	p, err := newPlot(c)
 	if err != nil {
@@ -90,7 +92,7 @@ func PNG(w io.Writer, c Curve) error {
 	return b.Flush()
 }
 
-// drawOn draws p with a margin all around.
+// drawOn draws p with a margin on all sides.
 func drawOn(canvas vg.CanvasSizer, p *plot.Plot) {
 	const margin = vg.Length(10)
 	p.Draw(draw.Crop(draw.New(canvas), margin, -2*margin, margin, -margin))
@@ -100,7 +102,7 @@ func newPlot(c Curve) (*plot.Plot, error) {
 	epochs := max(len(c.Train), len(c.Test))
 	train, test := points(c.Train), points(c.Test)
 	if len(train)+len(test) == 0 {
-		return nil, errors.New("figure: no accuracy to draw: train one epoch at least")
+		return nil, errors.New("figure: no accuracy to draw: train for at least one epoch")
 	}
 	p := plot.New()
 	p.BackgroundColor = nil // the canvases are white
@@ -133,18 +135,18 @@ func newPlot(c Curve) (*plot.Plot, error) {
 		if len(s.xys) == 0 {
 			continue
 		}
-		thumbs, err := addCurve(p, s.xys, s.color, epochs <= fewEpochs)
+		thumbnails, err := addCurve(p, s.xys, s.color, epochs <= fewEpochs)
 		if err != nil {
 			return nil, fmt.Errorf("figure: %w", err)
 		}
 		last := s.xys[len(s.xys)-1]
-		key.Add(fmt.Sprintf("%s (%.4f at epoch %.0f)", s.name, last.Y, last.X), thumbs...)
+		key.Add(fmt.Sprintf("%s (%.4f at epoch %.0f)", s.name, last.Y, last.X), thumbnails...)
 	}
 	p.Add(key)
 	return p, nil
 }
 
-// style sets fonts, colours and spaces.
+// style sets fonts, colours and spacing.
 func style(p *plot.Plot) {
 	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
 	p.Title.TextStyle.Font = font.From(sans, vg.Points(14))
@@ -166,8 +168,8 @@ func style(p *plot.Plot) {
 	}
 }
 
-// addCurve draws a curve, with a dot at each epoch when asked for or when
-// there is no line to see. It returns what stands for it in the legend.
+// addCurve adds a curve to p. It draws a dot at each epoch if dots is set, or if the
+// curve has a single point and so no line. It returns the thumbnails for the legend.
 func addCurve(p *plot.Plot, xys plotter.XYs, c color.Color, dots bool) ([]plot.Thumbnailer, error) {
 	line, err := plotter.NewLine(xys)
 	if err != nil {
@@ -179,7 +181,7 @@ func addCurve(p *plot.Plot, xys plotter.XYs, c color.Color, dots bool) ([]plot.T
 		line.Width = vg.Points(1)
 	}
 	p.Add(line)
-	thumbs := []plot.Thumbnailer{line}
+	thumbnails := []plot.Thumbnailer{line}
 	if dots || len(xys) == 1 {
 		scatter, err := plotter.NewScatter(xys)
 		if err != nil {
@@ -187,21 +189,21 @@ func addCurve(p *plot.Plot, xys plotter.XYs, c color.Color, dots bool) ([]plot.T
 		}
 		scatter.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
 		p.Add(scatter)
-		thumbs = append(thumbs, scatter)
+		thumbnails = append(thumbnails, scatter)
 	}
-	return thumbs, nil
+	return thumbnails, nil
 }
 
-// shorten cuts a title to what fits in the width of the figure.
+// shorten cuts a title to the width of the figure.
 func shorten(title string) string {
-	const most = 90
-	if r := []rune(title); len(r) > most {
-		return string(r[:most-1]) + "…"
+	const limit = 90
+	if r := []rune(title); len(r) > limit {
+		return string(r[:limit-1]) + "…"
 	}
 	return title
 }
 
-// points returns the finite accuracies at their epochs.
+// points returns the points (epoch, accuracy) with a finite accuracy.
 func points(accuracy []float64) plotter.XYs {
 	var xys plotter.XYs
 	for i, a := range accuracy {

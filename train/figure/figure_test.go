@@ -21,8 +21,8 @@ import (
 	"gonum.org/v1/plot/vg/recorder"
 )
 
-// learning returns curves like those of a run: 0.93 after the first epoch,
-// then slower and slower.
+// learning returns curves similar to those of a run: 0.93 after the first epoch,
+// and then an ever slower rise.
 func learning(epochs int) Curve {
 	c := Curve{Title: "digits (built in), 784-50-10 <&>"}
 	for i := range epochs {
@@ -64,7 +64,7 @@ func TestSVG(t *testing.T) {
 			}
 		}
 		if s != svg(t, learning(epochs)) {
-			t.Errorf("%d epochs: two figures of one curve differ", epochs)
+			t.Errorf("%d epochs: two figures of the same curve differ", epochs)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestPNG(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(a.Bytes(), b.Bytes()) {
-		t.Error("two figures of one curve differ")
+		t.Error("two figures of the same curve differ")
 	}
 	m, err := png.Decode(&a)
 	if err != nil {
@@ -87,7 +87,7 @@ func TestPNG(t *testing.T) {
 	if m.Bounds() != image.Rect(0, 0, 1500, 600) { // 10×4 inches at 150 dpi
 		t.Errorf("figure of %v, want 1500×600", m.Bounds())
 	}
-	pixels, ok := m.(*image.RGBA) // what the decoder gives for an image without alpha
+	pixels, ok := m.(*image.RGBA) // the decoder's type for an image without alpha
 	if !ok {
 		t.Fatalf("image of type %T", m)
 	}
@@ -104,7 +104,7 @@ func TestPNG(t *testing.T) {
 	}
 	// A dot of radius 3 points, 6¼ pixels, has an area of 122 pixels.
 	if white < 750_000 || isRed < 122 || isBlue < 122 {
-		t.Errorf("%d pixels white, %d red, %d blue", white, isRed, isBlue)
+		t.Errorf("%d white pixels, %d red, %d blue; want at least 750000, 122 and 122", white, isRed, isBlue)
 	}
 }
 
@@ -199,7 +199,7 @@ func TestYTicks(t *testing.T) {
 			t.Errorf("%v to %v: %s, want %s", tt.lo, tt.hi, got, tt.want)
 		}
 	}
-	// Whatever the range: labels that differ, in the range.
+	// For many ranges: all labels are different and within the range.
 	for lo := 0.0; lo < 0.99; lo += 0.0137 {
 		for hi := lo + 0.01; hi < 1.01; hi += 0.0171 {
 			a, b := yRange(plotter.XYs{{Y: lo}, {Y: min(hi, 1)}})
@@ -212,13 +212,13 @@ func TestYTicks(t *testing.T) {
 	}
 }
 
-// The legend finds a corner where it covers nothing.
+// TestLegend checks that the legend finds a corner in which it covers no curve.
 func TestLegend(t *testing.T) {
 	falling, dip := learning(50), learning(50)
 	slices.Reverse(falling.Train)
 	slices.Reverse(falling.Test)
 	for i := 35; i < 50; i++ {
-		dip.Test[i] = 0.8 // where the legend usually is
+		dip.Test[i] = 0.8 // the usual place of the legend
 	}
 	for name, c := range map[string]Curve{"1": learning(1), "2": learning(2), "50": learning(50), "1000": learning(1000), "falling": falling, "dip": dip} {
 		p, err := newPlot(c)

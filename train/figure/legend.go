@@ -9,16 +9,17 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// legend is a legend in a box, in the corner where it covers the least of the
-// curves.
+// legend is a legend in a box. It is in the corner where it covers the smallest
+// part of the curves.
 type legend struct {
 	plot.Legend
 	curves []plotter.XYs
 }
 
-// Plot draws the legend. It is the last of the plot's plotters.
+// Plot implements plot.Plotter. The legend must be the last plotter of the plot, so
+// that nothing is drawn over it.
 func (l *legend) Plot(c draw.Canvas, p *plot.Plot) {
-	const border, margin = vg.Length(7), vg.Length(8) // points: inside and outside of the box
+	const border, margin = vg.Length(7), vg.Length(8) // inside and outside of the box, in points
 	l.Top = true
 	size := l.Rectangle(c).Size()
 	size.Y += l.TextStyle.FontExtents().Descent // of the last line
@@ -36,8 +37,9 @@ func (l *legend) Plot(c draw.Canvas, p *plot.Plot) {
 	l.Draw(c)
 }
 
-// best returns the box of the given size in the best corner of c; of equals,
-// the first of bottom right, top left, bottom left, top right.
+// best returns the box of the given size in the best corner of c. If several
+// corners are equally good, it takes the first of bottom right, top left, bottom
+// left and top right.
 func (l *legend) best(c draw.Canvas, p *plot.Plot, size vg.Point, margin vg.Length) vg.Rectangle {
 	left, right := c.Min.X+margin, c.Max.X-margin-size.X
 	bottom, top := c.Min.Y+margin, c.Max.Y-margin-size.Y
@@ -52,8 +54,8 @@ func (l *legend) best(c draw.Canvas, p *plot.Plot, size vg.Point, margin vg.Leng
 	return best
 }
 
-// covered counts points of the curves that lie in box, at equal distances on
-// the epoch axis, the lines between the epochs included.
+// covered samples the curves, including the lines between epochs, at equal
+// distances on the epoch axis. It returns the number of samples that are in box.
 func (l *legend) covered(c draw.Canvas, p *plot.Plot, box vg.Rectangle) int {
 	const samples, clearance = 1000, vg.Length(4)
 	x, y := p.Transforms(&c)

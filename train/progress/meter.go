@@ -2,23 +2,23 @@ package progress
 
 import "time"
 
-// meter measures samples a second and the time left.
+// meter measures samples per second and estimates the remaining time.
 type meter struct {
 	start time.Time
-	first int // samples that were done at the start
+	first int // number of samples that were done at the start
 
-	at    time.Time // of the last rate
-	total int       // samples done then
-	rate  float64   // samples a second, of late; evaluation between epochs included
+	at    time.Time // when rate was last updated
+	total int       // number of samples done at that time
+	rate  float64   // recent samples per second, including the evaluation between epochs
 }
 
-// begin starts the clock when so many samples are done.
+// begin starts the clock; total samples are already done.
 func (m *meter) begin(now time.Time, total int) {
 	m.start, m.first = now, total
 	m.at, m.total = now, total
 }
 
-// add says how many samples are done now.
+// add records that total samples are done now.
 func (m *meter) add(now time.Time, total int) {
 	dt := now.Sub(m.at).Seconds()
 	if dt <= 0 || total <= m.total {
@@ -26,7 +26,8 @@ func (m *meter) add(now time.Time, total int) {
 	}
 	rate := float64(total-m.total) / dt
 	if m.rate > 0 {
-		// The average over the last seconds: the number is still readable.
+		// An average over the last seconds, so that the number is steady
+		// enough to read.
 		const memory = 2.0 // seconds
 		weight := dt / (dt + memory)
 		rate = weight*rate + (1-weight)*m.rate
@@ -34,8 +35,8 @@ func (m *meter) add(now time.Time, total int) {
 	m.at, m.total, m.rate = now, total, rate
 }
 
-// left returns the time that is left until all samples are done, at the speed
-// of the run so far, and a negative number when that is not known.
+// left returns the remaining time until all samples are done, at the average speed
+// of the run so far. It returns a negative number if the speed is not yet known.
 func (m *meter) left(now time.Time, all int) time.Duration {
 	done := m.total - m.first
 	elapsed := now.Sub(m.start)

@@ -1,18 +1,18 @@
-// Package progress shows how training goes on.
+// Package progress shows the progress of training.
 //
-// On a terminal a line at the bottom has a bar, the samples a second, and the
-// time that the whole run still takes, and is drawn ten times a second at
-// most:
+// On a terminal, the bottom line shows a bar, the samples per second, and the
+// remaining time of the whole run. It is drawn at most ten times per second:
 //
 //	epoch  3/50 ━━━━━━━━━━━━━━━━━━━━━━━━              62 %  1.02 M samples/s  3.1 s left
 //
-// Above it stays a line for each epoch. Without a terminal there are only the
-// epochs' lines, and no control characters:
+// Above it there is one line per finished epoch. If the output is not a terminal,
+// only the lines of the epochs are written, without control characters:
 //
 //	epoch  3/50  rate 0.1      train cost 0.0312 acc 0.9641  test cost 0.0389 acc 0.9570  1.02 M samples/s  0.06 s
 //
-// After the first error of the writer (a closed pipe) nothing more is written,
-// and the run goes on; for standard output the program must ignore SIGPIPE too.
+// After the first error of the writer, such as a closed pipe, the package writes
+// nothing more, and the run continues. For standard output the program must also
+// ignore SIGPIPE.
 package progress
 
 import (
@@ -28,13 +28,13 @@ import (
 	"golang.org/x/term"
 )
 
-// redrawEvery is the least time between two drawings of the bar.
+// redrawEvery is the minimum time between two drawings of the bar.
 const redrawEvery = 100 * time.Millisecond
 
-// Progress shows one run. Its methods may be called from several goroutines.
+// Progress shows the progress of one run. It is safe for concurrent use.
 type Progress struct {
 	epochs  int
-	samples int // an epoch
+	samples int // samples per epoch
 	bar     bool
 	color   bool
 	unicode bool
@@ -44,34 +44,34 @@ type Progress struct {
 	mu     sync.Mutex
 	out    io.Writer
 	failed bool
-	drawn  bool      // the bar is on the terminal
-	last   time.Time // when the bar was drawn
+	drawn  bool      // whether the bar is on the terminal
+	last   time.Time // when the bar was last drawn
 	meter  meter
 }
 
-// EpochLine is what is said of an epoch.
+// EpochLine holds the values in the line of an epoch.
 type EpochLine struct {
 	Epoch            int     // counted from 1
-	Note             string  // shown behind the epoch: "replica 12"; "": none
+	Note             string  // shown after the epoch: "replica 12"; may be empty
 	Rate             float64 // η
 	TrainCost        float64
 	TrainAccuracy    float64 // 0 to 1
 	TestCost         float64
 	TestAccuracy     float64
 	SamplesPerSecond float64
-	Seconds          float64 // of training
+	Seconds          float64 // duration of the training, without the evaluation
 	Best             bool    // the best epoch so far
 }
 
-// IsTerminal reports whether w is a terminal that knows control characters.
+// IsTerminal reports whether w is a terminal that supports control characters.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
-// isUTF8 reports whether the user's locale is one of UTF-8.
+// isUTF8 reports whether the user's locale uses UTF-8.
 func isUTF8() bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} { // the first that is set counts
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} { // the first one that is set has precedence
 		if v := strings.ToLower(os.Getenv(name)); v != "" {
 			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
 		}
@@ -79,9 +79,9 @@ func isUTF8() bool {
 	return false
 }
 
-// New returns the progress of a run of so many epochs of so many samples.
-// isTerminal says whether w takes control characters: see IsTerminal. Colours
-// are left out when the environment has NO_COLOR.
+// New returns the progress of a run. isTerminal says whether w supports control
+// characters: see IsTerminal. Colours are off if the environment variable NO_COLOR
+// is set.
 func New(w io.Writer, isTerminal bool, epochs, samplesPerEpoch int) *Progress {
 	p := &Progress{
 		epochs:  epochs,
@@ -105,8 +105,8 @@ func New(w io.Writer, isTerminal bool, epochs, samplesPerEpoch int) *Progress {
 	return p
 }
 
-// Advance says that done samples of the epoch, counted from 1, are done. It
-// takes well under a microsecond when the bar is not due.
+// Advance reports that done samples of an epoch are done. Epochs are counted from
+// 1. A call that does not draw the bar takes well under a microsecond.
 func (p *Progress) Advance(epoch, done int) {
 	if !p.bar {
 		return
@@ -125,12 +125,12 @@ func (p *Progress) Advance(epoch, done int) {
 	p.meter.add(now, total)
 	fraction := min(float64(total)/max(float64(p.epochs*p.samples), 1), 1)
 	left := p.meter.left(now, p.epochs*p.samples)
-	// The cursor stays at the end of the line; the rest of it is cleared.
+	// The escape sequence clears the line after the new text.
 	p.write("\r" + p.barLine(epoch, fraction, p.meter.rate, left) + "\x1b[K")
 	p.drawn = true
 }
 
-// Epoch prints the line of an epoch that is done.
+// Epoch prints the line of a finished epoch.
 func (p *Progress) Epoch(line EpochLine) {
 	columns := math.MaxInt
 	p.mu.Lock()
@@ -146,7 +146,7 @@ func (p *Progress) Epoch(line EpochLine) {
 	p.last = time.Time{} // draw the bar again at the next Advance
 }
 
-// Print prints a message between the lines: s ends without a newline.
+// Print prints a message on its own line. s must not end with a newline.
 func (p *Progress) Print(s string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,14 +154,14 @@ func (p *Progress) Print(s string) {
 	p.last = time.Time{}
 }
 
-// Close takes the bar away.
+// Close removes the bar.
 func (p *Progress) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.write(p.clear())
 }
 
-// clear returns what takes the bar away.
+// clear returns the text that removes the bar.
 func (p *Progress) clear() string {
 	if !p.drawn {
 		return ""
@@ -178,7 +178,8 @@ func (p *Progress) write(s string) {
 	p.failed = err != nil
 }
 
-// barLine returns the bar, one column narrower than the terminal at most.
+// barLine returns the bottom line. It is at least one column narrower than the
+// terminal.
 func (p *Progress) barLine(epoch int, fraction, rate float64, left time.Duration) string {
 	head := epochOf(epoch, p.epochs) + " "
 	tail := fmt.Sprintf(" %3.0f %%", math.Floor(100*fraction))
@@ -213,8 +214,8 @@ func epochOf(epoch, epochs int) string {
 	return fmt.Sprintf("epoch %*d/%d", len(strconv.Itoa(epochs)), epoch, epochs)
 }
 
-// format returns the line of an epoch of a run of so many, in so many columns
-// at most: what matters least is left out first.
+// format returns the line of an epoch, with at most the given number of columns. If
+// the whole line does not fit, it omits the least important parts.
 func (l EpochLine) format(epochs, columns int) string {
 	parts := []struct {
 		text  string
@@ -236,13 +237,14 @@ func (l EpochLine) format(epochs, columns int) string {
 			}
 		}
 		s := strings.Join(kept, "  ")
-		if len(s) <= columns || len(kept) == 1 { // all of it is ASCII
+		if len(s) <= columns || len(kept) == 1 { // all parts are ASCII, so len(s) is the number of columns
 			return truncate(s, columns)
 		}
 	}
 }
 
-// formatRate writes samples a second with three digits: "1.02 M samples/s".
+// formatRate formats a number of samples per second with three digits:
+// "1.02 M samples/s".
 func formatRate(rate float64) string {
 	unit := " samples/s"
 	switch {
@@ -261,7 +263,7 @@ func formatRate(rate float64) string {
 	return fmt.Sprintf("%4.*f", decimals, rate) + unit
 }
 
-// formatLeft writes a time that is not known exactly.
+// formatLeft formats an estimated time, with few digits.
 func formatLeft(d time.Duration) string {
 	switch s := d.Seconds(); {
 	case s < 9.95:
@@ -275,7 +277,7 @@ func formatLeft(d time.Duration) string {
 	}
 }
 
-// truncate cuts s to so many columns.
+// truncate cuts s to at most the given number of columns.
 func truncate(s string, columns int) string {
 	r := []rune(s)
 	if len(r) <= columns {

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// fakeClock is a clock that the test turns.
+// fakeClock is a clock that the test sets.
 type fakeClock struct{ t time.Time }
 
 func (c *fakeClock) now() time.Time          { return c.t }
@@ -39,7 +39,7 @@ func TestPlain(t *testing.T) {
 			t.Setenv("TERM", "dumb")
 		}
 		var b bytes.Buffer
-		p := New(&b, dumb, 50, 60000) // a dumb terminal is none
+		p := New(&b, dumb, 50, 60000) // a dumb terminal counts as no terminal
 		for done := range 60000 {
 			p.Advance(3, done)
 		}
@@ -55,7 +55,7 @@ func TestPlain(t *testing.T) {
 func terminal(b *bytes.Buffer, epochs, samples, width int) (*Progress, *fakeClock) {
 	c := newClock()
 	p := New(b, true, epochs, samples)
-	p.bar, p.color, p.unicode = true, false, false // whatever the environment says
+	p.bar, p.color, p.unicode = true, false, false // independent of the environment
 	p.width = func() int { return width }
 	p.now = c.now
 	return p, c
@@ -111,7 +111,8 @@ func TestColor(t *testing.T) {
 	}
 }
 
-// TestNote: behind the epoch, and left out as late as the test's score.
+// TestNote checks that a note follows the epoch, and that it is kept as long as the
+// result on the test set.
 func TestNote(t *testing.T) {
 	line := third
 	line.Note = "replica 12"
@@ -123,7 +124,8 @@ func TestNote(t *testing.T) {
 	}
 }
 
-// A run that calls Advance for every sample draws ten times a second.
+// TestRedraws checks that a run that calls Advance for every sample draws the bar at
+// most ten times per second.
 func TestRedraws(t *testing.T) {
 	var b bytes.Buffer
 	p, c := terminal(&b, 1, 100_000, 80)
@@ -164,7 +166,7 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
-// The lines of a run stand below each other.
+// TestAligned checks that the columns of all epochs are aligned.
 func TestAligned(t *testing.T) {
 	var length int
 	for i, l := range []EpochLine{
@@ -223,7 +225,7 @@ func TestAtOnce(t *testing.T) {
 func TestResume(t *testing.T) {
 	var b bytes.Buffer
 	p, c := terminal(&b, 10, 1000, 80)
-	p.Advance(9, 0) // 8,000 samples are of the earlier process
+	p.Advance(9, 0) // an earlier process did 8,000 samples
 	c.add(time.Second)
 	p.Advance(9, 1000)
 	contains(t, b.String(), " 90 %  1.00 k samples/s  1.0 s left")
