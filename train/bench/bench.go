@@ -1,7 +1,7 @@
-// Package bench measures machines beside each other in one run: training steps
-// of several batch sizes, evaluation, and what it takes to load a set. Shared
-// machines are noisy, so the machines take turns, and the least time of each
-// counts; what lasts is the ratio.
+// Package bench compares the speed of two machines in one run: training steps with
+// several batch sizes, evaluation, and loading a data set. Times on a shared computer
+// are noisy, so the machines take turns and the shortest time of each counts. The
+// ratio of the two is more stable than the times.
 package bench
 
 import (
@@ -22,23 +22,23 @@ import (
 	"trainer/graph/vm"
 )
 
-// Batches are the batch sizes that are measured, those that the set has. The
-// last is MNIST's whole training set.
+// Batches lists the batch sizes to measure. Run omits those that are much larger than
+// the set. The last one is the whole training set of MNIST.
 var Batches = []int{1, 10, 128, 1000, 60_000}
 
 // epoch is the number of samples of MNIST's training set.
 const epoch = 60_000
 
-// Options say what to measure.
+// Options says what to measure.
 type Options struct {
 	New     func() (vm.VM, error) // makes the machine to measure
 	Witness func() (vm.VM, error) // makes the machine to compare with
-	Set     *data.Set             // what to train and to evaluate on
-	Least   time.Duration         // how long to measure each at the least
-	Python  string                // the interpreter for the NumPy peer; "": leave it out
+	Set     *data.Set             // the samples for training and evaluation
+	Least   time.Duration         // minimum duration of each measurement
+	Python  string                // the Python interpreter for the NumPy peer; "": omit the peer
 }
 
-// Report is what was measured.
+// Report is the result of Run.
 type Report struct {
 	Network string `json:"network"`
 	Machine string `json:"machine"`
@@ -48,26 +48,27 @@ type Report struct {
 	NumPy   *Peer  `json:"numpy,omitempty"`
 }
 
-// Row is a measurement. Times are the least that were seen.
+// Row is a measurement. A time is the shortest of several.
 type Row struct {
 	What    string  `json:"what"`
 	Nanos   float64 `json:"ns_per_sample"`
 	Epoch   float64 `json:"seconds_per_epoch"`       // for 60,000 samples
 	Witness float64 `json:"witness_ns_per_sample"`   // 0: not measured
-	Ratio   float64 `json:"witness_time_by_machine"` // how many times faster
+	Ratio   float64 `json:"witness_time_by_machine"` // how many times as fast the machine is
 }
 
-// Peer is the textbook's algorithm in NumPy, a sample a step, in float64.
+// Peer is the measurement of the textbook's algorithm in NumPy, with one sample per
+// step, in float64.
 type Peer struct {
 	Version string  `json:"numpy_version"`
 	Nanos   float64 `json:"ns_per_sample"`
-	Ratio   float64 `json:"numpy_time_by_machine"` // to the machine's batch 1
+	Ratio   float64 `json:"numpy_time_by_machine"` // relative to the machine with batch 1
 }
 
 //go:embed listing.py
 var listing string
 
-// Run measures. It ends early with ctx's error.
+// Run measures the two machines. If ctx is cancelled, it returns the error of ctx.
 func Run(ctx context.Context, o Options) (Report, error) {
 	a, err := o.New()
 	if err != nil {
@@ -88,7 +89,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		Data: fmt.Sprintf("%s, %d images", o.Set.Name, o.Set.Len()),
 	}
 	p := model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0))
-	load, err := least(ctx, o.Least, func() (time.Duration, error) {
+	load, err := shortest(ctx, o.Least, func() (time.Duration, error) {
 		m, err := o.New()
 		if err != nil {
 			return 0, err
@@ -102,9 +103,9 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	}
 	r.add("load the set", float64(load)/float64(o.Set.Len()), 0)
 
-	some := o.Set.Slice(0, min(o.Set.Len(), witnessSamples)) // for the witness
+	some := o.Set.Slice(0, min(o.Set.Len(), witnessSamples))
 	for _, batch := range Batches {
-		own, other, err := turns(ctx, o.Least, a, b, p, training(ctx, o.Set, batch), training(ctx, some, batch))
+		own, other, err := alternate(ctx, o.Least, a, b, p, training(ctx, o.Set, batch), training(ctx, some, batch))
 		if err != nil {
 			return r, err
 		}
@@ -115,7 +116,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 			}
 		}
 	}
-	own, other, err := turns(ctx, o.Least, a, b, p, evaluation(ctx, o.Set), evaluation(ctx, some))
+	own, other, err := alternate(ctx, o.Least, a, b, p, evaluation(ctx, o.Set), evaluation(ctx, some))
 	if err != nil {
 		return r, err
 	}
@@ -123,16 +124,17 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	return r, nil
 }
 
-// work is something to measure, and how many samples it visits. With none it is
-// not measured.
+// work is an operation to measure and the number of samples that it processes. If
+// samples is 0, it is not measured.
 type work struct {
 	samples int
 	do      func(m vm.VM) error
 }
 
-// training is a shuffled pass. A set of one mini-batch is visited ten times, a
-// smaller one as often as makes a mini-batch; for one that is much smaller there
-// is none.
+// training returns a training pass in random order. If the set is a single
+// mini-batch, the pass repeats it ten times. If the set is smaller than a mini-batch,
+// the pass repeats samples to fill one. If it has less than a quarter of a mini-batch,
+// there is no work.
 func training(ctx context.Context, set *data.Set, batch int) work {
 	order := data.Shuffled(set.Len(), 1, 1)
 	switch n := set.Len(); {
@@ -148,6 +150,7 @@ func training(ctx context.Context, set *data.Set, batch int) work {
 	}}
 }
 
+// evaluation returns an evaluation of set.
 func evaluation(ctx context.Context, set *data.Set) work {
 	return work{set.Len(), func(m vm.VM) error {
 		_, err := m.Evaluate(ctx, set)
@@ -161,12 +164,13 @@ func (r *Report) add(what string, own, other float64) {
 	}
 }
 
-// witnessSamples bounds what the witness is given: it may be 300 times slower.
+// witnessSamples is the maximum number of samples for the witness, which may be
+// hundreds of times slower.
 const witnessSamples = 2000
 
-// turns measures some work of a and some of b, by turns, in nanoseconds a
-// sample; 0 is for no work.
-func turns(ctx context.Context, long time.Duration, a, b vm.VM, p model.Parameters, own, other work) (ownNanos, otherNanos float64, err error) {
+// alternate measures the work own of machine a and the work other of machine b in
+// turn, in nanoseconds per sample. The result for no work is 0.
+func alternate(ctx context.Context, duration time.Duration, a, b vm.VM, p model.Parameters, own, other work) (ownNanos, otherNanos float64, err error) {
 	machines, works, best := [2]vm.VM{a, b}, [2]work{own, other}, [2]float64{}
 	const rounds = 3
 	for round := range rounds + 1 {
@@ -182,13 +186,13 @@ func turns(ctx context.Context, long time.Duration, a, b vm.VM, p model.Paramete
 				err := w.do(machines[i])
 				return time.Since(start), err
 			}
-			if round == 0 { // programs are made and sets loaded
+			if round == 0 { // the first round compiles programs and loads sets
 				if _, err := once(); err != nil {
 					return 0, 0, err
 				}
 				continue
 			}
-			t, err := least(ctx, long/rounds, once)
+			t, err := shortest(ctx, duration/rounds, once)
 			if err != nil {
 				return 0, 0, err
 			}
@@ -200,11 +204,11 @@ func turns(ctx context.Context, long time.Duration, a, b vm.VM, p model.Paramete
 	return best[0], best[1], nil
 }
 
-// least repeats do for some time, once at least, and returns the least of its
-// times.
-func least(ctx context.Context, long time.Duration, do func() (time.Duration, error)) (time.Duration, error) {
+// shortest repeats do, at least once, until duration has passed. It returns the
+// shortest of the times that do returned.
+func shortest(ctx context.Context, duration time.Duration, do func() (time.Duration, error)) (time.Duration, error) {
 	var best time.Duration
-	for start := time.Now(); best == 0 || time.Since(start) < long; {
+	for start := time.Now(); best == 0 || time.Since(start) < duration; {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
@@ -219,7 +223,8 @@ func least(ctx context.Context, long time.Duration, do func() (time.Duration, er
 	return best, nil
 }
 
-// numpy runs the listing in Python on one thread, as the machine's batch 1.
+// numpy measures the listing in Python on one thread. own is the time of the machine
+// with batch 1, in nanoseconds per sample.
 func numpy(ctx context.Context, python string, own float64) (*Peer, error) {
 	c := exec.CommandContext(ctx, python, "-")
 	c.Stdin = strings.NewReader(listing)
@@ -250,7 +255,7 @@ func (r Report) Text(w io.Writer) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\tns a sample\ts for 60,000\twitness, ns\ttimes faster")
+	_, _ = fmt.Fprintln(t, "\tns per sample\ts for 60,000\twitness, ns\ttimes as fast")
 	for _, row := range r.Rows {
 		_, _ = fmt.Fprintf(t, "%s\t%.0f\t%.4f", row.What, row.Nanos, row.Epoch)
 		if row.Witness > 0 {
@@ -259,7 +264,7 @@ func (r Report) Text(w io.Writer) error {
 		_, _ = fmt.Fprintln(t)
 	}
 	if p := r.NumPy; p != nil {
-		_, _ = fmt.Fprintf(t, "listing, NumPy %s\t%.0f\t%.4f\t\t%.1f (train, batch 1, by the listing)\n", p.Version, p.Nanos, p.Nanos*epoch/1e9, p.Ratio)
+		_, _ = fmt.Fprintf(t, "listing, NumPy %s\t%.0f\t%.4f\t\t%.1f (train, batch 1, relative to the listing)\n", p.Version, p.Nanos, p.Nanos*epoch/1e9, p.Ratio)
 	}
 	return t.Flush()
 }

@@ -33,8 +33,8 @@ func options() bench.Options {
 	}
 }
 
-// TestRun: every row is there, with a time of its own and of the witness. How
-// long anything takes is not tested.
+// TestRun checks that every row exists and has times of both machines. It does not
+// check the times.
 func TestRun(t *testing.T) {
 	r, err := bench.Run(context.Background(), options())
 	if err != nil {
@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 
 func TestNumPy(t *testing.T) {
 	if err := exec.Command("python3", "-c", "import numpy").Run(); err != nil {
-		t.Skip("no python3 with NumPy here")
+		t.Skip("python3 with NumPy is not installed")
 	}
 	o := options()
 	o.Python = "python3"

@@ -1,8 +1,9 @@
-"""The textbook's algorithm in NumPy: the peer of `trainer bench -peer`.
+"""The textbook's algorithm in NumPy, which `trainer bench -peer` measures.
 
-The network and the update order of the listing (784-50-10, sigmoid, no bias,
-float64, a sample a step), on images as dense as MNIST's: 150 of 784 pixels are
-not zero. Prints nanoseconds a sample: the least of the rounds.
+It has the network and the update order of the listing (784-50-10, sigmoid, no
+bias, float64, one sample per step). The images are as dense as those of MNIST: 150
+of 784 pixels are not zero. It prints the nanoseconds per sample of the fastest
+round, and the version of NumPy.
 
     python3 listing.py [ROUNDS]
 """

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// check reports what is wrong with keys that are legal one by one.
+// check reports combinations of values that are not allowed. Each value on its own
+// is legal.
 func (r *reader) check() {
 	c := &r.config
 	if r.good("model.layers") {
@@ -38,8 +39,8 @@ func (r *reader) check() {
 	}
 }
 
-// checkReplicas reports what replicas cannot have, or what they would do in
-// vain.
+// checkReplicas reports settings that replicas do not support, and settings that
+// would have no effect.
 func (r *reader) checkReplicas() {
 	c := &r.config
 	count, rates := c.Train.Replicas.Count, len(c.Train.Replicas.Rates)
@@ -68,8 +69,8 @@ func (r *reader) checkReplicas() {
 	}
 }
 
-// parameters returns how many weights and biases the network has. The limits
-// of model.layers keep it far from an overflow.
+// parameters returns the number of weights and biases of the network. It cannot
+// overflow, because model.layers is limited.
 func parameters(c *Config) int64 {
 	var total int64
 	for i, out := range c.Model.Layers[1:] {
@@ -82,7 +83,7 @@ func parameters(c *Config) int64 {
 	return total
 }
 
-// values returns how many values a^l a mini-batch has, in all layers.
+// values returns the number of values a^l of a mini-batch, in all layers.
 func values(c *Config) int64 {
 	var nodes int64
 	for _, n := range c.Model.Layers {
@@ -91,7 +92,7 @@ func values(c *Config) int64 {
 	return nodes * int64(c.Train.Batch)
 }
 
-// good reports whether none of the keys has a value that could not be taken.
+// good reports whether the values of all these keys are legal.
 func (r *reader) good(paths ...string) bool {
 	for _, path := range paths {
 		if r.bad[path] {
@@ -101,7 +102,7 @@ func (r *reader) good(paths ...string) bool {
 	return true
 }
 
-// place returns where the first of the keys that was given was given.
+// place returns the place of the first of these keys that the user gave.
 func (r *reader) place(paths ...string) Problem {
 	for _, path := range paths {
 		if at, ok := r.places[path]; ok {

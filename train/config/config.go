@@ -1,24 +1,29 @@
 // Package config reads the configuration of a run.
 //
-// A configuration is one YAML file with strict rules, and -set key=value
-// settings of the command line on top of it:
+// A configuration is a YAML file with strict rules, plus settings of the command line
+// (-set key=value), which override the file:
 //
 //	c, err := config.Read("configs/mnist.yaml", []string{"train.epochs=5"})
 //
-// Every key is optional; Default says what it is then. The table in keys.go is
-// the one place that says which keys there are, with their types, defaults,
-// legal values and documentation. Decoding, -set, the JSON schema (Schema) and
-// the text of `trainer help config` (Help) follow from it.
+// Every key is optional; Default returns the defaults. The table in keys.go defines
+// all keys with their types, defaults, legal values and documentation. Decoding,
+// -set, the JSON schema (Schema) and the text of `trainer help config` (Help) all
+// use this table.
 //
-// Read reports all problems of a configuration at once, each with its place,
-// as an *Error. A Config that Read returns is valid; (Config).YAML writes it
-// in full, and reading that gives the same Config.
+// Read reports all problems of a configuration at once, each with its place, as an
+// *Error. A Config that Read returns is valid. (Config).YAML writes all keys of it;
+// reading that file gives the same Config.
 //
-// Strict means: no unknown or duplicate key; a text is not a number, and a
-// number is written as in JSON (10, 0.5, 1e-3), never as 010, 0x10, .5, 1_000
-// or .inf; an integer has digits only; no anchors, aliases, merge keys or
-// tags; UTF-8, one document, at most 1 MiB. Paths in a configuration are
-// relative to the current directory, not to the file's.
+// The rules are:
+//
+//   - no unknown and no duplicate keys;
+//   - a text is not a number; a number is written as in JSON (10, 0.5, 1e-3), never
+//     as 010, 0x10, .5, 1_000 or .inf; an integer has only digits;
+//   - no anchors, aliases, merge keys or tags;
+//   - UTF-8, one document, at most 1 MiB.
+//
+// Paths in a configuration are relative to the current directory, not to the folder
+// of the file.
 package config
 
 import (
@@ -28,19 +33,19 @@ import (
 	"trainer/graph/model"
 )
 
-// Config is the configuration of a run, resolved: every key has its value.
+// Config is the resolved configuration of a run: every key has a value.
 type Config struct {
-	Name      string          // of the run folder
-	Seed      uint64          // of all random numbers of the run
+	Name      string          // a part of the name of the run folder
+	Seed      uint64          // seed of all random numbers of the run
 	Device    string          // one of Devices
 	VM        string          // one of VMs
-	Precision model.Precision // of all values of the network
+	Precision model.Precision // element type of all values of the network
 	Model     Model
 	Data      Data
 	Train     Train
 }
 
-// Model is the network and its first parameters.
+// Model describes the network and its initial parameters.
 type Model struct {
 	Layers     []int // n^1 … n^L
 	Activation model.Activation
@@ -48,12 +53,12 @@ type Model struct {
 	Init       Init
 }
 
-// Init says where the first parameters come from. File and Rule exclude each
-// other; where both are empty, it is Std.
+// Init says where the initial parameters come from. At most one of File and Rule is
+// set. If both are empty, Std applies.
 type Init struct {
 	Std  float64 // weights are normal with mean 0 and this standard deviation, biases 0
 	Rule string  // one of Rules
-	File string  // a safetensors file with weights and biases
+	File string  // path of a safetensors file with weights and biases
 }
 
 // Kind returns which of the three is given: "std", "rule" or "file".
@@ -67,17 +72,17 @@ func (i Init) Kind() string {
 	return "std"
 }
 
-// Data says which images to train on.
+// Data describes the data set.
 type Data struct {
 	Dataset  string // one of Datasets
-	Dir      string // a folder, relative to the current directory; "" looks in the usual places
+	Dir      string // a folder, relative to the current directory; "": the usual places
 	Fallback string // one of Fallbacks
 }
 
-// Train says how to train.
+// Train describes the training.
 type Train struct {
 	Epochs        int
-	Batch         int // samples a step
+	Batch         int // samples per step
 	Shuffle       bool
 	Rate          Rate
 	UpdateOrder   string // one of UpdateOrders
@@ -87,28 +92,29 @@ type Train struct {
 
 // Rate is the schedule of the learning rate η.
 type Rate struct {
-	Initial float64 // η of the first epoch
-	Factor  float64 // η is multiplied by it …
-	Every   int     // … after this many epochs
+	Initial float64 // η in the first epoch
+	Factor  float64 // η is multiplied by Factor after every Every epochs
+	Every   int
 }
 
-// At returns η of an epoch, counted from 1:
+// At returns η in an epoch. Epochs are counted from 1.
 //
 //	η = initial · factor^⌊(epoch−1)/every⌋
 func (r Rate) At(epoch int) float64 {
 	return r.Initial * math.Pow(r.Factor, float64((epoch-1)/r.Every))
 }
 
-// Replicas are independent runs of the same training, of which the best is
-// kept. (Config).Replica says what each is.
+// Replicas describes independent runs of the same training; the best one is kept.
+// (Config).Replica returns the configuration of each.
 type Replicas struct {
-	Count int       // 1: the run itself
-	Rates []float64 // learning rates of the first epoch, in turn; none: Rate.Initial for all
+	Count int       // 1: an ordinary run
+	Rates []float64 // learning rates in the first epoch, used in turn; empty: Rate.Initial for all
 }
 
-// Replica returns the configuration of replica r, counted from 0, as a run of
-// its own: seed + r, and the r-th of the rates, over and over. The data set is
-// that of c for all replicas, also where it is drawn from the seed.
+// Replica returns the configuration of replica r, counted from 0, as an ordinary run.
+// Its seed is c.Seed + r. Its initial rate is element r of Rates, which is repeated
+// as often as necessary. All replicas use the data set of c, even if the data set
+// depends on the seed.
 func (c Config) Replica(r int) Config {
 	c.Seed += uint64(r)
 	if rates := c.Train.Replicas.Rates; len(rates) > 0 {
@@ -118,13 +124,13 @@ func (c Config) Replica(r int) Config {
 	return c
 }
 
-// EarlyStopping ends a run whose test accuracy no longer rises.
+// EarlyStopping says when to end a run whose test accuracy no longer improves.
 type EarlyStopping struct {
-	Patience int     // epochs without improvement; 0 is off
-	MinDelta float64 // an improvement is a rise of the best test accuracy by more than this
+	Patience int     // number of epochs without improvement after which to stop; 0: never
+	MinDelta float64 // an improvement raises the best test accuracy by more than MinDelta
 }
 
-// The legal values of the keys that take one of a few words.
+// The legal values of keys that accept a fixed set of words.
 var (
 	Devices = []string{"auto", "cpu", "cuda"}
 
@@ -132,8 +138,8 @@ var (
 	// makes them.
 	VMs = []string{"auto", "cpu", "interpret", "tape"}
 
-	// Rules lists the rules for the first weights: hidden is the listing's,
-	// model.HiddenRule; zeros sets all to 0.
+	// Rules lists the rules for the initial weights: hidden is that of the listing
+	// (model.HiddenRule), zeros sets all weights to 0.
 	Rules = []string{"hidden", "zeros"}
 
 	Datasets     = []string{"mnist", "csv", "idx", "digits"}
@@ -141,7 +147,7 @@ var (
 	UpdateOrders = []string{"simultaneous", "listing"}
 )
 
-// Default returns the configuration of an empty file: every key's default.
+// Default returns the default of every key.
 func Default() Config {
 	var c Config
 	for i := range keys {

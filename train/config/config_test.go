@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files and configs/schema.json instead of comparing with them")
 
-// golden compares got with a file, or writes it.
+// golden compares got with the file at path, or writes the file with -update.
 func golden(t *testing.T, path string, got []byte) {
 	t.Helper()
 	if *update {
@@ -36,7 +36,7 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-// write writes a file of the test and returns its path.
+// write writes a temporary file and returns its path.
 func write(t *testing.T, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "c.yaml")
@@ -46,7 +46,7 @@ func write(t *testing.T, content string) string {
 	return path
 }
 
-// readSource is Read with the content of a file in place of its path.
+// readSource is like Read, but takes the content of a file, not its path.
 func readSource(source []byte, sets ...string) (Config, error) {
 	r := newReader()
 	r.file = "c.yaml"
@@ -57,7 +57,7 @@ func readSource(source []byte, sets ...string) (Config, error) {
 	return r.result()
 }
 
-// TestDefault has the defaults of the issue, written a second time by hand.
+// TestDefault compares the defaults with a second list, written by hand.
 func TestDefault(t *testing.T) {
 	want := Config{
 		Name: "run", Seed: 1, Device: "auto", VM: "auto", Precision: model.Float32,
@@ -81,8 +81,8 @@ func TestDefault(t *testing.T) {
 	}
 }
 
-// TestTable checks that the rows are whole: a group has keys and stands before
-// them, a key has a field of its own and a text, and no path is there twice.
+// TestTable checks the rows of the table: a group has keys and comes before them, a
+// key has its own field and a documentation, and no path occurs twice.
 func TestTable(t *testing.T) {
 	var c Config
 	fields, paths, kinds := map[any]string{}, map[string]bool{"": true}, map[kind]bool{}
@@ -122,8 +122,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// countFields returns how many values a struct holds, those of its structs
-// included.
+// countFields returns the number of fields of a struct, including those of nested
+// structs.
 func countFields(t reflect.Type) int {
 	if t.Kind() != reflect.Struct {
 		return 1
@@ -136,7 +136,7 @@ func countFields(t reflect.Type) int {
 }
 
 // TestGood reads testdata/*.good.yaml and compares the resolved configuration
-// with the golden file beside it.
+// with the golden file of the same name.
 func TestGood(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.good.yaml")
 	if len(files) == 0 {
@@ -152,8 +152,8 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestBad reads testdata/*.bad.yaml and compares the error with the golden
-// file beside it.
+// TestBad reads testdata/*.bad.yaml and compares the error with the golden file of
+// the same name.
 func TestBad(t *testing.T) {
 	files, _ := filepath.Glob("testdata/*.bad.yaml")
 	if len(files) == 0 {
@@ -355,8 +355,8 @@ func TestSetErrors(t *testing.T) {
 	}
 }
 
-// TestPlaces checks who is blamed for what two keys do together, and the order
-// of the problems.
+// TestPlaces checks the place of a problem that two keys cause together, and the
+// order of the problems.
 func TestPlaces(t *testing.T) {
 	file := write(t, "train: {batch: 100000}\nmodel: {layers: [784, 50, 10]}\nseed: x\nvm: y\n")
 	_, err := Read(file, []string{"vm=z", "model.layers=[5000, 10]", "device=w"})
@@ -400,7 +400,7 @@ func TestFileErrors(t *testing.T) {
 		}
 	}
 
-	// A sparse file of 1 GB is refused at once, and without the memory.
+	// A sparse file of 1 GB is refused without reading it into memory.
 	path := filepath.Join(dir, "large.yaml")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -419,8 +419,8 @@ func TestFileErrors(t *testing.T) {
 	}
 }
 
-// TestManyProblems checks that a file of nonsense is reported whole, and shown
-// in part.
+// TestManyProblems checks that an error contains all problems of a file, and that its
+// text shows only the first ones.
 func TestManyProblems(t *testing.T) {
 	_, err := Read(write(t, strings.Repeat("x: 1\n", 1000)), nil)
 	var e *Error
@@ -432,9 +432,9 @@ func TestManyProblems(t *testing.T) {
 	}
 }
 
-// TestBombs checks that large files that are made to be slow, deep or long to
-// report are refused in bounded time: the test's time limit. (At 1 MiB, the
-// slowest takes a second.)
+// TestBombs checks that files designed to be slow to read, deeply nested or long to
+// report are refused within the time limit of the test. (At 1 MiB the slowest takes
+// a second.)
 func TestBombs(t *testing.T) {
 	for name, source := range map[string]string{
 		"flow":    strings.Repeat("[", maxFile),
@@ -450,7 +450,8 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestRate has the schedule of the text: start, and lower every few epochs.
+// TestRate checks the schedule of the textbook, which lowers the rate every few
+// epochs.
 func TestRate(t *testing.T) {
 	for _, test := range []struct {
 		rate  Rate
@@ -473,8 +474,8 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestReplica: seed + r and the rates in turn; nothing else differs, and what
-// comes out is a run of its own.
+// TestReplica checks that a replica differs from the configuration only in the seed
+// and the rate, and that it is an ordinary run.
 func TestReplica(t *testing.T) {
 	c, err := Read("", []string{"seed=7", "train.replicas.count=5", "train.replicas.rates=[0.5, 0.25]", "train.rate.factor=0.9"})
 	if err != nil {
@@ -536,8 +537,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// FuzzRead checks that no file makes Read panic, that each problem has a
-// message, and that what is legal comes back from its own YAML.
+// FuzzRead checks that Read does not panic, that each problem has a message, and that
+// a legal configuration can be written and read again.
 func FuzzRead(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.yaml")
 	for _, file := range files {

@@ -64,7 +64,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestConfigs reads the files that users start from.
+// TestConfigs reads the configuration files of the project.
 func TestConfigs(t *testing.T) {
 	files, _ := filepath.Glob(configs + "/*.yaml")
 	names := map[string]Config{}
@@ -90,7 +90,7 @@ func TestConfigs(t *testing.T) {
 		names[c.Name] = c
 	}
 
-	// What the textbook's listing says.
+	// These are the settings of the textbook's listing.
 	c := names["textbook"]
 	if got := c.Network().String(); got != "784-50-10 sigmoid, no bias, float64" {
 		t.Errorf("textbook: %s", got)
@@ -106,7 +106,7 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
-// TestMNISTHasEveryKey checks what configs/mnist.yaml says of itself.
+// TestMNISTHasEveryKey checks that configs/mnist.yaml has every key, as it claims.
 func TestMNISTHasEveryKey(t *testing.T) {
 	source, err := os.ReadFile(filepath.Join(configs, "mnist.yaml"))
 	if err != nil {

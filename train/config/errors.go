@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// Error is what is wrong with a configuration: all of it.
+// Error contains all problems of a configuration.
 type Error struct {
 	Problems []Problem // sorted by place
 }
 
-// shown is how many problems an error's text has; a large file that is no
-// configuration at all has one a line.
+// shown is the maximum number of problems in the text of an error. A large file that
+// is not a configuration can have a problem in each line.
 const shown = 50
 
 // Error returns a line for each problem.
@@ -32,17 +32,17 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Problem is one thing that is wrong.
+// Problem is one problem of a configuration.
 type Problem struct {
 	File    string // the file, or the setting as the user wrote it: "-set train.batch=x"
-	Line    int    // from 1; 0 for a setting, or where the whole file is meant
-	Column  int    // from 1, in characters; 0 like Line
-	Path    string // of the key: "train.batch"; "" where the whole file is meant
-	Message string // what is wrong, and what to do
+	Line    int    // from 1; 0 for a setting, and for a problem of the whole file
+	Column  int    // from 1, in characters; 0 if Line is 0
+	Path    string // path of the key: "train.batch"; "" for a problem of the whole file
+	Message string // what is wrong and what to do
 }
 
 // String returns "file:line:column: path: message", without the parts that are
-// not there. A setting names its key already.
+// missing. For a setting it omits the path, because File contains the key.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.File)
@@ -57,8 +57,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// byPlace orders the problems of the file before those of settings, and those
-// of the file by line and column. Settings keep their order.
+// byPlace orders problems: first those of the file, by line and column, then those of
+// the settings, which keep their order.
 func byPlace(a, b Problem) int {
 	aSet, bSet := strings.HasPrefix(a.File, setFlag), strings.HasPrefix(b.File, setFlag)
 	switch {

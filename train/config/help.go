@@ -9,8 +9,8 @@ import (
 // helpWidth is the width of the text of Help, in characters.
 const helpWidth = 100
 
-// Help returns the documentation of all keys as a table of plain text: key,
-// default, and what it means, with the legal values.
+// Help returns the documentation of all keys as a plain-text table with the key, the
+// default, the meaning and the legal values.
 func Help() string {
 	const gap = 2
 	keyWidth, defWidth := len("KEY"), len("DEFAULT")

@@ -13,18 +13,17 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxFile is the size of the largest file that is read, in bytes.
+// maxFile is the maximum size of a configuration file, in bytes.
 const maxFile = 1 << 20
 
-// setFlag begins the place of a problem that a setting has.
+// setFlag is the beginning of Problem.File for a problem of a setting.
 const setFlag = "-set "
 
-// Read reads the file at path and applies the settings, in their order.
-// Each is key=value as in "train.rate.initial=0.5" or
-// "model.layers=[784,30,10]". With path "" there are defaults and settings
-// only. The error is an *Error.
+// Read reads the file at path and applies the settings in order. Each setting is
+// key=value, as in "train.rate.initial=0.5" or "model.layers=[784,30,10]". If path is
+// empty, Read applies the settings to the defaults. The error is an *Error.
 //
-// A setting replaces what the file says. One of model.init.std, rule and file
+// A setting replaces the value in the file. A setting of model.init.std, rule or file
 // replaces all three.
 func Read(path string, sets []string) (Config, error) {
 	r := newReader()
@@ -47,15 +46,15 @@ type reader struct {
 	config   Config
 	file     string
 	problems []Problem
-	places   map[string]Problem // for each key that was given: where, without a message
-	bad      map[string]bool    // keys whose value could not be taken
+	places   map[string]Problem // the place of each key that the user gave, without a message
+	bad      map[string]bool    // keys whose value is not legal
 }
 
 func newReader() *reader {
 	return &reader{config: Default(), places: map[string]Problem{}, bad: map[string]bool{}}
 }
 
-// result checks the configuration as a whole and returns it, or what is wrong.
+// result checks the configuration as a whole and returns it, or its problems.
 func (r *reader) result() (Config, error) {
 	r.check()
 	if err := asError(r.problems); err != nil {
@@ -89,8 +88,8 @@ func (r *reader) source(source []byte) {
 	}
 }
 
-// readAtMost returns the content of a file of at most maxFile bytes, and reads
-// no more than that of a larger one.
+// readAtMost returns the content of a file of at most maxFile bytes. For a larger
+// file it returns an error without reading all of it.
 func readAtMost(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -107,7 +106,8 @@ func readAtMost(path string) ([]byte, error) {
 	return source, nil
 }
 
-// cause drops the path from a file system's error: the place names it.
+// cause removes the path from an error of the file system, because the place already
+// contains it.
 func cause(err error) error {
 	if e := (*os.PathError)(nil); errors.As(err, &e) {
 		return fmt.Errorf("cannot %s the file: %w", e.Op, e.Err)
@@ -115,9 +115,9 @@ func cause(err error) error {
 	return err
 }
 
-// parse returns the root node of the first document in source, nil if there is
-// none, and what is wrong with source, with line and column where known: that
-// it is not YAML, or has a second document.
+// parse returns the root node of the first document in source, or nil if there is
+// none. It also returns the problem of source, if any: source is not YAML, or has a
+// second document. The problem has a line and column if they are known.
 func parse(source []byte) (root *yaml.Node, problem Problem) {
 	if problem := checkCharacters(source); problem.Message != "" {
 		return nil, problem
@@ -202,8 +202,9 @@ func allowed(c rune) bool {
 	return true
 }
 
-// syntax reports the problem of a file that is not one YAML document. Where a
-// tab is the cause, it reports all tabs: an editor that made one made more.
+// syntax reports the problem of a file that is not one YAML document. If the cause is
+// a tab, it reports all tabs, because an editor that inserts one usually inserts
+// more.
 func (r *reader) syntax(source []byte, problem Problem) {
 	lines := strings.Split(string(source), "\n")
 	if n := problem.Line; n < 1 || n > len(lines) || tabIn(lines[n-1]) == 0 {
@@ -218,14 +219,15 @@ func (r *reader) syntax(source []byte, problem Problem) {
 	}
 }
 
-// tabIn returns the column of the first tab in the indentation of a line; 0 if
+// tabIn returns the column of the first tab in the indentation of a line, or 0 if
 // there is none.
 func tabIn(line string) int {
 	indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 	return strings.IndexByte(indent, '\t') + 1
 }
 
-// refuse reports what a configuration must not use of YAML, everywhere below n.
+// refuse reports the features of YAML that are not allowed in a configuration, in n
+// and everywhere below it.
 func (r *reader) refuse(n *yaml.Node, path string) {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -246,12 +248,12 @@ func (r *reader) refuse(n *yaml.Node, path string) {
 	}
 }
 
-// refused reports whether refuse has a word on n itself.
+// refused reports whether refuse reports a problem for n itself.
 func refused(n *yaml.Node) bool {
 	return n.Kind == yaml.AliasNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0
 }
 
-// group decodes the keys of the group at path; "" is the whole file.
+// group decodes the keys of the group at path. The path of the whole file is "".
 func (r *reader) group(n *yaml.Node, path string) {
 	if refused(n) {
 		return
@@ -305,7 +307,7 @@ func (r *reader) group(n *yaml.Node, path string) {
 	}
 }
 
-// decode takes the value of a key from n, which was given at a place.
+// decode sets the value of k from n. at is the place of n.
 func (r *reader) decode(k *key, n *yaml.Node, at Problem) {
 	r.places[k.path] = at
 	if refused(n) || slices.ContainsFunc(n.Content, refused) {

@@ -8,7 +8,7 @@ import (
 
 //go:generate go test . -run TestSchemaIsFresh -update
 
-// schema is a JSON schema, the part of draft 7 that is used here.
+// schema is a JSON schema. It has the keywords of draft 7 that this package uses.
 type schema struct {
 	Schema      string `json:"$schema,omitempty"`
 	Title       string `json:"title,omitempty"`
@@ -32,7 +32,7 @@ type schema struct {
 	MaxProperties        int        `json:"maxProperties,omitempty"`
 }
 
-// properties is a JSON object that keeps its order.
+// properties is a JSON object whose members keep their order.
 type properties []property
 
 type property struct {
@@ -57,8 +57,8 @@ func (p properties) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Schema returns the JSON schema of a configuration file, for editors: draft
-// 7, which YAML language servers know best.
+// Schema returns the JSON schema of a configuration file, for use by editors. It is
+// draft 7, which YAML language servers support best.
 func Schema() []byte {
 	s := groupSchema("")
 	s.Schema = "http://json-schema.org/draft-07/schema#"
@@ -119,8 +119,7 @@ func (k *key) schema() schema {
 	return s
 }
 
-// numberSchema returns the schema of a number or an integer in the key's
-// range.
+// numberSchema returns the schema of a number or an integer in the range of the key.
 func (k *key) numberSchema() schema {
 	s := schema{Type: "number", Maximum: &k.max}
 	if k.kind == integer {

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// unknown says that the group at path has no key of that name, which keys it
-// has, and which known key is nearest.
+// unknown returns the message for a key that the group at path does not have. It
+// names the most similar key and the keys of the group.
 func unknown(path, name string) string {
 	if k := find(join(path, name)); k != nil {
 		return fmt.Sprintf("write it nested: %s: on a line of its own, and %s: below it, indented", strings.TrimSuffix(name, "."+k.name()), k.name())
 	}
-	in, rest := path, name // the deepest group that exists, and what follows
+	in, rest := path, name // the deepest group that exists, and the rest of the path
 	for {
 		head, tail, dotted := strings.Cut(rest, ".")
 		if k := find(join(in, head)); !dotted || k == nil || k.kind != group {
@@ -29,9 +29,9 @@ func unknown(path, name string) string {
 	return "unknown key. " + names
 }
 
-// nearest returns the path of the key that name, found in the group at path,
-// may have been meant for: the least edits away, first in the group, then
-// anywhere. It returns "" if none is near.
+// nearest returns the path of the key that is most similar to name, which was found
+// in the group at path. It compares by the number of edits and prefers the keys of
+// the group. It returns "" if no key is similar.
 func nearest(path, name string) string {
 	limit := max(1, min(len(name)/3, 3))
 	best, bestEdits := "", limit+1
@@ -52,9 +52,9 @@ func nearest(path, name string) string {
 	return best
 }
 
-// edits returns how many characters must be inserted, removed, replaced or
-// swapped with their neighbour to make b of a (optimal string alignment); a
-// number above limit may be too small.
+// edits returns the number of edits that turn a into b (optimal string alignment).
+// An edit inserts, removes or replaces a character, or swaps two neighbours. If the
+// number is above limit, edits may return a smaller number above limit.
 func edits(a, b string, limit int) int {
 	if d := len(a) - len(b); d > limit || -d > limit {
 		return limit + 1

@@ -14,14 +14,14 @@ import (
 	"trainer/graph/model"
 )
 
-// The written form of numbers: JSON's. What YAML 1.1, YAML 1.2 and people
-// read differently (010, 1_000, 0x10, .5, +1) is not in it.
+// Numbers are written as in JSON. This excludes forms that YAML 1.1, YAML 1.2 and
+// people read differently (010, 1_000, 0x10, .5, +1).
 var (
 	integerForm = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 	numberForm  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 )
 
-// quoted are the styles of a text that is none by its look alone.
+// quoted is the set of styles that mark a scalar as a text.
 const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 
 // complaint says what is wrong with a node.
@@ -30,8 +30,8 @@ type complaint struct {
 	text string
 }
 
-// decode sets the key's value in c to that of n, or says what is wrong with
-// n, and then leaves c as it is.
+// decode sets the value of the key in c to that of n. If n is not legal, it returns
+// complaints and does not change c.
 func (k *key) decode(c *Config, n *yaml.Node) []complaint {
 	value, complaints := k.value(n)
 	if complaints != nil {
@@ -44,7 +44,7 @@ func (k *key) decode(c *Config, n *yaml.Node) []complaint {
 	return nil
 }
 
-// value returns n's value as the key's type: string, bool, int64, float64 or
+// value returns the value of n in the type of the key: string, bool, int64, float64,
 // []int or []float64.
 func (k *key) value(n *yaml.Node) (any, []complaint) {
 	if n.Kind == yaml.SequenceNode && len(n.Content) >= k.least && len(n.Content) <= k.most {
@@ -65,7 +65,7 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 	return nil, []complaint{{n, "have " + show(n) + ", want " + k.legal() + hint}}
 }
 
-// entry returns the key of an entry of a list.
+// entry returns a key that describes an entry of a list.
 func (k *key) entry() *key {
 	e := &key{kind: integer, min: k.min, max: k.max, aboveMin: k.aboveMin}
 	if k.kind == numbers {
@@ -74,7 +74,8 @@ func (k *key) entry() *key {
 	return e
 }
 
-// entries returns the values of a list of the right length; nil if it has none.
+// entries returns the values of the entries of n, or a complaint for each entry that
+// is not legal.
 func entries[T any](entry *key, n *yaml.Node, of func(any) T) (any, []complaint) {
 	var values []T
 	var complaints []complaint
@@ -89,8 +90,8 @@ func entries[T any](entry *key, n *yaml.Node, of func(any) T) (any, []complaint)
 	return values, complaints
 }
 
-// parse returns the value of a scalar; or nil and a hint, which may be empty,
-// for the message that says what is legal.
+// parse returns the value of a scalar. If the scalar is not legal, it returns nil and
+// a hint for the message, which may be empty.
 func (k *key) parse(n *yaml.Node) (value any, hint string) {
 	switch {
 	case k.kind == list && n.Kind == yaml.ScalarNode:
@@ -150,8 +151,8 @@ func booleanHint(s string) string {
 	return ""
 }
 
-// parseText parses the value of a text key. A plain 2026 or true is not a
-// text: YAML readers would take it for a number.
+// parseText parses the value of a text key. A scalar such as 2026 or true without
+// quotes is not a text, because YAML readers read it as a number or a boolean.
 func (k *key) parseText(s, tag string) (value any, hint string) {
 	switch {
 	case tag != "!!str":
@@ -216,7 +217,7 @@ func (k *key) parseNumber(s string) (value any, hint string) {
 	return v + 0, "" // −0 becomes 0
 }
 
-// nearestChoice suggests the legal word nearest to s.
+// nearestChoice suggests the legal word that is most similar to s.
 func (k *key) nearestChoice(s string) string {
 	best, bestEdits := "", max(1, min(len(s)/3, 3))+1
 	for _, c := range k.choices {
@@ -230,8 +231,7 @@ func (k *key) nearestChoice(s string) string {
 	return "did you mean " + best + "?"
 }
 
-// store sets the variable at field, which a row of the table names, to a value
-// that parse returned.
+// store sets the variable to which field points to a value that parse returned.
 func store(field, value any) {
 	switch f := field.(type) {
 	case *string:
@@ -257,7 +257,7 @@ func store(field, value any) {
 	}
 }
 
-// format returns the variable at field as it is written in YAML.
+// format returns the variable to which field points in YAML syntax.
 func format(field any) string {
 	switch f := field.(type) {
 	case *string:
@@ -286,9 +286,9 @@ func format(field any) string {
 	panic(fmt.Sprintf("BUG: no way to format a %T", field))
 }
 
-// formatNumber returns the shortest form that reads back as v: a whole number
-// in digits up to 2^53. With an exponent it has a point, 5.0e-05: readers of
-// YAML 1.1, as Python's, take 5e-05 for a text.
+// formatNumber returns the shortest form that reads back as v. A whole number up to
+// 2^53 has only digits. A number with an exponent also has a point (5.0e-05), because
+// readers of YAML 1.1, such as Python's, read 5e-05 as a text.
 func formatNumber(v float64) string {
 	if v == math.Trunc(v) && math.Abs(v) <= maxSeed {
 		return strconv.FormatInt(int64(v), 10)
@@ -300,15 +300,15 @@ func formatNumber(v float64) string {
 	return s
 }
 
-// plainText matches the texts that need no quotes in YAML, if plainWords are
-// left out.
+// plainText matches texts that need no quotes in YAML, except for plainWords.
 var plainText = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._/-]*$`)
 
-// plainWords are plain in YAML and not texts, for some reader or other.
+// plainWords lists words without quotes that some readers of YAML do not read as
+// texts.
 var plainWords = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
-// quote returns s, which is UTF-8, as it is written in YAML. The escapes of
-// Go's quotes are all YAML's too.
+// quote returns s, which must be UTF-8, in YAML syntax. YAML supports all escapes that
+// strconv.Quote uses.
 func quote(s string) string {
 	if plainText.MatchString(s) && !slices.Contains(plainWords, strings.ToLower(s)) {
 		return s
@@ -316,7 +316,7 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
-// show returns a node's value for a message.
+// show formats the value of a node for a message.
 func show(n *yaml.Node) string {
 	const most = 40
 	switch {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// YAML returns the whole configuration as a file. Read gives the same Config
-// back: numbers are written so that they keep every bit.
+// YAML returns the configuration as a file with all keys. Reading the file gives the
+// same Config, because numbers are written exactly.
 func (c Config) YAML() []byte {
 	var b strings.Builder
 	b.WriteString("# The configuration of a run, with every key; `trainer help config` explains them.\n")

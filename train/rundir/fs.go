@@ -8,12 +8,12 @@ import (
 	"syscall"
 )
 
-// fileSystem is what saving needs of the operating system, so that a test can
-// let each call fail. Errors are those of package os: they name call and path.
+// fileSystem has the file operations that saving needs. A test replaces it to make
+// each call fail. Errors are those of package os, which name the call and the path.
 type fileSystem interface {
-	Create(path string) (file, error) // to write, empty
-	Append(path string) (file, error) // to write at the end
-	Rename(from, to string) error     // replaces to
+	Create(path string) (file, error) // an empty file, for writing
+	Append(path string) (file, error) // for writing at the end
+	Rename(from, to string) error     // replaces the file to
 	Remove(path string) error
 	SyncDir(path string) error // makes renames in the folder durable
 }
@@ -42,7 +42,7 @@ func (osFS) Remove(path string) error { return os.Remove(path) }
 
 func (osFS) SyncDir(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // folders cannot be flushed there
+		return nil // Windows cannot flush folders
 	}
 	d, err := os.Open(path)
 	if err != nil {
@@ -50,7 +50,7 @@ func (osFS) SyncDir(path string) error {
 	}
 	err = d.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		err = nil // some network file systems cannot either
+		err = nil // some network file systems cannot flush folders either
 	}
 	if e := d.Close(); err == nil {
 		err = e

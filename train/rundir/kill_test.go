@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// saveForever saves one checkpoint after the other: its number, filler, and
-// the checksum of both; and after each a line with the number.
+// saveForever saves checkpoint after checkpoint. A checkpoint is its number, filler,
+// and the checksum of both. After each it appends a line with the number.
 func saveForever(path string) error {
 	d, err := Create(path, "", time.Now())
 	if err != nil {
@@ -54,9 +54,10 @@ func saveForever(path string) error {
 	}
 }
 
-// Promise 1: kill -9 at any instant, also during a save. The newest checkpoint
-// is whole, it is not older than the last line says, and the folder is free.
-// RUNDIR_TEST_KILLS sets the number of processes that are killed.
+// TestKill kills processes (kill -9) at random times, some of them during a save.
+// Afterwards the newest checkpoint must be complete and at least as new as the last
+// line, and the folder must not be locked. RUNDIR_TEST_KILLS sets the number of
+// processes.
 func TestKill(t *testing.T) {
 	kills := 20
 	if s := os.Getenv("RUNDIR_TEST_KILLS"); s != "" {
@@ -66,12 +67,12 @@ func TestKill(t *testing.T) {
 		}
 		kills = n
 	}
-	during := 0 // kills that came within a save
+	during := 0 // number of kills during a save
 	for range kills {
 		path := filepath.Join(t.TempDir(), "run")
 		killChild(t, path)
 
-		n := wholeCheckpoint(t, filepath.Join(path, ModelFile))
+		n := readCheckpoint(t, filepath.Join(path, ModelFile))
 		lines, err := os.ReadFile(filepath.Join(path, MetricsFile))
 		if err != nil && (n > 1 || !errors.Is(err, fs.ErrNotExist)) {
 			t.Fatal(err)
@@ -89,22 +90,22 @@ func TestKill(t *testing.T) {
 			during++
 		}
 		if d, err := Create(path, "", time.Now()); err == nil || !strings.Contains(err.Error(), "already holds a run") {
-			t.Errorf("the killed run's folder was taken: %v, %v", d, err)
+			t.Errorf("Create accepted the folder of the killed run: %v, %v", d, err)
 		}
 		d, err := Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		mustWrite(t, d, ConfigFile, "the next process goes on")
+		mustWrite(t, d, ConfigFile, "written by the next process")
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	}
-	t.Logf("%d of %d kills came within a save", during, kills)
+	t.Logf("%d of %d kills happened during a save", during, kills)
 }
 
-// killChild runs saveForever on path and kills it some time after its first
-// checkpoint is there.
+// killChild runs saveForever on path in a child process. It kills the child at a
+// random time after its first checkpoint.
 func killChild(t *testing.T, path string) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -135,8 +136,9 @@ func killChild(t *testing.T, path string) {
 	}
 }
 
-// wholeCheckpoint verifies a file of saveForever and returns its number.
-func wholeCheckpoint(t *testing.T, path string) int {
+// readCheckpoint reads a file of saveForever, verifies its checksum and returns its
+// number.
+func readCheckpoint(t *testing.T, path string) int {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -9,18 +9,19 @@ import (
 	"strings"
 )
 
-// lockName is the file in a run folder that its process holds.
+// lockName is the name of the lock file in a run folder.
 const lockName = ".lock"
 
-// lockFile is a file that this process alone holds.
+// lockFile is a lock that this process holds.
 type lockFile struct {
 	path string
 	file *os.File
 }
 
-// lock makes the file at path if there is none and locks it, or reports that
-// another process has it. Where the system or the file system has no locks,
-// the lock is that the file exists, and outlives a process that was killed.
+// lock creates the file at path if necessary and locks it. It returns an error if
+// another process has the lock. If the system or the file system does not support
+// locks, the existence of the file is the lock, which then survives a process that
+// is killed.
 func lock(path string) (*lockFile, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
@@ -43,8 +44,8 @@ func lock(path string) (*lockFile, error) {
 		case err != nil:
 			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 		}
-		// The owner may have removed the file between our open and our lock:
-		// then a third process can make and lock a new one.
+		// The owner may have removed the file after we opened it and before we
+		// locked it. Then a third process could create and lock a new file.
 		if same, err := isAt(f, path); err != nil || !same {
 			if e := f.Close(); err == nil {
 				err = e
@@ -79,7 +80,7 @@ func isAt(f *os.File, path string) (bool, error) {
 	return err == nil && os.SameFile(a, b), err
 }
 
-// owner names the process that wrote its number into f.
+// owner names the process whose ID is in f.
 func owner(f *os.File) string {
 	b, err := io.ReadAll(io.LimitReader(f, 20))
 	if pid := strings.TrimSpace(string(b)); err == nil && pid != "" {
@@ -88,7 +89,7 @@ func owner(f *os.File) string {
 	return " by another process"
 }
 
-// unlock removes the file and ends the lock.
+// unlock removes the file and releases the lock.
 func (l *lockFile) unlock() error {
 	if canRemoveOpen {
 		return errors.Join(os.Remove(l.path), l.file.Close())

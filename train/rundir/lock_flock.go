@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// canRemoveOpen says that an open file can be removed: the lock must not end
-// before.
+// canRemoveOpen says whether an open file can be removed. If so, unlock removes the
+// file before it releases the lock.
 const canRemoveOpen = true
 
 var errLocked = errors.New("locked by another process")
 
-// tryLock locks f until it is closed or the process ends. It returns errLocked
-// when another open file has the lock.
+// tryLock locks f until f is closed or the process ends. It returns errLocked if
+// another open file has the lock.
 func tryLock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)

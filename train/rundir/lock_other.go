@@ -11,5 +11,6 @@ const canRemoveOpen = false
 
 var errLocked = errors.New("locked by another process")
 
-// tryLock has nothing to lock with: that the file exists is the lock.
+// tryLock returns an error: there are no locks on this system, so the existence of
+// the file is the lock.
 func tryLock(*os.File) error { return errors.ErrUnsupported }

@@ -1,16 +1,16 @@
-// Package rundir keeps the folder of a run: runs/<time>-<name>, or the one
-// that the user gave.
+// Package rundir manages the folder of a run: runs/<time>-<name>, or a folder that
+// the user chooses.
 //
-// A folder belongs to one process at a time: Create and Open lock it, and the
-// lock ends with the process, however it ends. Create takes only a new or an
+// Only one process at a time can use a folder. Create and Open lock it, and the lock
+// is released when the process ends, for any reason. Create accepts only a new or an
 // empty folder, so no run overwrites another.
 //
-// WriteFile replaces a file as a whole. Whatever happens meanwhile (a kill, a
-// full disk, a power cut), the folder holds the earlier file or the new one,
-// never a part of one. AppendLine adds a line with a single write; a kill can
-// tear only the last line. Errors name the path and the call that failed.
+// WriteFile replaces a file as a whole. If the process is killed, the disk is full or
+// the power fails, the folder contains the old file or the new one, never a part of
+// one. AppendLine adds a line with a single write; if the process is killed, at most
+// the last line is incomplete. Errors name the path and the call that failed.
 //
-// A Dir is used from one goroutine at a time.
+// A Dir is not safe for concurrent use.
 package rundir
 
 import (
@@ -29,40 +29,40 @@ import (
 
 // The files of a run.
 const (
-	ConfigFile  = "config.yaml"       // the resolved configuration, re-runnable
-	MetricsFile = "metrics.jsonl"     // a JSON object an epoch
+	ConfigFile  = "config.yaml"       // the resolved configuration, which can be run again
+	MetricsFile = "metrics.jsonl"     // one JSON object per epoch
 	ModelFile   = "model.safetensors" // the parameters after the last epoch
 	BestFile    = "best.safetensors"  // the parameters of the best epoch
-	FigureSVG   = "accuracy.svg"      // accuracy over epoch
-	FigurePNG   = "accuracy.png"      // the same
-	LogFile     = "log.txt"           // what was said on the terminal
+	FigureSVG   = "accuracy.svg"      // accuracy over epochs
+	FigurePNG   = "accuracy.png"      // the same figure
+	LogFile     = "log.txt"           // the messages on the terminal
 
-	// Of a run with replicas.
+	// Only in a run with replicas.
 	ReplicasFile       = "replicas.json"  // the result of each replica
-	ReplicaMetricsFile = "replicas.jsonl" // a JSON object an epoch and replica
+	ReplicaMetricsFile = "replicas.jsonl" // one JSON object per epoch and replica
 )
 
-// Parent is where the folders of runs go that were given no path.
+// Parent is the folder in which Create makes the folders of runs without a path.
 const Parent = "runs"
 
 const (
 	timeLayout  = "20060102-150405" // the <time> of a folder's name
-	maxName     = 60                // bytes of a folder's <name>
-	maxSame     = 1000              // folders of one name and second
+	maxName     = 60                // length of the <name> of a folder, in bytes
+	maxSame     = 1000              // number of folders with the same name and time
 	otherFolder = "choose another with -out"
 )
 
 // Dir is the folder of a run, locked.
 type Dir struct {
 	path string
-	made bool // by Create: removed by Close when nothing was written
+	made bool // Create made the folder: Close removes it if it is empty
 	lock *lockFile
 	fs   fileSystem
 }
 
-// Create makes the folder of a new run and locks it. With out it is that
-// folder, which must be new or empty; else it is runs/<time>-<name>, with -2,
-// -3, … added while there is such a folder already.
+// Create makes the folder of a new run and locks it. If out is not empty, it is the
+// path of the folder, which must be new or empty. Otherwise the folder is
+// runs/<time>-<name>, with -2, -3, … added if it already exists.
 func Create(out, name string, now time.Time) (*Dir, error) {
 	if out == "" {
 		return createIn(Parent, now.Format(timeLayout)+"-"+CleanName(name))
@@ -83,14 +83,15 @@ func Create(out, name string, now time.Time) (*Dir, error) {
 		return nil, err
 	}
 	d.made = made
-	// Only now: before the lock another process could still be starting.
+	// Without the lock, another process could write to the folder after the
+	// check.
 	if err := d.checkEmpty(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-// createIn makes parent/base, or parent/base-2, ….
+// createIn makes parent/base, or parent/base-2, …, and locks it.
 func createIn(parent, base string) (*Dir, error) {
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return nil, fmt.Errorf("run folder: %w: %s", err, otherFolder)
@@ -100,7 +101,7 @@ func createIn(parent, base string) (*Dir, error) {
 		if i > 1 {
 			path += fmt.Sprintf("-%d", i)
 		}
-		err := os.Mkdir(path, 0o777) // one process only makes a folder
+		err := os.Mkdir(path, 0o777) // of several processes, Mkdir succeeds in one
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}
@@ -117,8 +118,8 @@ func createIn(parent, base string) (*Dir, error) {
 	return nil, fmt.Errorf("run folder: %d folders are named %s: %s", maxSame, filepath.Join(parent, base), otherFolder)
 }
 
-// Open locks the folder of an earlier run, to go on with it, and clears away
-// what a killed process left half-written.
+// Open locks the folder of an earlier run, to continue the run. It removes temporary
+// files that a killed process left behind.
 func Open(path string) (*Dir, error) {
 	path = filepath.Clean(path)
 	if info, err := os.Stat(path); err != nil {
@@ -177,18 +178,18 @@ func (d *Dir) Path() string { return d.path }
 // File returns the path of a file in the folder.
 func (d *Dir) File(name string) string { return filepath.Join(d.path, name) }
 
-// Close unlocks the folder. A folder that Create made and in which nothing was
-// written is removed.
+// Close unlocks the folder. If Create made the folder and it is empty, Close removes
+// it.
 func (d *Dir) Close() error {
 	err := d.lock.unlock()
 	if d.made {
-		_ = os.Remove(d.path) // fails, as it should, when there are files
+		_ = os.Remove(d.path) // fails, as intended, if the folder has files
 	}
 	return err
 }
 
-// CheckSpace reports an error when the folder cannot take a file of n bytes
-// now: it writes one and removes it. A run calls it before its first epoch.
+// CheckSpace returns an error if there is no space for a file of n bytes. It writes
+// such a file and removes it. A run calls it before its first epoch.
 func (d *Dir) CheckSpace(n int64) error {
 	const name = "space"
 	temp := d.File(tempName(name))
@@ -212,10 +213,10 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// WriteFile writes the file of that name, or replaces it, as a whole: into a
-// temporary file in the same folder, flushed to the disk and then renamed.
-// After an error the earlier file is as it was. An error of write itself is
-// returned wrapped.
+// WriteFile writes or replaces the file with the given name as a whole. It writes a
+// temporary file in the same folder, flushes it to the disk and renames it. If it
+// fails before the rename, the old file is unchanged. WriteFile wraps an error of
+// write.
 func (d *Dir) WriteFile(name string, write func(io.Writer) error) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -234,8 +235,8 @@ func (d *Dir) WriteFile(name string, write func(io.Writer) error) error {
 	return nil
 }
 
-// writeTemp writes a file, flushes it to the disk and closes it. After an
-// error the file is gone.
+// writeTemp writes a file, flushes it to the disk and closes it. If it fails, it
+// removes the file.
 func (d *Dir) writeTemp(path string, write func(io.Writer) error) error {
 	f, err := d.fs.Create(path)
 	if err != nil {
@@ -257,16 +258,17 @@ func (d *Dir) writeTemp(path string, write func(io.Writer) error) error {
 	return err
 }
 
-// AppendLine adds line and a newline to the file of that name with one write,
-// and makes the file if there is none. A write that fails half-way is taken
-// back. The line is safe from the end of the process when AppendLine returns,
-// and from a power cut after the next WriteFile or some seconds.
+// AppendLine appends line and a newline to the file with the given name, with one
+// write. It creates the file if necessary. If only a part could be written,
+// AppendLine removes it. When AppendLine returns, the line survives the end of the
+// process. After the next WriteFile, or after some seconds, it also survives a power
+// failure.
 func (d *Dir) AppendLine(name string, line []byte) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	if bytes.ContainsRune(line, '\n') {
-		return fmt.Errorf("append to %s: %q is more than a line", d.File(name), line)
+		return fmt.Errorf("append to %s: %q is more than one line", d.File(name), line)
 	}
 	f, err := d.fs.Append(d.File(name))
 	if err != nil {
@@ -287,10 +289,10 @@ func (d *Dir) AppendLine(name string, line []byte) error {
 	return nil
 }
 
-// checkName takes the names of files in the folder itself.
+// checkName returns an error if name cannot be the name of a file in the folder.
 func checkName(name string) error {
 	if name == "" || name == "." || name == ".." || name == lockName || isTemp(name) || strings.ContainsAny(name, `/\`) {
-		return fmt.Errorf("%q cannot be the name of a file of a run", name)
+		return fmt.Errorf("%q cannot be the name of a file in a run folder", name)
 	}
 	return nil
 }
@@ -301,11 +303,12 @@ func isTemp(name string) bool {
 	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp")
 }
 
-// CleanName returns name as a part of a folder's name: letters, digits, dots,
-// underscores and single dashes, 60 bytes at most, and "run" for nothing.
+// CleanName converts name to a part of the name of a folder: letters, digits, dots,
+// underscores and single dashes, at most 60 bytes. If nothing is left, it returns
+// "run".
 func CleanName(name string) string {
 	var b strings.Builder
-	dash := false // a dash is owed before the next character
+	dash := false // whether a dash goes before the next character
 	for _, r := range name {
 		if r == unicode.ReplacementChar || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '.' && r != '_' {
 			dash = true

@@ -79,7 +79,7 @@ func TestCleanName(t *testing.T) {
 		strings.Repeat("x", 300): strings.Repeat("x", 60),
 		strings.Repeat("字", 100): strings.Repeat("字", 20),
 	} {
-		want = strings.TrimLeft(want, ".-") // names begin with no dot
+		want = strings.TrimLeft(want, ".-") // names do not begin with a dot
 		if got := CleanName(in); got != want {
 			t.Errorf("CleanName(%q) = %q, want %q", in, got, want)
 		}
@@ -106,7 +106,8 @@ func TestCreateNamed(t *testing.T) {
 	}
 }
 
-// Many trainers that start in the same second: each gets its own folder.
+// TestCreateNamedAtOnce starts many runs in the same second. Each must get its own
+// folder.
 func TestCreateNamedAtOnce(t *testing.T) {
 	t.Chdir(t.TempDir())
 	const n = 20
@@ -138,7 +139,8 @@ func TestCreateNamedAtOnce(t *testing.T) {
 	}
 }
 
-// Many trainers that are given one folder: one gets it.
+// TestCreateOutAtOnce starts many runs with the same folder. Exactly one must get
+// it.
 func TestCreateOutAtOnce(t *testing.T) {
 	for range 20 {
 		out := filepath.Join(t.TempDir(), "a", "b")
@@ -168,7 +170,8 @@ func TestCreateOutAtOnce(t *testing.T) {
 	}
 }
 
-// Trainers that lock and unlock one folder: never two at a time.
+// TestLockAlone locks and unlocks one folder from several goroutines. At most one
+// may have the lock at a time.
 func TestLockAlone(t *testing.T) {
 	out := t.TempDir()
 	var inside, taken int
@@ -184,7 +187,7 @@ func TestLockAlone(t *testing.T) {
 				mu.Lock()
 				taken++
 				if inside++; inside != 1 {
-					t.Error("two have the lock")
+					t.Error("two goroutines have the lock")
 				}
 				mu.Unlock()
 				runtime.Gosched()
@@ -231,13 +234,13 @@ func TestCreateRefuses(t *testing.T) {
 			t.Errorf("%s: %v, error %v, want %q", name, d, err, tt.want)
 		}
 	}
-	// Nothing was left behind or touched.
+	// Create left the folders unchanged.
 	for path, want := range map[string][]string{run: {MetricsFile}, other: {"notes.txt"}} {
 		if got := files(t, path); !slices.Equal(got, want) {
 			t.Errorf("%s holds %q, want %q", path, got, want)
 		}
 	}
-	// A folder of our own in which nothing was written goes.
+	// Close removes an empty folder that Create made.
 	d := mustCreate(t, filepath.Join(dir, "new"))
 	if err := d.Close(); err != nil {
 		t.Error(err)
@@ -245,7 +248,7 @@ func TestCreateRefuses(t *testing.T) {
 	if _, err := os.Stat(d.Path()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the empty folder is still there: %v", err)
 	}
-	// An empty folder of the user's is taken, and stays.
+	// Create accepts an empty folder of the user, and Close keeps it.
 	empty := filepath.Join(dir, "empty")
 	if err := os.Mkdir(empty, 0o777); err != nil {
 		t.Fatal(err)
@@ -262,7 +265,7 @@ func TestOpen(t *testing.T) {
 	d := mustCreate(t, filepath.Join(t.TempDir(), "run"))
 	mustWrite(t, d, ConfigFile, "x")
 	if _, err := Open(d.Path()); err == nil || !strings.Contains(err.Error(), "in use by process") {
-		t.Errorf("a folder in use was opened: %v", err)
+		t.Errorf("Open opened a folder in use: %v", err)
 	}
 	if err := os.WriteFile(d.File(tempName(ModelFile)), []byte("torn"), 0o666); err != nil {
 		t.Fatal(err)
@@ -307,10 +310,10 @@ func TestWriteFile(t *testing.T) {
 	}
 	for _, name := range []string{"", ".", "..", "../x", `a\b`, "a/b", lockName, tempName("a")} {
 		if err := d.WriteFile(name, text("x")); err == nil {
-			t.Errorf("%q was taken as a name", name)
+			t.Errorf("%q was accepted as a name", name)
 		}
 		if err := d.AppendLine(name, nil); err == nil {
-			t.Errorf("%q was taken as a name", name)
+			t.Errorf("%q was accepted as a name", name)
 		}
 	}
 }
@@ -323,7 +326,7 @@ func TestAppendLine(t *testing.T) {
 		}
 	}
 	if err := d.AppendLine(MetricsFile, []byte("a\nb")); err == nil {
-		t.Error("two lines were taken for one")
+		t.Error("no error for two lines")
 	}
 	wantFile(t, d.File(MetricsFile), "{\"epoch\":1}\n\n{\"epoch\":2}\n")
 }
@@ -343,8 +346,8 @@ func TestCheckSpace(t *testing.T) {
 	}
 }
 
-// A folder that was there and is gone, or cannot be written, is an error with
-// the path and the call.
+// TestFolderGone checks the errors after the folder was removed: they name the path
+// and the call.
 func TestFolderGone(t *testing.T) {
 	d := mustCreate(t, filepath.Join(t.TempDir(), "run"))
 	if err := os.RemoveAll(d.Path()); err != nil {
@@ -363,13 +366,14 @@ func TestFolderGone(t *testing.T) {
 
 var errFault = errors.New("no space left on device")
 
-// faultyFS is a file system whose call number left, counted from 1, fails.
-// With short, a write that fails writes half of its bytes first.
+// faultyFS is a file system in which one call fails: the next one if left is 1, the
+// one after that if left is 2, and so on. With short, a failing write writes half of
+// its bytes first.
 type faultyFS struct {
 	fileSystem
 	left  int
 	short bool
-	call  string // that failed
+	call  string // the call that failed
 }
 
 func (f *faultyFS) fault(call, path string) error {
@@ -446,7 +450,7 @@ func (f *faultyFile) Close() error {
 	return errors.Join(f.file.Close(), err)
 }
 
-// Promise 2: call k fails, for every k.
+// TestWriteFileFaults lets call k of a save fail, for every k.
 func TestWriteFileFaults(t *testing.T) {
 	const old = "the earlier checkpoint"
 	long := strings.Repeat("the new one, in more than one write; ", 5000)
@@ -458,7 +462,7 @@ func TestWriteFileFaults(t *testing.T) {
 			f := &faultyFS{fileSystem: osFS{}, left: k, short: short}
 			d.fs = f
 			err := d.WriteFile(ModelFile, text(long))
-			if f.call == "" { // call k was not made: all were tried
+			if f.call == "" { // a save makes fewer than k calls: the test is done
 				if err != nil {
 					t.Errorf("without a fault: %v", err)
 				}
@@ -470,17 +474,17 @@ func TestWriteFileFaults(t *testing.T) {
 			}
 			calls = append(calls, f.call)
 			if !errors.Is(err, errFault) || !strings.Contains(err.Error(), f.call+" "+d.Path()) || !strings.Contains(err.Error(), d.File(ModelFile)) {
-				t.Errorf("call %d (%s): error %v names not both", k, f.call, err)
+				t.Errorf("call %d (%s): error %v does not name the call and the path", k, f.call, err)
 			}
 			want := old
 			if f.call == "sync" && slices.Contains(calls, "rename") {
-				want = long // only the folder's flush failed: the new file is there, whole
+				want = long // only the flush of the folder failed: the new file is complete
 			}
 			wantFile(t, d.File(ModelFile), want)
 			if got := files(t, d.Path()); !slices.Equal(got, []string{lockName, ModelFile}) {
 				t.Errorf("call %d (%s): the folder holds %q", k, f.call, got)
 			}
-			// The fault is over: the next save works.
+			// Without the fault the next save succeeds.
 			d.fs = osFS{}
 			mustWrite(t, d, ModelFile, long)
 			wantFile(t, d.File(ModelFile), long)
