@@ -1,14 +1,14 @@
-// block.cu: vm_block: a block runs the whole program, by itself.
+// block.cu: vm_block: each block executes the whole program by itself.
 //
-//	for s in steps: for each instruction: execute
+//	for each step: for each instruction: execute
 //
-// Block r is replica r: an independent run with its own parameters, order and
-// rate. With FLAG_TILES the blocks share the steps instead: block r runs steps
-// r, r + gridDim, … of a program without updates (evaluation).
+// Block r is run r, with its own parameters, order of samples and learning
+// rate. With FLAG_TILES the blocks share the steps of one program instead: block
+// r executes steps r, r + gridDim, … The program has no updates: it evaluates.
 //
-// Parameters and temporaries are in the block's shared memory as
-// the flags say, in this order behind the program; else in global memory.
-// The barrier between instructions is __syncthreads.
+// Parameters and temporaries are in the block's shared memory where the flags
+// say so, in this order after the program; otherwise in global memory. The
+// barrier between instructions is __syncthreads.
 #include "machine.h"
 
 template <class T> __device__ void vm_block(const Params *p) {
@@ -33,13 +33,11 @@ template <class T> __device__ void vm_block(const Params *p) {
 	else if (tiles)
 		m.arena += blockIdx.x * p->arenaStride;
 
-	m.run([] { __syncthreads(); }, tiles || !p->status ? 0 : p->status + r, tiles ? blockIdx.x : 0, tiles ? gridDim.x : 1);
+	m.loop([] { __syncthreads(); }, tiles || !p->status ? 0 : p->status + r, tiles ? blockIdx.x : 0, tiles ? gridDim.x : 1);
 
 	if ((p->flags & FLAG_PARAMS_SHARED) && !tiles && !p->update)
 		for (u32 i = m.worker; i < p->paramCount; i += m.workers)
 			global[i] = m.param[i];
-	if (!tiles)
-		m.output(r);
 }
 
 KERNEL(vm_block_f32, vm_block<float>, 0)

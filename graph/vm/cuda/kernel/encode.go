@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"trainer/graph/ir"
 )
 
-// Mode says who runs a program.
+// Mode says which kernel runs a program.
 type Mode uint8
 
 // The modes; see the package comment.
@@ -17,11 +16,11 @@ const (
 	Block Mode = iota
 	Grid
 	Tiles
-	Dense
+	Fused
 	modeEnd
 )
 
-var modeNames = [modeEnd]string{"block", "grid", "tiles", "dense"}
+var modeNames = [modeEnd]string{"block", "grid", "tiles", "fused"}
 
 func (m Mode) String() string {
 	if m >= modeEnd {
@@ -30,23 +29,25 @@ func (m Mode) String() string {
 	return modeNames[m]
 }
 
-// MaxThreads is the most threads of a block.
+// GridEntry is the name of the kernel of Grid mode.
+const GridEntry = "vm_grid_f32"
+
+// MaxThreads is the largest number of threads of a block.
 const MaxThreads = 512
 
-// Options say how to encode.
+// Options say how to encode a program.
 type Options struct {
 	Mode    Mode
-	Threads int // of a block, a multiple of 32; 0: MaxThreads
-	Blocks  int // Grid: of the launch, all resident at once; 1 or more
+	Threads int // threads of a block, a multiple of 32; 0: MaxThreads
+	Blocks  int // Grid: blocks of the launch, all resident at once; at least 1
 
-	// Shared is how many bytes of dynamic shared memory a block may have: the
-	// device's MAX_SHARED_MEMORY_PER_BLOCK_OPTIN. What does not fit is in
-	// global memory: first the parameters, then the temporaries.
+	// Shared is the number of bytes of dynamic shared memory that a block may
+	// have: the device's MAX_SHARED_MEMORY_PER_BLOCK_OPTIN. If they do not fit,
+	// the parameters are in global memory, and then the temporaries too.
 	Shared int
 
-	Cost    string // the 1×1 output that goes to Params.Costs; "": none, and what only it needs is left out
-	Outputs bool   // keep the program's outputs for Params.Outputs
-	Score   string // Tiles: the output with a^L, for Params.Predictions, SampleCosts and Confusion
+	Cost  string // the 1×1 output that goes to Params.Costs; "": none, and its instructions are omitted
+	Score string // Tiles: the output that is a^L, for Params.Predictions, SampleCosts and Confusion
 }
 
 // Image is an encoded program.
@@ -54,32 +55,30 @@ type Image struct {
 	Program *ir.Program
 	Options Options // with the defaults filled in
 
-	// What goes to device memory, 8-byte aligned; see Params.
+	// The tables that go to device memory, 8-byte aligned; see Params.
 	Code, Operands, Bytecode, Constants []byte
 
-	Entry       string // the kernel
+	Entry       string // name of the kernel
 	SharedBytes int    // dynamic shared memory of the launch
 	Flags       uint32
 
 	Placements   []Placement // of the parameters
-	ParamCount   int         // elements of the parameters of one replica
-	ArenaCount   int         // elements of the temporaries of one replica, or of one block of Tiles
-	Outputs      []ir.Ref    // in their order in Params.Outputs, each row-major
-	OutputCount  int         // elements of one replica's outputs
-	NeedsDense   bool        // Params.Pixels or Values
-	NeedsRows    bool        // Params.RowStart, RowIndex, and RowPixel or RowValue
-	NeedsTarget  bool        // Params.Labels or Targets
-	Barriers     int         // barriers of all threads that a step has
-	outputFirst  int
+	ParamCount   int         // elements of the parameters of one run
+	ArenaCount   int         // elements of the temporaries of one run, or of one block of Tiles
+	NeedsPixels  bool        // the launch needs Params.Pixels or Values
+	NeedsRows    bool        // the launch needs Params.RowStart, RowIndex, and RowPixel or RowValue
+	Barriers     int         // barriers of all threads in a step
 	instructions int
 }
 
-// Placement is where a parameter is among the parameters: element (i,j) is at
-// Offset + i·RowStride + j·ColStride.
+// Placement says where a parameter is: in the N elements from Offset on. See At.
 type Placement struct {
 	Ref                             ir.Ref
 	Offset, RowStride, ColStride, N int
 }
+
+// At returns the index of element (i,j) among the parameters of a run.
+func (p Placement) At(i, j int) int { return p.Offset + i*p.RowStride + j*p.ColStride }
 
 // The enumerations of machine.h.
 const (
@@ -126,7 +125,7 @@ type operand struct {
 	Rs, Cs        int32
 	Cols          uint32
 	Prs, Pcs      int32
-	Len           uint32 // of an output: its elements
+	Pad           uint32
 }
 
 // instr is struct Instr.
@@ -144,8 +143,8 @@ type instr struct {
 
 const operandSize = 32 // bytes of struct Operand
 
-// matrix is an operand before the memory plan: a buffer (or the scratch of a
-// split sum, numbered behind the buffers) seen through strides.
+// matrix is an operand before the memory plan: a buffer seen through strides.
+// The scratch of split sums is numbered after the program's buffers.
 type matrix struct {
 	buf     int // index into encoder.temps for temporaries, else the Ref
 	operand operand
@@ -162,7 +161,7 @@ type step struct {
 	dst, raw, a, b    *matrix
 	args              []matrix
 	expr              ir.Expr // sinkMap
-	chain             []*step // maps that it does too, element by element
+	chain             []*step // maps that are computed with it, element by element
 	value             float64 // opFill
 }
 
@@ -177,14 +176,13 @@ type encoder struct {
 	place map[ir.Ref]Placement
 	temps map[int]*temp
 	next  int // number of the next scratch
-	keep  map[ir.Ref]bool
 	cost  ir.Ref
 	score ir.Ref
 	steps []*step
 }
 
-// Encode turns a verified program into the device's form. It refuses what the
-// kernels cannot run, and what cannot be in the mode.
+// Encode encodes a program for the device. The error says why the kernels, or
+// those of the mode, cannot run it.
 func Encode(p *ir.Program, o Options) (*Image, error) {
 	if err := ir.Verify(p); err != nil {
 		return nil, fmt.Errorf("kernel: %w", err)
@@ -192,11 +190,11 @@ func Encode(p *ir.Program, o Options) (*Image, error) {
 	if o.Threads == 0 {
 		o.Threads = MaxThreads
 	}
-	e := &encoder{p: p, o: o, temps: map[int]*temp{}, next: len(p.Buffers), keep: map[ir.Ref]bool{}, cost: -1, score: -1}
+	e := &encoder{p: p, o: o, temps: map[int]*temp{}, next: len(p.Buffers), cost: -1, score: -1}
 	e.image = &Image{Program: p, Options: o}
-	passes := []func() error{e.check, e.layout, e.lower, e.fuse, e.split, e.plan, e.barriers, e.emit}
-	if o.Mode == Dense {
-		passes = []func() error{e.check, e.layout, e.lower, e.fuse, e.dense}
+	passes := []func() error{e.check, e.layout, e.lower, e.joinMaps, e.split, e.plan, e.barriers, e.emit}
+	if o.Mode == Fused {
+		passes = []func() error{e.check, e.layout, e.lower, e.joinMaps, e.fuseStep}
 	}
 	for _, pass := range passes {
 		if err := pass(); err != nil {
@@ -210,15 +208,17 @@ func (e *encoder) check() error {
 	o := e.o
 	switch {
 	case o.Mode >= modeEnd:
-		return errors.New("want mode block, grid, tiles or dense")
+		return errors.New("want mode block, grid, tiles or fused")
 	case o.Threads < 32 || o.Threads > MaxThreads || o.Threads%32 != 0:
 		return fmt.Errorf("blocks of %d threads, want a multiple of 32 up to %d", o.Threads, MaxThreads)
 	case o.Mode == Grid && o.Blocks < 1:
 		return fmt.Errorf("a grid of %d blocks, want 1 or more", o.Blocks)
+	case o.Mode == Grid && e.p.Elem == ir.Float64:
+		return errors.New("the grid computes in float32: use block mode for float64")
 	case o.Score != "" && o.Mode != Tiles:
-		return errors.New("a score is for tiles mode only")
-	case o.Mode == Tiles && (o.Cost != "" || o.Outputs):
-		return errors.New("costs and outputs of steps, which tiles have not: use a score")
+		return errors.New("only tiles mode has a score")
+	case o.Mode == Tiles && o.Cost != "":
+		return errors.New("tiles mode has no cost of a step: use a score")
 	}
 	find := func(name, what string) (ir.Ref, error) {
 		r, ok := e.p.Lookup(name)
@@ -244,21 +244,15 @@ func (e *encoder) check() error {
 			return fmt.Errorf("the score %s has %d rows, want %d, one a sample", o.Score, e.p.Buffers[e.score].Rows, e.p.Batch)
 		}
 	}
-	if o.Outputs {
-		for _, r := range e.p.Outputs {
-			e.keep[r] = true
-		}
-		e.image.Outputs = slices.Clone(e.p.Outputs)
-	}
 	for i, in := range e.p.Code {
 		if in.Op.IsUpdate() && o.Mode == Tiles {
-			return fmt.Errorf("#%d updates %s, and tiles run in no order: use block or grid mode", i, e.p.Buffers[in.Dst].Name)
+			return fmt.Errorf("#%d updates %s, and tiles have no order: use block or grid mode", i, e.p.Buffers[in.Dst].Name)
 		}
 	}
 	return nil
 }
 
-// emit writes the tables and sums up the launch.
+// emit writes the tables.
 func (e *encoder) emit() error {
 	im := e.image
 	var code []instr
@@ -317,28 +311,16 @@ func (e *encoder) emit() error {
 		}
 		code = append(code, in)
 		for _, m := range s.operands() {
-			switch m.operand.Space {
-			case spaceData:
-				if s.op != opRows {
-					im.NeedsDense = true
-				}
-			case spaceTarget:
-				im.NeedsTarget = true
+			if m.operand.Space == spaceData && s.op != opRows {
+				im.NeedsPixels = true
 			}
 		}
 		im.NeedsRows = im.NeedsRows || s.op == opRows || s.op == opRowsAdd
 	}
-	im.outputFirst = len(operands)
-	for _, r := range im.Outputs {
-		m := e.view(r)
-		n := e.p.Buffers[r].Len()
-		operands[put(&m)].Len = uint32(n)
-		im.OutputCount += n
-	}
 	return e.finish(code, operands, bytecode, constants)
 }
 
-// finish fills in the image and decides what is in shared memory.
+// finish completes the image and decides what is in shared memory.
 func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, constants []float64) error {
 	im := e.image
 	im.instructions = len(code)
@@ -348,19 +330,19 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 	if e.p.Elem == ir.Float64 {
 		size, suffix = 8, "_f64"
 	}
-	room := func(bytes int) int { return (bytes + 15) &^ 15 }
-	im.SharedBytes = ControlSize + room(len(im.Code)) + room(len(im.Operands)) + room(len(im.Constants)) +
-		room(len(im.Bytecode)) + room(256*size)
+	align := func(bytes int) int { return (bytes + 15) &^ 15 }
+	im.SharedBytes = ControlSize + align(len(im.Code)) + align(len(im.Operands)) + align(len(im.Constants)) +
+		align(len(im.Bytecode)) + align(256*size)
 	if im.SharedBytes > e.o.Shared {
 		return fmt.Errorf("the program needs %d bytes of shared memory and a block may have %d: use the CPU", im.SharedBytes, e.o.Shared)
 	}
 	im.Entry = "vm_block" + suffix
 	switch e.o.Mode {
 	case Grid:
-		im.Entry = "vm_grid" + suffix
+		im.Entry = GridEntry
 		return nil
-	case Dense:
-		return nil // dense.go says what it needs
+	case Fused:
+		return nil // fuseStep does the rest
 	}
 	if e.o.Mode == Tiles {
 		im.Flags |= FlagTiles
@@ -369,7 +351,7 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 		count int
 		flag  uint32
 	}{{im.ArenaCount, FlagArenaShared}, {im.ParamCount, FlagParamsShared}} {
-		if n := room(part.count * size); im.SharedBytes+n <= e.o.Shared {
+		if n := align(part.count * size); im.SharedBytes+n <= e.o.Shared {
 			im.SharedBytes += n
 			im.Flags |= part.flag
 		}
@@ -377,15 +359,14 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 	return nil
 }
 
-// Params returns the argument of a launch with what the image knows filled in.
+// Params returns the argument of a launch, with the fields that the image knows.
 func (im *Image) Params() Params {
 	p := Params{
-		ParamStride: uint64(im.ParamCount), ArenaStride: uint64(im.ArenaCount), OutputStride: uint64(im.OutputCount),
+		ParamStride: uint64(im.ParamCount), ArenaStride: uint64(im.ArenaCount),
 		Instructions: uint32(im.instructions), OperandCount: uint32(len(im.Operands) / operandSize),
 		BytecodeCount: uint32(len(im.Bytecode) / 4), ConstantCount: uint32(len(im.Constants) / 8),
 		Batch: uint32(im.Program.Batch), Inputs: 1, Classes: 1, Flags: im.Flags,
 		ParamCount: uint32(im.ParamCount), ArenaCount: uint32(im.ArenaCount),
-		OutputFirst: uint32(im.outputFirst), OutputCount: uint32(len(im.Outputs)),
 	}
 	for _, b := range im.Program.Buffers {
 		switch b.Kind {
@@ -399,27 +380,4 @@ func (im *Image) Params() Params {
 		p.Classes = uint32(im.Program.Buffers[r].Cols)
 	}
 	return p
-}
-
-// Pack writes parameter r, row-major in values, to its place among the
-// parameters of a replica.
-func Pack[T float32 | float64](im *Image, params []T, r ir.Ref, values []T) {
-	im.each(r, func(at, k int) { params[at] = values[k] })
-}
-
-// Unpack is the way back.
-func Unpack[T float32 | float64](im *Image, params []T, r ir.Ref, values []T) {
-	im.each(r, func(at, k int) { values[k] = params[at] })
-}
-
-func (im *Image) each(r ir.Ref, f func(at, k int)) {
-	for _, pl := range im.Placements {
-		if pl.Ref != r {
-			continue
-		}
-		b := im.Program.Buffers[r]
-		for k := range b.Len() {
-			f(pl.Offset+k/b.Cols*pl.RowStride+k%b.Cols*pl.ColStride, k)
-		}
-	}
 }

@@ -2,8 +2,8 @@ package kernel
 
 import "trainer/graph/ir"
 
-// forms are the expressions that the kernels know without bytecode, with the
-// constant that they end with as value; see enum Form.
+// forms returns the expressions that the kernels evaluate without bytecode, in
+// the order of enum Form.
 func forms() []ir.Expr {
 	u, w, one := ir.Arg(0), ir.Arg(1), ir.Const(1)
 	return []ir.Expr{
@@ -19,14 +19,15 @@ func forms() []ir.Expr {
 	}
 }
 
-// Some forms; the first two may have a constant factor.
+// Forms that the encoder asks for. The first two may have a constant factor.
 const (
 	formSigmoidOut  = 5
 	formTanhOut     = 6
 	formSigmoidBack = 7
 )
 
-// recognise returns the form of an expression and its factor; 0 if it has none.
+// recognise returns the form of an expression and its factor. The form is 0 if
+// the expression needs bytecode.
 func recognise(x ir.Expr) (form int, factor float64) {
 	if x.IsZero() {
 		return 0, 0

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes kernels.ptx and registers.txt from the sources beside this file. Needs
+# Makes kernels.ptx and registers.txt from the sources in this folder. It needs
 # python3 with venv and pip, and no GPU.
 #
-#   ./generate.sh          make them
-#   ./generate.sh -check   fail if they are not what the sources give (CI)
+#   ./generate.sh          write both files
+#   ./generate.sh -check   fail if the files are stale (CI)
 #
-# registers.txt has what ptxas -v says of each kernel: registers, stack and
-# spills for sm_80 and sm_90. They change only with a commit that shows it.
+# registers.txt lists the registers, stack and spills of each kernel for sm_80
+# and sm_90, as ptxas -v prints them. It is committed, so that a change shows.
 set -eu
 cd "$(dirname "$0")"
 nvrtc=12.0.140

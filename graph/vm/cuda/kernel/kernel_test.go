@@ -1,7 +1,8 @@
 package kernel_test
 
 import (
-	"errors"
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -20,17 +21,16 @@ import (
 	"trainer/graph/vm/cuda/kernel/kerneltest"
 )
 
-// set is a small dataset of float64 values; those of pixels are multiples of
-// 1/255.
+// set is a small dataset. If it has pixels, x is pixels / 255.
 type set struct {
 	inputs, classes int
 	x, y            []float64 // a row for each sample
-	pixels, labels  []uint8   // nil: only x and y are given to the kernel
+	pixels, labels  []uint8   // nil: the kernel gets x and y instead
 }
 
 func (s set) samples() int { return len(s.x) / s.inputs }
 
-// pixelSet is a set of images; sample 0 is all black, sample 1 all white.
+// pixelSet returns random images. Sample 0 is all black, sample 1 all white.
 func pixelSet(rng *rand.Rand, samples, inputs, classes int) set {
 	s := set{inputs: inputs, classes: classes}
 	for i := range samples {
@@ -53,6 +53,7 @@ func pixelSet(rng *rand.Rand, samples, inputs, classes int) set {
 	return s
 }
 
+// valueSet returns random inputs and targets that are not images.
 func valueSet(rng *rand.Rand, samples, inputs, classes int) set {
 	s := set{inputs: inputs, classes: classes, x: make([]float64, samples*inputs), y: make([]float64, samples*classes)}
 	for i := range s.x {
@@ -64,69 +65,76 @@ func valueSet(rng *rand.Rand, samples, inputs, classes int) set {
 	return s
 }
 
-// launch is one launch of an image, and what the interpreter has to do to
-// match it.
+// launch describes one launch, for the kernel and for the interpreter.
 type launch struct {
 	image    *kernel.Image
 	set      set
-	params   [][][]float64 // [replica][buffer]
-	order    [][]int32     // [replica]
-	rates    []float64     // [replica]
+	params   [][][]float64 // [run][buffer]
+	order    [][]int32     // [run]
+	rates    []float64     // [run]
 	steps    int
 	poll     int
 	stop     bool
-	gradient bool // updates go to zeroed memory, at rate −1
+	gradient bool // updates go to zeroed memory
 	position int
 	first    int // number of the first step
 }
 
-type result[T float32 | float64] struct {
-	params      [][][]float64 // [replica][buffer]
-	outputs     [][]T         // [replica]
-	costs       [][]T         // [replica]
+type result struct {
+	params      [][][]float64 // [run][buffer]
+	costs       [][]float64   // [run]
 	status      []kernel.Status
-	predictions []T
+	predictions []float64
 	sampleCosts []float64
 	confusion   []uint32
 }
 
-func convert[T float32 | float64](values []float64) []T {
-	out := make([]T, len(values))
+// convert returns values with another element type.
+func convert[U, T float32 | float64](values []T) []U {
+	out := make([]U, len(values))
 	for i, v := range values {
-		out[i] = T(v)
+		out[i] = U(v)
 	}
 	return out
 }
 
 // run launches on the CPU.
-func run[T float32 | float64](t testing.TB, h *kerneltest.Host, l launch) result[T] {
+func run(t testing.TB, h *kerneltest.Host, l launch) result {
 	t.Helper()
-	r, err := tryRun[T](h, l)
+	r, err := tryRun(h, l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func tryRun[T float32 | float64](h *kerneltest.Host, l launch) (result[T], error) {
+func tryRun(h *kerneltest.Host, l launch) (result, error) {
+	if l.image.Program.Elem == ir.Float64 {
+		return runAs[float64](h, l)
+	}
+	return runAs[float32](h, l)
+}
+
+func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	im, m, p := l.image, &kerneltest.Memory{}, l.image.Params()
 	p.Code, p.Operands, p.Bytecode, p.Constants = m.Put(im.Code), m.Put(im.Operands), m.Put(im.Bytecode), m.Put(im.Constants)
 	table := kernel.Table[T]()
 	p.Table = m.PutValues(table[:])
-	replicas := len(l.params)
-	var params []T
-	for _, values := range l.params {
-		one := make([]T, im.ParamCount)
+	runs := len(l.params)
+	params := make([]T, runs*im.ParamCount)
+	for r, values := range l.params {
 		for _, pl := range im.Placements {
-			kernel.Pack(im, one, pl.Ref, convert[T](values[pl.Ref]))
+			cols := im.Program.Buffers[pl.Ref].Cols
+			for k, v := range values[pl.Ref] {
+				params[r*im.ParamCount+pl.At(k/cols, k%cols)] = T(v)
+			}
 		}
-		params = append(params, one...)
 	}
 	p.Parameters = m.PutValues(params)
 	if l.gradient {
 		p.Update = m.PutValues(make([]T, len(params)))
 	}
-	blocks := replicas
+	blocks := runs
 	switch im.Options.Mode {
 	case kernel.Grid:
 		blocks = im.Options.Blocks
@@ -139,7 +147,7 @@ func tryRun[T float32 | float64](h *kerneltest.Host, l launch) (result[T], error
 	}
 	p.Arena = m.PutValues(arena)
 
-	// The data: rows always, dense only where the image asks for it.
+	// The data: only what the image asks for.
 	s := l.set
 	var start []uint32
 	var index []uint16
@@ -166,7 +174,7 @@ func tryRun[T float32 | float64](h *kerneltest.Host, l launch) (result[T], error
 			p.RowValue = m.PutValues(append(rowValue, 0))
 		}
 	}
-	if im.NeedsDense {
+	if im.NeedsPixels {
 		if s.pixels != nil {
 			p.Pixels = m.PutValues(s.pixels)
 		} else {
@@ -191,24 +199,21 @@ func tryRun[T float32 | float64](h *kerneltest.Host, l launch) (result[T], error
 		p.Rates = m.PutValues(l.rates)
 	}
 	p.Steps, p.PollEvery = uint32(l.steps), uint32(l.poll)
-	costs := make([]T, replicas*(l.first+l.steps))
+	costs := make([]T, runs*(l.first+l.steps))
 	p.Costs, p.CostStride, p.FirstStep = m.PutValues(costs), uint64(l.first+l.steps), uint64(l.first)
-	outputs := make([]T, max(1, replicas*im.OutputCount))
-	p.Outputs = m.PutValues(outputs)
-	status := make([]kernel.Status, replicas)
-	p.Status = m.Put(make([]byte, replicas*kernel.StatusSize))
+	p.Status = m.Put(make([]byte, runs*kernel.StatusSize))
 	stop := uint32(0)
 	if l.stop {
 		stop = 1
 	}
 	p.Stop = m.PutValues(stop)
 	p.Control = m.Put(make([]byte, kernel.ControlSize))
-	r := result[T]{}
+	r := result{}
+	predictions := make([]T, s.samples()*s.classes)
 	if im.Options.Score != "" {
-		r.predictions = make([]T, s.samples()*s.classes)
 		r.sampleCosts = make([]float64, s.samples())
 		r.confusion = make([]uint32, s.classes*s.classes)
-		p.Predictions, p.SampleCosts = m.PutValues(r.predictions), m.PutValues(r.sampleCosts)
+		p.Predictions, p.SampleCosts = m.PutValues(predictions), m.PutValues(r.sampleCosts)
 		if s.labels != nil {
 			p.Confusion = m.PutValues(r.confusion)
 		}
@@ -224,30 +229,24 @@ func tryRun[T float32 | float64](h *kerneltest.Host, l launch) (result[T], error
 	}
 	m.Get(at, params)
 	m.Get(p.Costs, costs)
-	m.Get(p.Outputs, outputs)
-	for i := range status {
-		words := make([]uint8, kernel.StatusSize)
-		m.Get(p.Status+kernel.Address(i*kernel.StatusSize), words)
-		status[i] = kernel.DecodeStatus(words)
-	}
-	r.status = status
-	for i := range replicas {
+	for i := range runs {
+		var words [kernel.StatusSize / 4]uint32
+		m.Get(p.Status+kernel.Address(i*kernel.StatusSize), &words)
+		r.status = append(r.status, kernel.Status{Step: words[0], NonFinite: words[1], Stopped: words[2]})
 		values := make([][]float64, len(im.Program.Buffers))
-		one := params[i*im.ParamCount : (i+1)*im.ParamCount]
 		for _, pl := range im.Placements {
 			b := im.Program.Buffers[pl.Ref]
-			v := make([]T, b.Len())
-			kernel.Unpack(im, one, pl.Ref, v)
-			for _, x := range v {
-				values[pl.Ref] = append(values[pl.Ref], float64(x))
+			values[pl.Ref] = make([]float64, b.Len())
+			for k := range values[pl.Ref] {
+				values[pl.Ref][k] = float64(params[i*im.ParamCount+pl.At(k/b.Cols, k%b.Cols)])
 			}
 		}
 		r.params = append(r.params, values)
-		r.outputs = append(r.outputs, outputs[i*im.OutputCount:(i+1)*im.OutputCount])
-		r.costs = append(r.costs, costs[i*(l.first+l.steps)+l.first:(i+1)*(l.first+l.steps)])
+		r.costs = append(r.costs, convert[float64](costs[i*(l.first+l.steps)+l.first:(i+1)*(l.first+l.steps)]))
 	}
-	if r.predictions != nil {
-		m.Get(p.Predictions, r.predictions)
+	if im.Options.Score != "" {
+		m.Get(p.Predictions, predictions)
+		r.predictions = convert[float64](predictions)
 		m.Get(p.SampleCosts, r.sampleCosts)
 		if p.Confusion != 0 {
 			m.Get(p.Confusion, r.confusion)
@@ -256,8 +255,8 @@ func tryRun[T float32 | float64](h *kerneltest.Host, l launch) (result[T], error
 	return r, nil
 }
 
-// interpret does in float64 what replica r of l is to do, and returns the
-// values of the parameters and outputs, and the cost of each step.
+// interpret makes run r of l with the interpreter, in float64. It returns the
+// values of the parameters and the outputs after it, and the cost of each step.
 func interpret(t testing.TB, l launch, r int) (values [][]float64, costs []float64) {
 	t.Helper()
 	p := l.image.Program
@@ -296,32 +295,33 @@ func interpret(t testing.TB, l launch, r int) (values [][]float64, costs []float
 	return irtest.Values(p, m), costs
 }
 
-// check compares a launch with the interpreter. Rounding is all that may
-// differ: see the callers for the bound.
-func check[T float32 | float64](t testing.TB, h *kerneltest.Host, l launch, tolerance float64) result[T] {
+// parameters returns values without those of p's outputs.
+func parameters(p *ir.Program, values [][]float64) [][]float64 {
+	values = slices.Clone(values)
+	for _, r := range p.Outputs {
+		values[r] = nil
+	}
+	return values
+}
+
+// check compares the parameters and costs of a launch with the interpreter's.
+// Only rounding may differ; the callers say how they bound it.
+func check(t testing.TB, h *kerneltest.Host, l launch, tolerance float64) result {
 	t.Helper()
-	got := run[T](t, h, l)
+	got := run(t, h, l)
+	p := l.image.Program
 	for r := range l.params {
 		want, costs := interpret(t, l, r)
-		values := slices.Clone(got.params[r])
-		at := 0
-		for _, ref := range l.image.Outputs {
-			values[ref] = nil
-			for range l.image.Program.Buffers[ref].Len() {
-				values[ref] = append(values[ref], float64(got.outputs[r][at]))
-				at++
-			}
-		}
-		if d := irtest.Diff(l.image.Program, values, want, tolerance); d != "" {
-			t.Fatalf("replica %d: %s\n%v", r, d, l.image.Program)
+		if d := irtest.Diff(p, got.params[r], parameters(p, want), tolerance); d != "" {
+			t.Fatalf("run %d: %s\n%v", r, d, p)
 		}
 		for s, c := range costs {
-			if d := math.Abs(float64(got.costs[r][s]) - c); !(d <= tolerance*max(1, math.Abs(c))) {
-				t.Fatalf("replica %d: cost of step %d is %v, want %v", r, s, got.costs[r][s], c)
+			if d := math.Abs(got.costs[r][s] - c); !(d <= tolerance*max(1, math.Abs(c))) {
+				t.Fatalf("run %d: cost of step %d is %v, want %v", r, s, got.costs[r][s], c)
 			}
 		}
 		if s := got.status[r]; s.Step != uint32(l.steps) || s.Stopped != 0 || s.NonFinite != 0 {
-			t.Fatalf("replica %d: status %+v, want %d steps", r, s, l.steps)
+			t.Fatalf("run %d: status %+v, want %d steps", r, s, l.steps)
 		}
 	}
 	return got
@@ -339,17 +339,45 @@ func randomParams(rng *rand.Rand, p *ir.Program, scale float64) [][]float64 {
 	return values
 }
 
-// modes are the ways to run a program on a small machine: where the memory is
-// and how many threads there are must not matter.
-func modes() []kernel.Options {
-	return []kernel.Options{
+// modes returns options that must give the same results: with different modes,
+// numbers of threads, and places of the memory.
+func modes(e ir.Elem) []kernel.Options {
+	block := []kernel.Options{
 		{Mode: kernel.Block, Threads: 32, Shared: 1 << 30},
 		{Mode: kernel.Block, Threads: 96, Shared: 1 << 30},
 		{Mode: kernel.Block, Threads: 128, Shared: 16 << 10},
+	}
+	if e == ir.Float64 {
+		return block
+	}
+	return append(block, []kernel.Options{
 		{Mode: kernel.Grid, Threads: 32, Blocks: 1, Shared: 1 << 30},
 		{Mode: kernel.Grid, Threads: 64, Blocks: 3, Shared: 1 << 30},
 		{Mode: kernel.Grid, Threads: 128, Blocks: 8, Shared: 1 << 30},
+	}...)
+}
+
+// precisions are those of networks. modes has options for each.
+var precisions = []model.Precision{model.Float32, model.Float64}
+
+func elem(p model.Precision) ir.Elem {
+	if p == model.Float64 {
+		return ir.Float64
 	}
+	return ir.Float32
+}
+
+// observed returns p with a parameter in place of each output, from which the
+// output is subtracted: the tests see parameters only.
+func observed(p *ir.Program) *ir.Program {
+	q := p.Clone()
+	q.Outputs = nil
+	for _, r := range p.Outputs {
+		b := p.Buffers[r]
+		q.Buffers = append(q.Buffers, ir.Buffer{Name: "seen_" + b.Name, Kind: ir.Parameter, Rows: b.Rows, Cols: b.Cols, Offset: ir.Unplaced})
+		q.Code = append(q.Code, ir.Instr{Op: ir.Update, Dst: ir.Ref(len(q.Buffers) - 1), Args: []ir.Ref{r}})
+	}
+	return q
 }
 
 // TestRandomPrograms runs every op in every mode. In float64 a sum of at most
@@ -362,9 +390,9 @@ func TestRandomPrograms(t *testing.T) {
 		n = 12
 	}
 	for seed := range n {
-		for _, elem := range []ir.Elem{ir.Float64, ir.Float32} {
+		for _, e := range []ir.Elem{ir.Float64, ir.Float32} {
 			rng := rand.New(rand.NewPCG(uint64(seed), 4))
-			p := irtest.Random(rng, irtest.Options{Elem: elem, NoPlan: seed%2 == 0})
+			p := observed(irtest.Random(rng, irtest.Options{Elem: e, NoPlan: seed%2 == 0}))
 			x, _ := p.Lookup("x")
 			y, _ := p.Lookup("y")
 			s := valueSet(rng, 2*p.Batch+1, p.Buffers[x].Cols, p.Buffers[y].Cols)
@@ -373,18 +401,14 @@ func TestRandomPrograms(t *testing.T) {
 			for i, k := range rng.Perm(len(order)) {
 				order[i] = int32(k)
 			}
-			for _, o := range modes() {
-				o.Outputs = true
-				im, err := kernel.Encode(p, o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				l := launch{image: im, set: s, params: [][][]float64{params}, order: [][]int32{order}, rates: []float64{0.25}, steps: 1, position: 1}
-				if elem == ir.Float64 {
-					check[float64](t, h, l, 1e-10)
-				} else {
-					check[float32](t, h, l, 1e-3)
-				}
+			tolerance := 1e-10
+			if e == ir.Float32 {
+				tolerance = 1e-3
+			}
+			for _, o := range modes(e) {
+				check(t, h, launch{
+					image: encode(t, p, o), set: s, params: [][][]float64{params}, order: [][]int32{order}, rates: []float64{0.25}, steps: 1, position: 1,
+				}, tolerance)
 			}
 		}
 	}
@@ -422,10 +446,10 @@ var networks = []model.Network{
 	{Layers: []int{5, 1, 2}, Bias: true},
 }
 
-// TestNetworks trains lowered networks for some steps in every mode, both
-// update orders, with single samples, small, and larger ragged mini-batches,
-// over an empty and a full row. The interpreter runs in float64: the bound for
-// float32 is that of a few hundred operations of 2⁻²⁴ each.
+// TestNetworks trains lowered networks for some steps in every mode, in both
+// update orders, with single samples and with small and larger mini-batches, on
+// data with an empty and a full row. The interpreter computes in float64: the
+// bound for float32 is that of a few hundred operations of 2⁻²⁴ each.
 func TestNetworks(t *testing.T) {
 	h := kerneltest.Start(t)
 	for i, n := range networks {
@@ -433,43 +457,43 @@ func TestNetworks(t *testing.T) {
 			if testing.Short() && i > 2 {
 				continue
 			}
-			for k, o := range modes() {
-				if testing.Short() && k%2 == 0 {
-					continue
+			for _, n.Precision = range precisions {
+				tolerance := 1e-12
+				if n.Precision == model.Float32 {
+					tolerance = 2e-5
 				}
-				n.Precision = model.Precision((i + k) % 2)
-				rng := rand.New(rand.NewPCG(uint64(i), uint64(batch)))
-				p := step(t, n, batch, lower.Options{Listing: k%2 == 1})
-				o.Cost, o.Outputs = "cost", true
-				s := pixelSet(rng, 61, n.Inputs(), n.Outputs())
-				order := make([]int32, 61)
-				for a, b := range rng.Perm(len(order)) {
-					order[a] = int32(b)
-				}
-				l := launch{
-					image: encode(t, p, o), set: s, order: [][]int32{order}, rates: []float64{0.125},
-					params: [][][]float64{randomParams(rng, p, 0.25)}, steps: min(20, 60/batch), position: 61 % batch, poll: 2,
-				}
-				if n.Precision == model.Float64 {
-					check[float64](t, h, l, 1e-12)
-				} else {
-					check[float32](t, h, l, 2e-5)
+				for k, o := range modes(elem(n.Precision)) {
+					if testing.Short() && k%2 == 0 {
+						continue
+					}
+					rng := rand.New(rand.NewPCG(uint64(i), uint64(batch)))
+					p := step(t, n, batch, lower.Options{Listing: k%2 == 1})
+					o.Cost = "cost"
+					s := pixelSet(rng, 61, n.Inputs(), n.Outputs())
+					order := make([]int32, 61)
+					for a, b := range rng.Perm(len(order)) {
+						order[a] = int32(b)
+					}
+					check(t, h, launch{
+						image: encode(t, p, o), set: s, order: [][]int32{order}, rates: []float64{0.125},
+						params: [][][]float64{randomParams(rng, p, 0.25)}, steps: min(20, 60/batch), position: 61 % batch, poll: 2,
+					}, tolerance)
 				}
 			}
 		}
 	}
 }
 
-// TestReplicas runs independent runs side by side: other parameters, orders
-// and rates. Each must be, bit by bit, what it is alone.
-func TestReplicas(t *testing.T) {
+// TestRuns trains several runs in one launch, with different parameters, orders
+// and rates. Each must give the same bits as alone.
+func TestRuns(t *testing.T) {
 	h := kerneltest.Start(t)
 	n := model.Network{Layers: []int{21, 9, 4}, Bias: true}
 	p := step(t, n, 1, lower.Options{})
 	rng := rand.New(rand.NewPCG(1, 2))
 	s := pixelSet(rng, 40, 21, 4)
 	for _, shared := range []int{1 << 20, 6 << 10} {
-		l := launch{image: encode(t, p, kernel.Options{Threads: 64, Shared: shared, Cost: "cost", Outputs: true}), set: s, steps: 25}
+		l := launch{image: encode(t, p, kernel.Options{Threads: 64, Shared: shared, Cost: "cost"}), set: s, steps: 25}
 		for r := range 5 {
 			l.params = append(l.params, randomParams(rng, p, 0.5))
 			l.rates = append(l.rates, 0.1*float64(r))
@@ -479,55 +503,59 @@ func TestReplicas(t *testing.T) {
 			}
 			l.order = append(l.order, order)
 		}
-		all := check[float32](t, h, l, 1e-5)
+		all := check(t, h, l, 1e-5)
 		for r := range 5 {
 			one := l
 			one.params, one.rates, one.order = l.params[r:r+1], l.rates[r:r+1], l.order[r:r+1]
-			alone := run[float32](t, h, one)
+			alone := run(t, h, one)
 			if !reflect.DeepEqual(alone.params[0], all.params[r]) || !slices.Equal(alone.costs[0], all.costs[r]) {
-				t.Errorf("%d bytes of shared memory: replica %d differs from the same run alone", shared, r)
+				t.Errorf("%d bytes of shared memory: run %d differs from the same run alone", shared, r)
 			}
 		}
 	}
 }
 
-// TestGradients takes gradients with the update code itself: targets zero,
-// rate −1, parameters untouched.
+// TestGradients computes gradients with the updates: they go to zeroed memory
+// with rate −1, and the parameters do not change. The bound for float32 is that
+// of sums of 19 terms of 2⁻²⁴ each.
 func TestGradients(t *testing.T) {
 	h := kerneltest.Start(t)
-	for _, o := range modes() {
-		for _, batch := range []int{1, 7} {
-			n := model.Network{Layers: []int{19, 11, 5}, Bias: true, Precision: model.Float64}
-			p := step(t, n, batch, lower.Options{})
-			rng := rand.New(rand.NewPCG(5, uint64(batch)))
-			o.Cost = "cost"
-			l := launch{
-				image: encode(t, p, o), set: valueSet(rng, batch, 19, 5), rates: []float64{-1},
-				params: [][][]float64{randomParams(rng, p, 0.5)}, steps: 1, gradient: true,
-			}
-			got := run[float64](t, h, l)
-			// w' = w + G with the same rate, so G = w' - w.
-			want, costs := interpret(t, l, 0)
-			for r, w := range want {
-				if w == nil || p.Buffers[r].Kind != ir.Parameter {
-					want[r] = nil
-					continue
+	for _, precision := range precisions {
+		tolerance := 1e-14
+		if precision == model.Float32 {
+			tolerance = 2e-6
+		}
+		for _, o := range modes(elem(precision)) {
+			for _, batch := range []int{1, 7} {
+				n := model.Network{Layers: []int{19, 11, 5}, Bias: true, Precision: precision}
+				p := step(t, n, batch, lower.Options{})
+				rng := rand.New(rand.NewPCG(5, uint64(batch)))
+				o.Cost = "cost"
+				l := launch{
+					image: encode(t, p, o), set: valueSet(rng, batch, 19, 5), rates: []float64{-1},
+					params: [][][]float64{randomParams(rng, p, 0.5)}, steps: 1, gradient: true,
 				}
-				for k := range w {
-					w[k] -= l.params[0][r][k]
+				got := run(t, h, l)
+				// w' = w + G at this rate, so G = w' − w.
+				want, costs := interpret(t, l, 0)
+				want = parameters(p, want)
+				for r, w := range want {
+					for k := range w {
+						w[k] -= l.params[0][r][k]
+					}
 				}
-			}
-			if d := irtest.Diff(p, got.params[0], want, 1e-14); d != "" {
-				t.Errorf("%v, %d samples: gradient %s", o.Mode, batch, d)
-			}
-			if d := math.Abs(got.costs[0][0] - costs[0]); d > 1e-14 {
-				t.Errorf("%v, %d samples: cost %v, want %v", o.Mode, batch, got.costs[0][0], costs[0])
+				if d := irtest.Diff(p, got.params[0], want, tolerance); d != "" {
+					t.Errorf("%v, %d samples: gradient %s", o.Mode, batch, d)
+				}
+				if d := math.Abs(got.costs[0][0] - costs[0]); !(d <= tolerance) {
+					t.Errorf("%v, %d samples: cost %v, want %v", o.Mode, batch, got.costs[0][0], costs[0])
+				}
 			}
 		}
 	}
 }
 
-// TestTiles evaluates a set whose last tile is ragged.
+// TestTiles evaluates a set whose last mini-batch is ragged.
 func TestTiles(t *testing.T) {
 	h := kerneltest.Start(t)
 	const samples = 43
@@ -548,7 +576,7 @@ func TestTiles(t *testing.T) {
 			rng := rand.New(rand.NewPCG(9, 9))
 			s := pixelSet(rng, samples, n.Inputs(), n.Outputs())
 			l := launch{image: encode(t, p, o), set: s, params: [][][]float64{randomParams(rng, p, 0.5)}, steps: (samples + 7) / 8}
-			got := run[float64](t, h, l)
+			got := run(t, h, l)
 			want := vm.NewScore(n.Outputs())
 			cost := 0.0
 			for first := 0; first < samples; first += 8 {
@@ -573,7 +601,7 @@ func TestTiles(t *testing.T) {
 			for label, row := range want.Confusion {
 				for k, count := range row {
 					if got.confusion[label*n.Outputs()+k] != uint32(count) {
-						t.Errorf("%v: label %d taken for %d: %d times, want %d", n, label, k, got.confusion[label*n.Outputs()+k], count)
+						t.Errorf("%v: label %d predicted as %d: %d times, want %d", n, label, k, got.confusion[label*n.Outputs()+k], count)
 					}
 				}
 			}
@@ -581,66 +609,69 @@ func TestTiles(t *testing.T) {
 	}
 }
 
-// TestNonFinite starts from a parameter that overflows in a known step: b^2
-// is the largest float32 but for less than one update, whose sign is known,
-// from the third sample on only.
+// TestNonFinite makes a weight overflow in a known step.
 func TestNonFinite(t *testing.T) {
 	h := kerneltest.Start(t)
 	n := model.Network{Layers: []int{3, 1}, Bias: true, Activation: model.Tanh}
 	p := step(t, n, 1, lower.Options{})
 	w, _ := p.Lookup("W2")
 	b, _ := p.Lookup("b2")
-	// One tanh unit: a = 0 for the two black samples, whose target is 0, so that
-	// nothing changes; then the white sample has z = 0 too, target 1, δ = −1,
-	// and W^2 grows by η = 3e38 · 1, twice: over 3.4e38.
+	// One tanh unit. Samples 0 and 1 are black with target 0; the others have
+	// x = (1, 0, 0) and target 1.
 	s := set{inputs: 3, classes: 1, x: []float64{0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0}, y: []float64{0, 0, 1, 1, 1}}
 	params := make([][]float64, len(p.Buffers))
 	params[w], params[b] = []float64{2e38, 0, 0}, []float64{-2e38}
-	for _, o := range modes() {
+	for _, o := range modes(p.Elem) {
 		l := launch{image: encode(t, p, o), set: s, params: [][][]float64{params}, rates: []float64{3e38}, steps: 3, poll: 1}
-		l.position = 2 // z = 2e38 − 2e38 = 0 in the first step
-		got := run[float32](t, h, l)
+		// From sample 2: z = 2e38 − 2e38 = 0, a = 0 and δ = −1, so the first step
+		// adds 3e38 to the weight 2e38, which is over the largest float32, 3.4e38.
+		l.position = 2
+		got := run(t, h, l)
 		if st := got.status[0]; st.NonFinite != 1 {
-			t.Errorf("%v: status %+v, want the first step to be named", o, st)
+			t.Errorf("%v: status %+v, want step 1 not finite", o, st)
 		}
 		if st := got.status[0]; st.Stopped != 1 || st.Step != 2 {
-			t.Errorf("%v: status %+v, want a stop one step after the look", o, st)
+			t.Errorf("%v: status %+v, want a stop one step after it was noticed", o, st)
 		}
-		l.position = 0 // δ = 0 − tanh(−2e38) = … the black samples push b^2 by a finite step
+		// From sample 0: tanh is saturated, so δ = 0, and nothing changes.
+		l.position = 0
 		l.rates = []float64{0.5}
-		if st := run[float32](t, h, l).status[0]; st.NonFinite != 0 || st.Stopped != 0 || st.Step != 3 {
+		if st := run(t, h, l).status[0]; st.NonFinite != 0 || st.Stopped != 0 || st.Step != 3 {
 			t.Errorf("%v: status %+v of a finite run", o, st)
 		}
 	}
 }
 
-// TestStop sets the stop flag before the launch: the first look, at step 0,
-// ends it a step later, with the parameters of one whole step.
+// TestStop sets the stop word before the launch. The kernel reads it in step 0
+// and ends after that step.
 func TestStop(t *testing.T) {
 	h := kerneltest.Start(t)
-	n := model.Network{Layers: []int{7, 5, 3}, Bias: true, Precision: model.Float64}
-	p := step(t, n, 2, lower.Options{})
-	rng := rand.New(rand.NewPCG(3, 3))
-	l := launch{set: pixelSet(rng, 20, 7, 3), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{1}, poll: 4}
-	for _, o := range modes() {
-		l.image, l.steps, l.stop = encode(t, p, o), 10, true
-		got := run[float64](t, h, l)
-		if st := got.status[0]; st.Step != 1 || st.Stopped != 1 {
-			t.Errorf("%v: status %+v, want a stop after 1 step", o, st)
+	for _, precision := range precisions {
+		tolerance := 1e-14
+		if precision == model.Float32 {
+			tolerance = 1e-6 // of sums of 7 terms
 		}
-		l.steps = 1
-		want, _ := interpret(t, l, 0)
-		for _, r := range p.Outputs {
-			want[r] = nil
-		}
-		if d := irtest.Diff(p, got.params[0], want, 1e-14); d != "" {
-			t.Errorf("%v: %s", o, d)
+		n := model.Network{Layers: []int{7, 5, 3}, Bias: true, Precision: precision}
+		p := step(t, n, 2, lower.Options{})
+		rng := rand.New(rand.NewPCG(3, 3))
+		l := launch{set: pixelSet(rng, 20, 7, 3), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{1}, poll: 4}
+		for _, o := range modes(p.Elem) {
+			l.image, l.steps, l.stop = encode(t, p, o), 10, true
+			got := run(t, h, l)
+			if st := got.status[0]; st.Step != 1 || st.Stopped != 1 {
+				t.Errorf("%v: status %+v, want a stop after 1 step", o, st)
+			}
+			l.steps = 1
+			want, _ := interpret(t, l, 0)
+			if d := irtest.Diff(p, got.params[0], parameters(p, want), tolerance); d != "" {
+				t.Errorf("%v: %s", o, d)
+			}
 		}
 	}
 }
 
-// TestMNISTShape runs the shape and the blocks of real use: 784-50-10 with
-// 512 threads, in shared memory and in a grid.
+// TestMNISTShape trains 784-50-10 with blocks of 512 threads, as in real use:
+// with the parameters in shared and in global memory, and in a grid.
 func TestMNISTShape(t *testing.T) {
 	if testing.Short() {
 		t.Skip("512 threads are slow on a CPU")
@@ -661,20 +692,12 @@ func TestMNISTShape(t *testing.T) {
 		p := step(t, n, c.batch, lower.Options{})
 		c.o.Cost = "cost"
 		l := launch{image: encode(t, p, c.o), set: s, params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}, steps: c.steps}
-		l.image.Program = withoutOutputs(p)
-		check[float32](t, h, l, 1e-5)
+		check(t, h, l, 1e-5)
 	}
 }
 
-// withoutOutputs is p without outputs that nobody reads, for comparisons.
-func withoutOutputs(p *ir.Program) *ir.Program {
-	q := p.Clone()
-	q.Outputs = nil
-	return q
-}
-
-// TestThreads looks for data races with the thread sanitizer; and, as it could
-// be blind, for one that is there when a barrier is taken away.
+// TestThreads runs the kernels under the thread sanitizer. To show that it sees
+// data races, the test also removes barriers and expects a report.
 func TestThreads(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the thread sanitizer is slow")
@@ -684,9 +707,9 @@ func TestThreads(t *testing.T) {
 	s := pixelSet(rng, 12, 11, 3)
 	try := func(h *kerneltest.Host, batch int, o kernel.Options) error {
 		p := step(t, n, batch, lower.Options{})
-		o.Cost, o.Outputs = "cost", true
-		_, err := tryRun[float32](h, launch{
-			image: encode(t, p, o), set: s, params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.1}, steps: 2, poll: 1,
+		o.Cost = "cost"
+		_, err := tryRun(h, launch{
+			image: encode(t, p, o), set: s, params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.1}, steps: min(4, 12/batch), poll: 1,
 		})
 		return err
 	}
@@ -700,27 +723,20 @@ func TestThreads(t *testing.T) {
 			}
 		}
 	}
-	dense := kernel.Options{Mode: kernel.Dense, Threads: 96, Shared: 1 << 20}
-	{
-		p := step(t, n, 1, lower.Options{})
-		dense.Cost = "cost"
-		l := launch{image: encode(t, p, dense), set: s, params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.1}, steps: 4, poll: 1}
-		if _, err := tryRun[float32](intact, l); err != nil {
-			t.Fatalf("dense: %v", err)
-		}
+	if err := try(intact, 1, kernel.Options{Mode: kernel.Fused, Threads: 96, Shared: 1 << 20}); err != nil {
+		t.Fatalf("fused: %v", err)
 	}
 	for seed := range 3 {
 		rng := rand.New(rand.NewPCG(uint64(seed), 12))
-		p := irtest.Random(rng, irtest.Options{MaxDim: 9})
+		p := observed(irtest.Random(rng, irtest.Options{MaxDim: 9}))
 		x, _ := p.Lookup("x")
 		y, _ := p.Lookup("y")
 		for _, o := range []kernel.Options{block, grid} {
-			o.Outputs = true
 			l := launch{
 				image: encode(t, p, o), set: valueSet(rng, p.Batch, p.Buffers[x].Cols, p.Buffers[y].Cols),
 				params: [][][]float64{randomParams(rng, p, 1)}, rates: []float64{0.25}, steps: 1,
 			}
-			if _, err := tryRun[float32](intact, l); err != nil {
+			if _, err := tryRun(intact, l); err != nil {
 				t.Fatalf("random program %d, %v: %v", seed, o, err)
 			}
 		}
@@ -731,12 +747,12 @@ func TestThreads(t *testing.T) {
 	}{{"-DDROPPED(k)=true", block}, {"-DNO_SYNCWARP", block}, {"-DDROPPED(k)=true", grid}} {
 		err := try(kerneltest.StartThreads(t, c.flag), 3, c.o)
 		if err == nil || !strings.Contains(err.Error(), "data race") {
-			t.Errorf("%s: %v, want a data race reported", c.flag, err)
+			t.Errorf("%s: %v, want a report of a data race", c.flag, err)
 		}
 	}
 }
 
-// TestRefusals are the programs and options that cannot run, each with words.
+// TestRefusals: the error of Encode names what cannot run.
 func TestRefusals(t *testing.T) {
 	p := step(t, model.Network{Layers: []int{4, 3}}, 2, lower.Options{})
 	for _, c := range []struct {
@@ -750,7 +766,7 @@ func TestRefusals(t *testing.T) {
 		{"no temporary \"z9\"", kernel.Options{Cost: "z9", Shared: 1 << 20}},
 		{"elements, want 1", kernel.Options{Cost: "a2", Shared: 1 << 20}},
 		{"use block or grid mode", kernel.Options{Mode: kernel.Tiles, Shared: 1 << 20}},
-		{"for tiles mode only", kernel.Options{Score: "a2", Shared: 1 << 20}},
+		{"only tiles mode has a score", kernel.Options{Score: "a2", Shared: 1 << 20}},
 		{"use a score", kernel.Options{Mode: kernel.Tiles, Cost: "cost", Shared: 1 << 20}},
 	} {
 		_, err := kernel.Encode(p, c.o)
@@ -758,15 +774,19 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%+v: error %v, want %q", c.o, err, c.want)
 		}
 	}
+	double := step(t, model.Network{Layers: []int{4, 3}, Precision: model.Float64}, 2, lower.Options{})
+	if _, err := kernel.Encode(double, kernel.Options{Mode: kernel.Grid, Blocks: 1, Shared: 1 << 20}); err == nil || !strings.Contains(err.Error(), "use block mode for float64") {
+		t.Errorf("a grid in float64: %v", err)
+	}
 	q := p.Clone()
 	q.Batch++
 	if _, err := kernel.Encode(q, kernel.Options{Shared: 1 << 20}); err == nil || !strings.Contains(err.Error(), "verify") {
-		t.Errorf("a program that is not verified: %v", err)
+		t.Errorf("an invalid program: %v", err)
 	}
 }
 
-// TestFit pins what 784-50-10 needs: where its parameters are on each
-// generation of devices, and how many barriers a step has.
+// TestFit pins where the parameters of 784-50-10 are on each generation of
+// devices, and how many barriers a step has.
 func TestFit(t *testing.T) {
 	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
 	for _, c := range []struct {
@@ -788,23 +808,33 @@ func TestFit(t *testing.T) {
 	}
 }
 
+// TestPTXFresh compares the source hash in kernels.ptx with the sources, and
+// its entries with the kernels.
 func TestPTXFresh(t *testing.T) {
-	if err := kernel.CheckPTX(); err != nil {
-		t.Error(err)
+	hash := sha256.New()
+	for _, name := range []string{"machine.h", "block.cu", "fused.cu", "grid.cu", "kernels.cu"} { // as in ptx.py
+		text, err := kernel.Sources.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash.Write(text)
 	}
-	for _, entry := range kernel.Entries() {
+	if want := "// source " + hex.EncodeToString(hash.Sum(nil)); !strings.Contains(kernel.PTX, want) {
+		t.Error("kernels.ptx is stale: run generate.sh in its folder")
+	}
+	for _, entry := range []string{"vm_block_f32", "vm_block_f64", "vm_fused_f32", kernel.GridEntry} {
 		if !strings.Contains(kernel.PTX, ".visible .entry "+entry+"(") {
 			t.Errorf("kernels.ptx has no entry %s", entry)
 		}
 	}
 	if want := ".target sm_" + strconv.Itoa(kernel.LeastCapability); !strings.Contains(kernel.PTX, want) {
-		t.Errorf("kernels.ptx is not for %q", want)
+		t.Errorf("kernels.ptx has not %q", want)
 	}
 }
 
-// TestDense compares the written-out kernel with the interpreter's loops, and
-// its decision with what it is written for.
-func TestDense(t *testing.T) {
+// TestFused compares the fused kernel with the interpreter, and tests which
+// programs Fused mode refuses.
+func TestFused(t *testing.T) {
 	h := kerneltest.Start(t)
 	for i, layers := range [][]int{{784, 50, 10}, {17, 6, 4}, {40, 63, 16}, {9, 64, 1}, {300, 1, 3}} {
 		for k, threads := range []int{512, 64, 32} {
@@ -825,26 +855,22 @@ func TestDense(t *testing.T) {
 				}
 				l.order = append(l.order, order)
 			}
-			o := kernel.Options{Mode: kernel.Dense, Threads: threads, Shared: 227 << 10}
+			o := kernel.Options{Mode: kernel.Fused, Threads: threads, Shared: 227 << 10}
 			for _, o.Cost = range []string{"", "cost"} {
 				l.image = encode(t, p, o)
-				l.image.Program = withoutOutputs(p)
-				if l.image.Entry != "vm_dense_f32" {
-					t.Fatalf("entry %s", l.image.Entry)
-				}
-				check[float32](t, h, l, 1e-5)
+				check(t, h, l, 1e-5)
 			}
 			l.stop = true
-			if st := run[float32](t, h, l).status[0]; st.Step != 1 || st.Stopped != 1 {
+			if st := run(t, h, l).status[0]; st.Step != 1 || st.Stopped != 1 {
 				t.Errorf("%v: status %+v, want a stop after 1 step", n, st)
 			}
 			l.stop, l.poll, l.rates = false, 1, []float64{1e38, math.Inf(1)}
-			if st := run[float32](t, h, l).status[1]; st.NonFinite != 1 || st.Stopped != 1 {
-				t.Errorf("%v: status %+v, want the first step named", n, st)
+			if st := run(t, h, l).status[1]; st.NonFinite != 1 || st.Stopped != 1 {
+				t.Errorf("%v: status %+v, want step 1 not finite", n, st)
 			}
 		}
 	}
-	o := kernel.Options{Mode: kernel.Dense, Shared: 227 << 10}
+	o := kernel.Options{Mode: kernel.Fused, Shared: 227 << 10}
 	for _, c := range []struct {
 		why   string
 		n     model.Network
@@ -858,15 +884,15 @@ func TestDense(t *testing.T) {
 		{"many outputs", model.Network{Layers: []int{5, 4, 17}}, 1},
 		{"much memory", model.Network{Layers: []int{2000, 50, 10}}, 1},
 	} {
-		if _, err := kernel.Encode(step(t, c.n, c.batch, lower.Options{}), o); !errors.Is(err, kernel.ErrNotDense) {
-			t.Errorf("%s: error %v, want ErrNotDense", c.why, err)
+		if _, err := kernel.Encode(step(t, c.n, c.batch, lower.Options{}), o); err == nil || !strings.Contains(err.Error(), "use block mode") {
+			t.Errorf("%s: error %v, want a reason and block mode", c.why, err)
 		}
 	}
 }
 
-// TestDenseRefuses changes a program in each place of its code: what Dense
-// mode still accepts it must compute.
-func TestDenseRefuses(t *testing.T) {
+// TestFusedRefuses changes each instruction of a program. Fused mode must refuse
+// the changed program or compute it.
+func TestFusedRefuses(t *testing.T) {
 	h := kerneltest.Start(t)
 	p := step(t, model.Network{Layers: []int{9, 5, 3}, Bias: true}, 1, lower.Options{})
 	rng := rand.New(rand.NewPCG(4, 4))
@@ -899,50 +925,49 @@ func TestDenseRefuses(t *testing.T) {
 				q.Buffers[r].Offset = ir.Unplaced
 			}
 			q.Arena = 0
-			im, err := kernel.Encode(q, kernel.Options{Mode: kernel.Dense, Threads: 32, Shared: 1 << 20, Cost: "cost"})
+			im, err := kernel.Encode(q, kernel.Options{Mode: kernel.Fused, Threads: 32, Shared: 1 << 20, Cost: "cost"})
 			if err != nil {
 				continue
 			}
 			accepted++
-			im.Program = withoutOutputs(q)
-			check[float32](t, h, launch{image: im, set: s, steps: 3, params: [][][]float64{randomParams(rng, q, 0.5)}, rates: []float64{0.5}}, 1e-5)
+			check(t, h, launch{image: im, set: s, steps: 3, params: [][][]float64{randomParams(rng, q, 0.5)}, rates: []float64{0.5}}, 1e-5)
 		}
 	}
 	t.Logf("%d changed programs accepted", accepted)
 }
 
-// TestTwoLaunches splits a pass: the second launch goes on where the first
-// ended, and gives the same bits as one launch, run after run.
+// TestTwoLaunches splits a pass in two launches. Together they must give the
+// same bits as one launch. A repeated launch must give the same bits, too.
 func TestTwoLaunches(t *testing.T) {
 	h := kerneltest.Start(t)
 	n := model.Network{Layers: []int{23, 13, 5}, Bias: true}
-	for _, o := range append(modes(), kernel.Options{Mode: kernel.Dense, Threads: 64, Shared: 1 << 20}) {
+	for _, o := range append(modes(ir.Float32), kernel.Options{Mode: kernel.Fused, Threads: 64, Shared: 1 << 20}) {
 		p := step(t, n, 1, lower.Options{})
 		rng := rand.New(rand.NewPCG(6, 6))
 		o.Cost = "cost"
 		whole := launch{
 			image: encode(t, p, o), set: pixelSet(rng, 12, 23, 5), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.5}, steps: 12,
 		}
-		want := run[float32](t, h, whole)
-		if again := run[float32](t, h, whole); !reflect.DeepEqual(again.params, want.params) {
+		want := run(t, h, whole)
+		if again := run(t, h, whole); !reflect.DeepEqual(again.params, want.params) {
 			t.Errorf("%v: a second run gives other bits", o.Mode)
 		}
 		one, two := whole, whole
 		one.steps = 5
-		first := run[float32](t, h, one)
+		first := run(t, h, one)
 		two.steps, two.first, two.position, two.params = 7, 5, 5, first.params
-		second := run[float32](t, h, two)
+		second := run(t, h, two)
 		if !reflect.DeepEqual(second.params, want.params) || !slices.Equal(append(first.costs[0], second.costs[0]...), want.costs[0]) {
 			t.Errorf("%v: two launches differ from one", o.Mode)
 		}
 	}
 }
 
-// TestPlacements: programs over the same parameters agree where these are, so
-// that a ragged last batch and an evaluation need no copy.
+// TestPlacements: all programs of a network place its parameters alike, so that
+// they can share the memory.
 func TestPlacements(t *testing.T) {
 	n := model.Network{Layers: []int{784, 51, 10}, Bias: true}
-	want := encode(t, step(t, n, 1, lower.Options{}), kernel.Options{Mode: kernel.Dense, Shared: 227 << 10})
+	want := encode(t, step(t, n, 1, lower.Options{}), kernel.Options{Mode: kernel.Fused, Shared: 227 << 10})
 	places := func(im *kernel.Image) map[string]kernel.Placement {
 		m := map[string]kernel.Placement{}
 		for _, pl := range im.Placements {
@@ -971,22 +996,26 @@ func TestPlacements(t *testing.T) {
 	}
 }
 
-// TestManySamples has sums that are long enough to be taken in parts, of every
-// kind, with parts that are not all of a length.
+// TestManySamples has sums of every kind that are long enough to be split, in
+// parts of different lengths. In float32 the bound is that of the sum over the
+// samples, in parts of at least 256 terms of 2⁻²⁴ each.
 func TestManySamples(t *testing.T) {
 	h := kerneltest.Start(t)
-	n := model.Network{Layers: []int{17, 6, 4}, Bias: true, Precision: model.Float64}
 	const batch = 2111
-	rng := rand.New(rand.NewPCG(2, 1))
-	p := step(t, n, batch, lower.Options{})
-	l := launch{set: pixelSet(rng, batch, 17, 4), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.5}, steps: 1}
-	for _, o := range []kernel.Options{
-		{Threads: 128, Shared: 64 << 10},
-		{Mode: kernel.Grid, Threads: 128, Blocks: 8, Shared: 64 << 10},
+	for _, c := range []struct {
+		precision model.Precision
+		o         kernel.Options
+		tolerance float64
+	}{
+		{model.Float64, kernel.Options{Threads: 128, Shared: 64 << 10}, 1e-12},
+		{model.Float32, kernel.Options{Mode: kernel.Grid, Threads: 128, Blocks: 8, Shared: 64 << 10}, 2e-5},
 	} {
-		o.Cost = "cost"
-		l.image = encode(t, p, o)
-		l.image.Program = withoutOutputs(p)
-		check[float64](t, h, l, 1e-12)
+		n := model.Network{Layers: []int{17, 6, 4}, Bias: true, Precision: c.precision}
+		rng := rand.New(rand.NewPCG(2, 1))
+		p := step(t, n, batch, lower.Options{})
+		c.o.Cost = "cost"
+		check(t, h, launch{
+			image: encode(t, p, c.o), set: pixelSet(rng, batch, 17, 4), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.5}, steps: 1,
+		}, c.tolerance)
 	}
 }

@@ -1,4 +1,4 @@
-// kernels.cu: all kernels, one translation unit: kernels.ptx is made of it.
+// kernels.cu: all kernels in one translation unit. kernels.ptx is made from it.
 #include "block.cu"
-#include "dense.cu"
+#include "fused.cu"
 #include "grid.cu"

@@ -9,8 +9,8 @@ import (
 )
 
 // layout places the parameters. A weight matrix that multiplies the data is
-// stored by input, so that a pixel meets its weights side by side: a column
-// of W after the other, each of an even number of elements.
+// stored by input, one column after the other, so that the weights of a pixel
+// are adjacent. Each column has an even number of elements.
 func (e *encoder) layout() error {
 	byInput := map[ir.Ref]bool{}
 	for _, in := range e.p.Code {
@@ -42,7 +42,7 @@ func (e *encoder) layout() error {
 
 func (e *encoder) kind(r ir.Ref) ir.Kind { return e.p.Buffers[r].Kind }
 
-// view is buffer r as it is: element (i,j).
+// view returns buffer r as a matrix.
 func (e *encoder) view(r ir.Ref) matrix {
 	b := e.p.Buffers[r]
 	m := matrix{buf: int(r), operand: operand{Rs: int32(b.Cols), Cs: 1}}
@@ -60,7 +60,8 @@ func (e *encoder) view(r ir.Ref) matrix {
 	return m
 }
 
-// linear is buffer r as a matrix of so many columns, its elements in order.
+// linear returns buffer r as a matrix with cols columns, reshaped in row-major
+// order.
 func (e *encoder) linear(r ir.Ref, cols int) matrix {
 	m := e.view(r)
 	if b := e.p.Buffers[r]; m.operand.Rs != int32(b.Cols) || m.operand.Cs != 1 {
@@ -70,7 +71,7 @@ func (e *encoder) linear(r ir.Ref, cols int) matrix {
 	return m
 }
 
-// spread is view, repeated along a dimension of 1.
+// spread returns buffer r as a matrix, repeated along dimensions of size 1.
 func (e *encoder) spread(r ir.Ref) matrix {
 	m, b := e.view(r), e.p.Buffers[r]
 	if b.Rows == 1 {
@@ -89,11 +90,12 @@ func (m matrix) transposed() matrix {
 
 func (m matrix) direct() bool { return m.operand.Space <= spaceArena && m.operand.Cols == 0 }
 
-// lower writes a step for each instruction, but for those that nothing needs.
+// lower makes a step for each instruction. It omits instructions whose value
+// nothing reads.
 func (e *encoder) lower() error {
 	needed := make([]bool, len(e.p.Buffers))
 	for r := range e.p.Buffers {
-		needed[r] = e.keep[ir.Ref(r)] || ir.Ref(r) == e.cost || ir.Ref(r) == e.score
+		needed[r] = ir.Ref(r) == e.cost || ir.Ref(r) == e.score
 	}
 	drop := make([]bool, len(e.p.Code))
 	for i, in := range slices.Backward(e.p.Code) {
@@ -156,7 +158,7 @@ func (e *encoder) lower() error {
 			a := e.view(in.Args[0])
 			s.a = &a
 		default:
-			return fmt.Errorf("op %v is not known here", in.Op)
+			return fmt.Errorf("unknown op %v", in.Op)
 		}
 		e.steps = append(e.steps, s)
 	}
@@ -171,7 +173,7 @@ func (e *encoder) lower() error {
 	return nil
 }
 
-// sparse chooses the kernels that know the data's zeros.
+// sparse chooses the instructions that skip zero pixels.
 func (e *encoder) sparse(s *step, in ir.Instr, transA bool) {
 	inputs := 0
 	for _, b := range e.p.Buffers {
@@ -180,14 +182,14 @@ func (e *encoder) sparse(s *step, in ir.Instr, transA bool) {
 		}
 	}
 	if inputs > math.MaxUint16+1 {
-		return // indexes of 16 bits
+		return // pixel indices have 16 bits
 	}
 	a, b := e.kind(in.Args[0]), e.kind(in.Args[1])
 	switch {
 	case in.Op == ir.MatMul && a == ir.Data && !transA && s.b.direct():
 		s.op = opRows
 	case in.Op == ir.RankUpdate && b == ir.Data && s.a.direct():
-		*s.a = s.a.transposed() // a(k,i), as it is
+		*s.a = s.a.transposed() // these instructions read a(k,i)
 		s.op = opPixels
 		if e.o.Mode != Grid {
 			s.op = opRowsAdd
@@ -195,9 +197,9 @@ func (e *encoder) sparse(s *step, in ir.Instr, transA bool) {
 	}
 }
 
-// fuse gives a map to the sum whose value it takes: the product and its
-// activation become one step.
-func (e *encoder) fuse() error {
+// joinMaps joins each map to the sum that computes its argument: the product
+// and its activation become one step.
+func (e *encoder) joinMaps() error {
 	for i := 0; i < len(e.steps); i++ {
 		s := e.steps[i]
 		if s.sink != sinkStore || s.op != opDot && s.op != opRows {
@@ -216,7 +218,7 @@ func (e *encoder) fuse() error {
 				}
 				e.steps = slices.Delete(e.steps, k, k+1)
 				e.chain(i)
-				if e.keep[ir.Ref(product)] || slices.ContainsFunc(e.steps, func(o *step) bool { return o.reads(product) }) {
+				if slices.ContainsFunc(e.steps, func(o *step) bool { return o.reads(product) }) {
 					raw := e.view(ir.Ref(product))
 					s.raw = &raw
 				}
@@ -227,8 +229,8 @@ func (e *encoder) fuse() error {
 	return nil
 }
 
-// chain gives to the map of e.steps[i] those that take its value: the output
-// delta comes with the output.
+// chain joins to the map of e.steps[i] the maps of its value: the output delta
+// is computed with the output.
 func (e *encoder) chain(i int) {
 	s := e.steps[i]
 	for k := i + 1; k < len(e.steps); k++ {
@@ -247,9 +249,9 @@ func (e *encoder) chain(i int) {
 	}
 }
 
-// joins reports whether map m takes the value of s element for element, and
-// its other arguments are the same when s runs. before are the steps before s,
-// between those between s and m.
+// joins reports whether map m can be computed with s: it reads the value of s
+// element by element, and its other arguments already have their values when s
+// runs. before are the steps before s; between are the steps between s and m.
 func (e *encoder) joins(s, m *step, before, between []*step) bool {
 	if !m.reads(s.dst.buf) {
 		return false
@@ -275,7 +277,7 @@ func (e *encoder) joins(s, m *step, before, between []*step) bool {
 	return true
 }
 
-// operands lists what s reads but for its own value.
+// operands returns the matrices that s reads, without its own value.
 func (s *step) operands() []*matrix {
 	var all []*matrix
 	for _, m := range []*matrix{s.a, s.b} {
@@ -292,7 +294,7 @@ func (s *step) operands() []*matrix {
 	return all
 }
 
-// results lists what s writes.
+// results returns the matrices that s writes.
 func (s *step) results() []*matrix {
 	var all []*matrix
 	if s.dst != nil && s.sink != sinkCost {

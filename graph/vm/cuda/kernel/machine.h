@@ -1,11 +1,11 @@
-// machine.h: what all kernels of the machine share: the layout of a program
-// and of a launch in device memory, and what a thread does for an instruction.
+// machine.h: what all kernels share: the layout of a program and of a launch
+// in device memory, and the code of each instruction. README.md explains it.
 //
-// The structs are those of encode.go and params.go, field by field, little
-// endian, 8-byte aligned. A kernel takes one argument: the address of a Params.
+// The structs are those of encode.go and params.go, field by field: little
+// endian, 8-byte aligned. A kernel has one argument: the address of a Params.
 //
-// The source is compiled by NVRTC or nvcc for the GPU, and by g++ with
-// host/shim.h for tests. It includes no header of the toolkit.
+// NVRTC or nvcc compiles this source for the GPU; g++ compiles it with
+// host/shim.h for tests. It includes no header of the CUDA toolkit.
 #pragma once
 
 struct Params;
@@ -18,24 +18,25 @@ enum { MAX_THREADS = 512, MAX_DEPTH = 16, TILE = 8 };
 #define NOINLINE __noinline__
 extern __shared__ __align__(16) unsigned char dynamic_shared[];
 #define SHARED_MEMORY() dynamic_shared
-// load_acquire: *p, ordered before all later reads of this thread.
+// load_acquire returns *p. Later reads of this thread are not moved before it.
 __device__ __forceinline__ unsigned load_acquire(const unsigned *p) {
 	unsigned v;
 	asm volatile("ld.acquire.gpu.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
 	return v;
 }
-// load_system, store_system: a word that the host reads or writes meanwhile.
+// load_system and store_system access a word that the host may access at the
+// same time.
 __device__ __forceinline__ unsigned load_system(const unsigned *p) { return *(const volatile unsigned *)p; }
 __device__ __forceinline__ void store_system(unsigned *p, unsigned v) { *(volatile unsigned *)p = v; }
-// spin_pause: what a waiting thread does between two looks.
+// spin_pause is called in loops that wait for another thread.
 __device__ __forceinline__ void spin_pause() {}
-// KERNEL defines the entry point NAME, which is BODY; TOGETHER: its blocks wait
-// for each other.
-#define KERNEL(NAME, BODY, TOGETHER) \
+// KERNEL defines the entry point NAME with the body BODY. COOPERATIVE is 1 if
+// its blocks wait for each other; only the shim needs to know.
+#define KERNEL(NAME, BODY, COOPERATIVE) \
 	extern "C" __global__ void __launch_bounds__(MAX_THREADS, 1) NAME(const Params *p) { BODY(p); }
 #endif
 
-// DROPPED says that a test takes the barrier before instruction k away.
+// A test defines DROPPED(k) to remove the barrier before instruction k.
 #ifndef DROPPED
 #define DROPPED(k) false
 #endif
@@ -46,29 +47,30 @@ typedef unsigned int u32;
 typedef int i32;
 typedef unsigned long long u64;
 
-// What an instruction does; see encode.go for the meaning of the fields.
+// What an instruction computes. v is its value, an in.rows × in.cols matrix; a
+// and b are its operands. Sums over k have in.inner terms.
 enum Op : u32 {
 	OP_FILL,    // v(i,j) = value
 	OP_COPY,    // v(i,j) = a(i,j)
 	OP_DOT,     // v(i,j) = sum_k a(i,k) b(k,j)
-	OP_FINISH,  // v(i,j) = sum_s a[s rows cols + i cols + j]
+	OP_FINISH,  // v(i,j) = sum_s a[s rows cols + i cols + j]: adds the parts of a split sum
 	OP_ROWS,    // v(i,j) = sum over the non-zero x(i,k) of x(i,k) b(k,j)
-	OP_ROWSADD, // w(i,j) -= rate a(k,i) x(k,j), for each k in turn and each non-zero x(k,j)
+	OP_ROWSADD, // dst(i,j) -= rate a(k,i) x(k,j), one k after the other, for each non-zero x(k,j)
 	OP_PIXELS,  // v(i,j) = sum_k a(k,i) x(k,j), TILE rows i at a time
-	OP_SCORE,   // counts a sample a(i,·) with its label
+	OP_SCORE,   // compares each row a(i,·) with the sample's label or target
 };
 
-// What becomes of the value v.
+// Where the value v goes.
 enum Sink : u32 {
 	SINK_STORE,  // dst(i,j) = v
-	SINK_MAP,    // dst(i,j) = form(v and other operands); raw(i,j) = v if there is a raw
+	SINK_MAP,    // dst(i,j) = form(v, other operands); raw(i,j) = v if raw is not NONE
 	SINK_UPDATE, // dst(i,j) -= rate v
 	SINK_COST,   // costs[step] = v
 };
 
-// Element-wise expressions that need no bytecode. u, w, t are the operands.
+// Element-wise expressions. u and w are the operands.
 enum Form : u32 {
-	FORM_CODE,         // the bytecode
+	FORM_CODE,         // any expression: interprets the bytecode
 	FORM_SIGMOID,      // 1/(1+exp(-u))
 	FORM_SIGMOID_ADD,  // 1/(1+exp(-(u+w)))
 	FORM_TANH,         // tanh(u)
@@ -79,15 +81,17 @@ enum Form : u32 {
 	FORM_TANH_BACK,    // u (1-w w)
 };
 
-// Terms of the bytecode, as ir.Fn: a word is term | index<<8.
+// Terms of the bytecode, as in ir.Fn. A word of bytecode is term | index<<8.
 enum Fn : u32 { FN_ARG, FN_CONST, FN_ADD, FN_SUB, FN_MUL, FN_NEG, FN_SQUARE, FN_SIGMOID, FN_TANH };
 
-// Where an operand is.
+// Where an operand is: SPACE_PARAM, the parameters; SPACE_ARENA, the
+// temporaries; SPACE_DATA and SPACE_TARGET, the mini-batch; SPACE_ONE, the
+// constant 1; SPACE_SELF, the value v of the instruction itself.
 enum Space : u32 { SPACE_PARAM, SPACE_ARENA, SPACE_DATA, SPACE_TARGET, SPACE_ONE, SPACE_SELF };
 
-// Operand is a matrix: element (i,j) is at v = i rs + j cs from offset; if cols
-// is not 0, at (v / cols) prs + (v % cols) pcs. In the data and the target v
-// counts the elements of the mini-batch, row after row.
+// Operand is a matrix. Let v = i rs + j cs. Element (i,j) is at offset + v, or,
+// if cols is not 0, at offset + (v / cols) prs + (v % cols) pcs. In SPACE_DATA
+// and SPACE_TARGET, v counts the elements of the mini-batch in row-major order.
 struct Operand {
 	u32 space, offset;
 	i32 rs, cs;
@@ -96,69 +100,70 @@ struct Operand {
 	u32 pad;
 };
 
+// The barrier before an instruction: none, of the first warp, of all threads.
 enum { BARRIER_NONE, BARRIER_WARP, BARRIER_ALL };
-enum : u32 { NONE = 0xffffffffu };
+enum : u32 { NONE = 0xffffffffu }; // no operand
 
 struct Instr {
 	u32 op, sink, form, barrier;
-	u32 warp; // 1: by the first warp alone
+	u32 warp; // 1: the first warp executes it alone
 	u32 rows, cols, inner;
-	u32 lanes;         // OP_DOT, OP_FINISH: lanes a value, a power of two
-	u32 splits, chunk; // the sum over k in splits parts of chunk each
-	u32 dst, raw, a, b; // operands
-	u32 arg, args;     // the operands of the form or the bytecode
-	u32 code, terms;   // the bytecode
-	u32 chained;       // so many SINK_MAP instructions follow that this one does with it, element by element
-	double value;
+	u32 lanes;         // OP_DOT, OP_FINISH: lanes that share one value, a power of two
+	u32 splits, chunk; // the sum over k has splits parts of chunk terms each
+	u32 dst, raw, a, b; // indices of operands
+	u32 arg, args;     // first operand of the form or bytecode, and how many
+	u32 code, terms;   // first word of the bytecode, and how many
+	u32 chained;       // the next chained instructions, all SINK_MAP, are executed with this one, element by element
+	double value;      // OP_FILL: the value; FORM_…_OUT: the factor
 };
 
+// Status is the progress of a run.
 struct Status {
 	u32 step;      // steps done in this launch
 	u32 nonfinite; // 1 + the first step after which a parameter or the cost was not finite; 0: none
-	u32 stopped;   // 1: it ended early
+	u32 stopped;   // 1: the run ended before its last step
 	u32 pad;
 };
 
-// Params is a launch. Addresses are of device memory; 0 where optional and not there.
+// Params is the argument of a launch. Its addresses are in device memory.
+// Optional ones may be 0.
 struct Params {
 	const Instr *code;
 	const Operand *operands;
 	const u32 *bytecode;
 	const double *constants;
 	const void *table;        // T[256]: pixel/255
-	void *params;             // T[replicas][paramStride]
-	void *update;             // T[replicas][paramStride]: what updates change; 0: params
-	void *arena;              // T[replicas][arenaStride], if not in shared memory
+	void *params;             // T[runs][paramStride]
+	void *update;             // T[runs][paramStride]: the memory that updates change; 0: params
+	void *arena;              // T[runs][arenaStride]: temporaries that are not in shared memory
 	const u8 *pixels;         // [samples][inputs]
-	const void *values;       // T[samples][inputs]: in place of pixels
-	const u32 *rowStart;      // [samples+1]
-	const u16 *rowIndex;      // of the non-zero pixels
-	const u8 *rowPixel;       // their pixels
-	const void *rowValue;     // T: in place of rowPixel
+	const void *values;       // T[samples][inputs]: instead of pixels
+	const u32 *rowStart;      // [samples+1]: where the entries of each sample begin
+	const u16 *rowIndex;      // [entries]: which pixel; only non-zero pixels have an entry
+	const u8 *rowPixel;       // [entries]: its value
+	const void *rowValue;     // T[entries]: instead of rowPixel
 	const u8 *labels;         // [samples]
-	const void *targets;      // T[samples][classes]: in place of labels
-	const i32 *order;         // [replicas][orderStride]; 0: the samples in their order
-	const double *rates;      // [replicas]
-	void *costs;              // T[replicas][costStride]; optional
-	void *outputs;            // T[replicas][outputStride]: the program's outputs after the last step; optional
-	void *predictions;        // T[samples][classes]: OP_SCORE; optional
-	double *sampleCosts;      // [samples]: OP_SCORE; optional
-	u32 *confusion;           // [classes][classes], label then prediction: OP_SCORE; optional
-	Status *status;           // [replicas]
-	const u32 *stop;          // 1: end at the next look; optional
-	u32 *control;             // [4], zero at launch: of the grid kernel
-	u64 paramStride, arenaStride, orderStride, costStride, outputStride;
-	u64 position;             // in the order, of the first sample of step 0
-	u64 end;                  // in the order, behind the last sample
-	u64 firstStep;            // names steps in costs and status
+	const void *targets;      // T[samples][classes]: instead of labels
+	const i32 *order;         // [runs][orderStride]: the samples to visit; 0: all, in file order
+	const double *rates;      // [runs]
+	void *costs;              // T[runs][costStride], by step; optional
+	void *predictions;        // T[samples][classes]: from OP_SCORE; optional
+	double *sampleCosts;      // [samples]: from OP_SCORE; optional
+	u32 *confusion;           // [classes][classes], label then prediction: from OP_SCORE; optional
+	Status *status;           // [runs]; optional
+	const u32 *stop;          // the host sets it to 1 to end the launch; optional
+	u32 *control;             // [4], zero at launch: the grid's control words
+	u64 paramStride, arenaStride, orderStride, costStride;
+	u64 position;             // index in the order of the first sample
+	u64 end;                  // index in the order after the last sample
+	u64 firstStep;            // number of the first step, in costs
 	u32 steps, pollEvery;
 	u32 instructions, operandCount, bytecodeCount, constantCount;
 	u32 batch, inputs, classes, flags;
 	u32 paramCount, arenaCount;
-	u32 outputFirst, outputCount; // operands: the outputs, each row-major in turn
 };
 // The sizes that encode.go and params.go write.
-static_assert(sizeof(Operand) == 32 && sizeof(Instr) == 88 && sizeof(Status) == 16 && sizeof(Params) == 328, "layout");
+static_assert(sizeof(Operand) == 32 && sizeof(Instr) == 88 && sizeof(Status) == 16 && sizeof(Params) == 304, "layout");
 
 enum : u32 { FLAG_PARAMS_SHARED = 1, FLAG_ARENA_SHARED = 2, FLAG_TILES = 4 };
 
@@ -168,16 +173,16 @@ __device__ __forceinline__ float tanh_of(float v) { return tanhf(v); }
 __device__ __forceinline__ double tanh_of(double v) { return tanh(v); }
 template <class T> __device__ __forceinline__ T sigmoid(T v) { return T(1) / (T(1) + exp_of(-v)); }
 
-// take returns n objects of shared memory and moves the mark behind them.
+// take returns n objects of shared memory at mark, and moves mark past them.
 template <class U> __device__ __forceinline__ U *take(u8 *&mark, u64 n) {
 	U *p = (U *)mark;
 	mark += (n * sizeof(U) + 15) & ~u64(15);
 	return p;
 }
 
-// evaluate is a form. It and the two below are functions that are called, so
-// that the loops around them stay small; the Machine is passed by value, so
-// that it stays in registers elsewhere.
+// evaluate returns the value of a form. It and the next two functions are not
+// inlined, which keeps the loops that call them small. The Machine is passed by
+// value: a pointer to it would force it out of registers.
 template <class T> __device__ NOINLINE T evaluate(u32 form, T u, T w, T value) {
 	switch (form) {
 	case FORM_SIGMOID: return sigmoid(u);
@@ -193,14 +198,13 @@ template <class T> __device__ NOINLINE T evaluate(u32 form, T u, T w, T value) {
 
 template <class T> struct Machine;
 
-// load_other is load of what is not in memory as it is seen.
+// load_other is Machine::load for operands that are not direct.
 template <class T> __device__ NOINLINE T load_other(Machine<T> m, const Operand &o, u32 i, u32 j);
 
-// interpret is the value of an instruction's bytecode.
+// interpret returns the value of an instruction's bytecode at (i,j).
 template <class T> __device__ NOINLINE T interpret(Machine<T> m, const Instr &in, u32 i, u32 j, T self);
 
-// Machine is what a thread knows of the run. Threads of a block differ in
-// worker only.
+// Machine is the state of one thread. Within a block, only worker differs.
 template <class T> struct Machine {
 	const Params *p;
 	const Instr *code;
@@ -210,15 +214,18 @@ template <class T> struct Machine {
 	const T *table;
 	T *param, *update, *arena, *costs;
 	const i32 *order;
-	u32 *control; // barrier, bad, halt, halt
-	u64 position; // of row 0 of the mini-batch
+	// The control words: [0] counts arrivals at the grid's barrier; [1] is 1 +
+	// the first step with a value that is not finite, or 0; [2] and [3], used in
+	// turn, tell all threads to end.
+	u32 *control;
+	u64 position;          // index in the order of row 0 of the mini-batch
 	u64 step;
 	T rate;
-	T poison;              // 0, or NaN once something was not finite
-	u32 worker, workers;   // this thread of all that run the program
+	T poison;              // 0; NaN once a value was not finite
+	u32 worker, workers;   // this thread's number, of all threads that execute the program together
 
 	// setup copies the program into shared memory and returns the first byte
-	// behind it. Replica r uses the r-th part of what each has its own of.
+	// after it. r is the number of the run.
 	__device__ u8 *setup(const Params *params, u8 *mark, u32 r, u32 thread, u32 threads) {
 		p = params;
 		control = take<u32>(mark, 4);
@@ -247,8 +254,8 @@ template <class T> struct Machine {
 		return to;
 	}
 
-	// sample is the sample in row i of the mini-batch. Rows behind the end
-	// repeat the last one.
+	// sample returns the sample in row i of the mini-batch. Rows after the end
+	// of the pass repeat its last sample.
 	__device__ __forceinline__ u32 sample(u32 i) const {
 		u64 at = position + i;
 		if (at >= p->end)
@@ -256,7 +263,7 @@ template <class T> struct Machine {
 		return order ? u32(order[at]) : u32(at);
 	}
 
-	// x is pixel j of row i; y is target j of row i.
+	// x returns pixel j of row i, y its target j; yOf takes the sample's number.
 	__device__ __forceinline__ T x(u32 i, u32 j) const {
 		u64 at = u64(sample(i)) * p->inputs + j;
 		return p->pixels ? table[p->pixels[at]] : ((const T *)p->values)[at];
@@ -268,7 +275,7 @@ template <class T> struct Machine {
 		return p->labels ? T(p->labels[s] == j) : ((const T *)p->targets)[u64(s) * p->classes + j];
 	}
 
-	// entry is non-zero number k of all rows: its index and value.
+	// entry reads entry k of the sparse rows: the pixel's index and its value.
 	__device__ __forceinline__ void entry(u32 k, u32 &index, T &value) const {
 		index = p->rowIndex[k];
 		value = p->rowPixel ? table[p->rowPixel[k]] : ((const T *)p->rowValue)[k];
@@ -278,18 +285,18 @@ template <class T> struct Machine {
 		return space == SPACE_PARAM ? param : arena;
 	}
 	__device__ static __forceinline__ bool direct(const Operand &o) { return o.space <= SPACE_ARENA && o.cols == 0; }
-	// place is where element (i,j) of an operand in memory is.
+	// place returns the index, from the operand's offset, of element (i,j).
 	__device__ static __forceinline__ i32 place(const Operand &o, u32 i, u32 j) {
 		i32 v = i32(i) * o.rs + i32(j) * o.cs;
 		return o.cols == 0 ? v : v / i32(o.cols) * o.prs + v % i32(o.cols) * o.pcs;
 	}
 
-	// at is element (i,j) of a direct operand.
+	// at returns element (i,j) of a direct operand.
 	__device__ __forceinline__ T &at(const Operand &o, u32 i, u32 j) const {
 		return base(o.space)[o.offset + i32(i) * o.rs + i32(j) * o.cs];
 	}
 
-	// load is element (i,j) of an operand; self stands for the value at hand.
+	// load returns element (i,j) of an operand; self is the value of SPACE_SELF.
 	__device__ __forceinline__ T load(const Operand &o, u32 i, u32 j, T self) const {
 		if (direct(o))
 			return at(o, i, j);
@@ -300,7 +307,7 @@ template <class T> struct Machine {
 		return load_other<T>(*this, o, i, j);
 	}
 
-	// expression is the element-wise expression of an instruction at (i,j).
+	// expression returns the value of an instruction's form at (i,j).
 	__device__ __forceinline__ T expression(const Instr &in, u32 i, u32 j, T self) const {
 		if (in.form == FORM_CODE)
 			return interpret<T>(*this, in, i, j, self);
@@ -310,18 +317,18 @@ template <class T> struct Machine {
 		return evaluate<T>(in.form, u, w, T(in.value));
 	}
 
-	// put is sink for SINK_STORE and SINK_UPDATE.
+	// put writes v to dst(i,j), or subtracts rate v from it.
 	__device__ __forceinline__ void put(const Instr &in, u32 plane, u32 i, u32 j, T v) {
 		const Operand &o = operand[in.dst];
-		u32 at = o.offset + plane + i32(i) * o.rs + i32(j) * o.cs; // a result is direct
+		u32 at = o.offset + plane + i32(i) * o.rs + i32(j) * o.cs; // dst is always direct
 		if (in.sink == SINK_UPDATE)
-			change(update[at], rate * v);
+			subtract(update[at], rate * v);
 		else
 			base(o.space)[at] = v;
 	}
 
-	// sink takes value v(i,j) of an instruction; plane is where this part of a
-	// split sum begins.
+	// sink does what in.sink says with the value v at (i,j). plane is the offset
+	// of this part of a split sum.
 	__device__ __forceinline__ void sink(const Instr &in, u32 plane, u32 i, u32 j, T v) {
 		if (in.sink == SINK_COST) {
 			poison += v * T(0);
@@ -339,7 +346,7 @@ template <class T> struct Machine {
 			put((&in)[c], 0, i, j, expression((&in)[c], i, j, v));
 	}
 
-	// fill: OP_FILL, OP_COPY: a thread a value.
+	// fill executes OP_FILL and OP_COPY: one thread for each value.
 	__device__ void fill(const Instr &in, u32 worker, u32 workers) {
 		u32 n = in.rows * in.cols;
 		for (u32 e = worker; e < n; e += workers) {
@@ -349,8 +356,8 @@ template <class T> struct Machine {
 		}
 	}
 
-	// dot: OP_DOT, OP_FINISH: in.lanes lanes a value. All lanes of a warp stay
-	// together, as the shuffles want it.
+	// dot executes OP_DOT and OP_FINISH: in.lanes lanes for each value. The loop
+	// is the same for all lanes of a warp, because the shuffles need all of them.
 	__device__ void dot(const Instr &in, u32 worker, u32 workers) {
 		const u32 lane = worker & 31, lanes = in.lanes, group = 32 / lanes, sub = lane & (lanes - 1);
 		const u32 n = in.rows * in.cols, units = in.op == OP_DOT ? n * in.splits : n;
@@ -389,8 +396,8 @@ template <class T> struct Machine {
 		}
 	}
 
-	// rows: OP_ROWS: a warp a row of x, or in.splits warps: warp s takes
-	// entries s, s + splits, … A lane holds up to 4 columns at a time.
+	// rows executes OP_ROWS: in.splits warps for each row of x. Warp s adds up
+	// entries s, s + splits, s + 2 splits, … A lane has up to 4 columns.
 	__device__ void rows(const Instr &in, u32 worker, u32 workers) {
 		for (u32 unit = worker / 32; unit < in.rows * in.splits; unit += workers / 32) {
 			u32 i = unit / in.splits, s = unit - i * in.splits;
@@ -407,10 +414,10 @@ template <class T> struct Machine {
 		const T *w = base(b.space) + b.offset;
 		const u32 id = sample(i), end = p->rowStart[id + 1];
 		T sum[COLUMNS];
-		bool have[COLUMNS];
+		bool active[COLUMNS];
 		for (u32 c = 0; c < COLUMNS; c++) {
 			sum[c] = 0;
-			have[c] = left + c * 32 + lane < in.cols;
+			active[c] = left + c * 32 + lane < in.cols;
 		}
 		for (u32 k = p->rowStart[id] + s; k < end; k += 32 * in.splits) {
 			u32 index = 0, count = (end - k + in.splits - 1) / in.splits;
@@ -422,17 +429,17 @@ template <class T> struct Machine {
 				const T *r = w + i32(__shfl_sync(WARP_ALL, index, t)) * b.rs;
 				T v = __shfl_sync(WARP_ALL, value, t);
 				for (u32 c = 0; c < COLUMNS; c++)
-					if (have[c])
+					if (active[c])
 						sum[c] += v * r[i32(left + c * 32 + lane) * b.cs];
 			}
 		}
 		for (u32 c = 0; c < COLUMNS; c++)
-			if (have[c])
+			if (active[c])
 				sink(in, s * in.rows * in.cols, i, left + c * 32 + lane, sum[c]);
 	}
 
-	// rowsAdd: OP_ROWSADD, by one block: the warps share the entries of a row;
-	// between two rows the block waits, as they may share pixels.
+	// rowsAdd executes OP_ROWSADD in one block. The warps share the entries of a
+	// row. A barrier separates two rows, because both may change the same weights.
 	__device__ void rowsAdd(const Instr &in, u32 worker, u32 workers) {
 		const Operand &a = operand[in.a], &o = operand[in.dst];
 		T *w = update + o.offset;
@@ -455,22 +462,22 @@ template <class T> struct Machine {
 						T *r = w + i32(__shfl_sync(WARP_ALL, index, t)) * o.cs;
 						T v = __shfl_sync(WARP_ALL, value, t);
 						if (j0 < in.rows)
-							change(r[i32(j0) * o.rs], v * d0);
+							subtract(r[i32(j0) * o.rs], v * d0);
 						if (j1 < in.rows)
-							change(r[i32(j1) * o.rs], v * d1);
+							subtract(r[i32(j1) * o.rs], v * d1);
 					}
 				}
 			}
 		}
 	}
-	__device__ __forceinline__ void change(T &w, T by) {
+	__device__ __forceinline__ void subtract(T &w, T by) {
 		T v = w - by;
 		w = v;
 		poison += v * T(0);
 	}
 
-	// pixels: OP_PIXELS: a thread a pixel, TILE rows of the result and a part
-	// of the samples.
+	// pixels executes OP_PIXELS: one thread for each pixel, TILE rows of the
+	// result, and part of the samples.
 	__device__ void pixels(const Instr &in, u32 worker, u32 workers) {
 		const Operand &a = operand[in.a];
 		const u32 tiles = (in.rows + TILE - 1) / TILE, n = in.rows * in.cols;
@@ -497,7 +504,7 @@ template <class T> struct Machine {
 		}
 	}
 
-	// score: OP_SCORE: a thread a sample.
+	// score executes OP_SCORE: one thread for each sample.
 	__device__ void score(const Instr &in, u32 worker, u32 workers) {
 		const Operand &a = operand[in.a];
 		for (u32 i = worker; i < in.rows && position + i < p->end; i += workers) {
@@ -541,16 +548,17 @@ template <class T> struct Machine {
 		}
 	}
 
-	// note says in the control words that something was not finite.
-	__device__ void note() {
+	// reportNonFinite writes the step to the control words if a value was not
+	// finite. The first step wins.
+	__device__ void reportNonFinite() {
 		if (poison != T(0)) {
 			atomicCAS(&control[1], 0u, u32(step - p->firstStep) + 1);
 			poison = 0;
 		}
 	}
 
-	// once runs the program once.
-	template <class Sync> __device__ __forceinline__ void once(Sync sync) {
+	// executeAll executes the program once.
+	template <class Sync> __device__ __forceinline__ void executeAll(Sync sync) {
 		for (u32 k = 0; k < p->instructions; k++) {
 			const Instr &in = code[k];
 			if (in.barrier == BARRIER_ALL && !DROPPED(k))
@@ -562,51 +570,37 @@ template <class T> struct Machine {
 		}
 	}
 
-	// run makes steps first, first + stride, …. sync is a barrier of all threads
-	// that run them together. A step begins with one; the end of the run, seen
-	// by one thread, is acted on by all a step later, so that it needs no barrier
-	// of its own.
-	template <class Sync> __device__ void run(Sync sync, Status *status, u32 first, u32 stride) {
-		u32 s = first, look = 0;
+	// loop executes steps first, first + stride, first + 2 stride, … sync is a
+	// barrier of all threads that execute them together. Each step begins with a
+	// barrier. Thread 0 decides in one step whether to end; all threads read its
+	// decision in the next step, so that needs no barrier of its own.
+	template <class Sync> __device__ void loop(Sync sync, Status *status, u32 first, u32 stride) {
+		u32 s = first, n = 0; // n: steps that this thread has executed
 		position += u64(first) * p->batch;
 		for (; s < p->steps; s += stride) {
 			sync();
-			if (load_system(&control[2 + ((look + 1) & 1)]))
+			if (load_system(&control[2 + ((n + 1) & 1)]))
 				break;
 			if (worker == 0) {
 				u32 halt = 0;
-				if (p->pollEvery && look % p->pollEvery == 0) {
+				if (p->pollEvery && n % p->pollEvery == 0) {
 					halt = load_system(&control[1]) != 0 || (p->stop && load_system(p->stop) != 0);
 					if (status)
 						store_system(&status->step, s);
 				}
-				store_system(&control[2 + (look & 1)], halt);
+				store_system(&control[2 + (n & 1)], halt);
 			}
 			step = p->firstStep + s;
-			once(sync);
-			note();
+			executeAll(sync);
+			reportNonFinite();
 			position += u64(stride) * p->batch;
-			look++;
+			n++;
 		}
 		sync();
 		if (worker == 0 && status) {
 			store_system(&status->step, s);
 			store_system(&status->nonfinite, load_system(&control[1]));
 			store_system(&status->stopped, s < p->steps);
-		}
-	}
-
-	// output copies the program's outputs, each row-major in turn.
-	__device__ void output(u32 r) {
-		if (!p->outputs)
-			return;
-		T *to = (T *)p->outputs + r * p->outputStride;
-		for (u32 k = 0; k < p->outputCount; k++) {
-			const Operand &o = operand[p->outputFirst + k];
-			// An output is row-major: rs is its columns, pad its elements.
-			for (u32 e = worker; e < o.pad; e += workers)
-				to[e] = base(o.space)[o.offset + e];
-			to += o.pad;
 		}
 	}
 };

@@ -5,94 +5,80 @@ import (
 	"encoding/binary"
 )
 
-// Params is the argument of a launch, as struct Params of machine.h says: the
-// same fields in the same order. Fields of type Address are addresses of
-// device memory, 0 where optional and not there. T is the element type.
+// Params is the argument of a launch. It has the fields of struct Params in
+// machine.h, in the same order. Fields of type Address are addresses in device
+// memory; optional ones may be 0. T is the element type.
 //
-// Image.Params fills in what the image knows; the rest is the launch's.
+// Image.Params fills in what the image knows; the caller sets the rest.
 type Params struct {
 	Code        Address // Image.Code
 	Operands    Address // Image.Operands
 	Bytecode    Address // Image.Bytecode
 	Constants   Address // Image.Constants
 	Table       Address // T[256]: pixel/255, see Table
-	Parameters  Address // T[replicas][ParamStride]: see Image.Pack
-	Update      Address // what updates change, like Parameters; 0: Parameters itself; not Dense
-	Arena       Address // T[replicas or blocks of Tiles][ArenaStride]; not needed with FlagArenaShared
-	Pixels      Address // u8[samples][inputs]; needed with Image.NeedsDense
-	Values      Address // T[samples][inputs], in place of Pixels
-	RowStart    Address // u32[samples+1], the non-zero pixels of each sample; needed with Image.NeedsRows
-	RowIndex    Address // u16, which pixel
-	RowPixel    Address // u8, its value
-	RowValue    Address // T, in place of RowPixel
+	Parameters  Address // T[runs][ParamStride]: placed as Image.Placements says
+	Update      Address // the memory that updates change, laid out like Parameters; 0: Parameters itself; not in Fused mode
+	Arena       Address // T[runs, or blocks of Tiles][ArenaStride]: the temporaries; not needed with FlagArenaShared
+	Pixels      Address // u8[samples][inputs]; needed if Image.NeedsPixels
+	Values      Address // T[samples][inputs], instead of Pixels
+	RowStart    Address // u32[samples+1]: where the entries of each sample begin; needed if Image.NeedsRows
+	RowIndex    Address // u16[entries]: which pixel; only non-zero pixels have an entry
+	RowPixel    Address // u8[entries]: its value
+	RowValue    Address // T[entries], instead of RowPixel
 	Labels      Address // u8[samples]
-	Targets     Address // T[samples][classes], in place of Labels
-	Order       Address // i32[replicas][OrderStride]: the samples to visit; 0: all, in their order
-	Rates       Address // f64[replicas]: the learning rates
-	Costs       Address // T[replicas][CostStride], by step; optional
-	Outputs     Address // T[replicas][OutputStride]: see Image.Outputs; optional; not Dense
-	Predictions Address // T[samples][classes]: a^L, Tiles only; optional
-	SampleCosts Address // f64[samples]: ½‖y − a^L‖², Tiles only; optional; wants Labels or Targets
-	Confusion   Address // u32[classes][classes], label then prediction, added to, Tiles only; optional; wants Labels
-	Status      Address // Status[replicas], not Tiles; device memory, or host memory that the device can write; optional
-	Stop        Address // u32, not Tiles: 1 ends the launch at the next look; device or host memory; optional
+	Targets     Address // T[samples][classes], instead of Labels
+	Order       Address // i32[runs][OrderStride]: the samples to visit; 0: all, in file order
+	Rates       Address // f64[runs]: the learning rates
+	Costs       Address // T[runs][CostStride], by step; optional
+	Predictions Address // T[samples][classes]: a^L; Tiles only; optional
+	SampleCosts Address // f64[samples]: ½‖y − a^L‖²; Tiles only; optional; requires Labels or Targets
+	Confusion   Address // u32[classes][classes], label then prediction: the kernel adds to it; Tiles only; optional; requires Labels
+	Status      Address // Status[runs]: device memory, or host memory that the device can write; not Tiles; optional
+	Stop        Address // u32: set to 1, it ends the launch after a step; device or host memory; not Tiles; optional
 	Control     Address // u32[4], zero at launch; Grid only
 
-	ParamStride, ArenaStride, OrderStride, CostStride, OutputStride uint64 // elements
+	ParamStride, ArenaStride, OrderStride, CostStride uint64 // elements
 
-	Position  uint64 // in the order, of the first sample of the first step
-	End       uint64 // in the order, behind the last sample of the pass
-	FirstStep uint64 // the number of the first step, in Costs
+	Position  uint64 // index in the order of the first sample
+	End       uint64 // index in the order after the last sample of the pass
+	FirstStep uint64 // number of the first step, in Costs
 
-	Steps     uint32 // of this launch; of Tiles: mini-batches, the last may be ragged
-	PollEvery uint32 // steps between two looks at Stop and Status; 0: never
+	Steps     uint32 // of this launch; in Tiles: mini-batches, of which the last may be ragged
+	PollEvery uint32 // the kernel reads Stop and writes Status every PollEvery steps; 0: never
 
 	Instructions, OperandCount, BytecodeCount, ConstantCount uint32
 	Batch, Inputs, Classes, Flags                            uint32
 	ParamCount, ArenaCount                                   uint32
-	OutputFirst, OutputCount                                 uint32
 }
 
-// Address is an address of device memory.
+// Address is an address in device memory.
 type Address uint64
-
-// Addresses is how many addresses a Params begins with.
-const Addresses = 26
 
 // Bits of Params.Flags.
 const (
 	FlagParamsShared = 1 // the parameters are in shared memory during the launch
 	FlagArenaShared  = 2 // the temporaries are in shared memory
-	FlagTiles        = 4 // blocks share the mini-batches
+	FlagTiles        = 4 // the blocks share the mini-batches
 )
 
-// Status is what a launch says of itself.
+// Status is the progress of a run.
 type Status struct {
 	Step      uint32 // steps done in this launch
 	NonFinite uint32 // 1 + the step of this launch after which a parameter or the cost was first not finite; 0: none
-	Stopped   uint32 // 1: it ended before its last step
+	Stopped   uint32 // 1: the run ended before its last step
 	_         uint32
 }
 
-// StatusSize is the bytes of a Status.
+// StatusSize is the size of a Status in bytes.
 const StatusSize = 16
 
-// ControlSize is the bytes of Params.Control.
+// ControlSize is the size of Params.Control in bytes.
 const ControlSize = 16
 
 // Bytes returns p as the device reads it.
 func (p Params) Bytes() []byte { return encode(p) }
 
-// DecodeStatus reads a Status.
-func DecodeStatus(b []byte) Status {
-	return Status{
-		Step:      binary.LittleEndian.Uint32(b),
-		NonFinite: binary.LittleEndian.Uint32(b[4:]),
-		Stopped:   binary.LittleEndian.Uint32(b[8:]),
-	}
-}
-
-// encode writes fixed-size values little endian, one after the other.
+// encode returns fixed-size values, little endian.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	if err := binary.Write(&b, binary.LittleEndian, v); err != nil {
@@ -101,8 +87,8 @@ func encode(v any) []byte {
 	return b.Bytes()
 }
 
-// Table returns what a pixel of each value is as an input: T(float64(p)/255),
-// as data.Input has it.
+// Table returns the input value of each pixel value p: T(float64(p)/255), as
+// data.Input computes it.
 func Table[T float32 | float64]() [256]T {
 	var t [256]T
 	for p := range t {

@@ -7,19 +7,19 @@ import (
 	"trainer/graph/ir"
 )
 
-// Bounds of the choices below, in units of work; only speed depends on them.
+// Limits for the choices below. Only speed depends on them.
 const (
-	warpValues = 32      // values, and
-	warpWork   = 1024    // products, of a step that one warp does faster than a block with its barriers
-	laneTerms  = 1024    // terms of a sum that lanes share even where theirs are not side by side
-	partLen    = 32      // terms that a lane has at least in a part of a split sum
-	rowPart    = 8       // entries that a warp has about in a part of a row
-	pixelPart  = 256     // samples that a thread has at least in a part of a sum over samples
-	splitRoom  = 1 << 24 // elements of the scratch of a split sum, at most
+	warpValues = 32      // one warp is faster than a block and its barriers for at most this many values
+	warpWork   = 1024    // and products
+	laneTerms  = 1024    // lanes share a sum of at most this many terms even if their terms are not adjacent
+	partLen    = 32      // least terms of a lane in one part of a split sum
+	rowPart    = 8       // typical entries of a warp in one part of a row
+	pixelPart  = 256     // least samples of a thread in one part of a sum over samples
+	splitSpace = 1 << 24 // most elements of scratch for a split sum
 )
 
-// split chooses how many lanes, warps and parts share the sums, and adds the
-// steps that finish those in parts.
+// split chooses how many lanes, warps and parts share each sum, and adds the
+// steps that add up the parts.
 func (e *encoder) split() error {
 	threads := e.o.Threads
 	if e.o.Mode == Grid {
@@ -50,12 +50,12 @@ func (e *encoder) split() error {
 			}
 		case opRows:
 			if e.o.Mode != Grid {
-				s.splits = min(workers/32/s.rows, s.inner/5/rowPart) // a fifth of the pixels is ink
+				s.splits = min(workers/32/s.rows, s.inner/5/rowPart) // about a fifth of the pixels are not zero
 			}
 		case opPixels:
 			s.splits = min(workers/(s.cols*((s.rows+tile-1)/tile)), s.inner/pixelPart)
 		}
-		s.splits = max(1, min(s.splits, splitRoom/n))
+		s.splits = max(1, min(s.splits, splitSpace/n))
 		s.chunk = (s.inner + s.splits - 1) / s.splits
 		steps = append(steps, s)
 		if s.splits == 1 {
@@ -76,9 +76,10 @@ func (e *encoder) split() error {
 	return nil
 }
 
-// plan gives each temporary a place in the arena that no other needs while it
-// lives: the first that is free. A life includes the steps that write and read
-// it last, as threads do not run a step in lockstep.
+// plan gives each temporary the first place in the arena that no other
+// temporary uses during its lifetime. The lifetime includes the steps of the
+// first write and the last read, because threads do not execute a step in
+// lockstep.
 func (e *encoder) plan() error {
 	for i, s := range e.steps {
 		for _, m := range s.results() {
@@ -96,9 +97,6 @@ func (e *encoder) plan() error {
 				e.temps[m.buf].last = i
 			}
 		}
-	}
-	for r := range e.keep {
-		e.temps[int(r)].last = len(e.steps)
 	}
 	var placed []*temp
 	order := make([]int, 0, len(e.temps))
@@ -138,7 +136,7 @@ type span struct {
 
 func (s span) meets(o span) bool { return s.space == o.space && s.from < o.to && o.from < s.to }
 
-// touched returns what s reads and what it writes.
+// touched returns the spans that s reads and writes.
 func (e *encoder) touched(s *step) (reads, writes []span) {
 	of := func(m *matrix) span {
 		switch m.operand.Space {
@@ -149,7 +147,7 @@ func (e *encoder) touched(s *step) (reads, writes []span) {
 			t := e.temps[m.buf]
 			return span{spaceArena, t.offset, t.offset + t.len}
 		}
-		return span{space: m.operand.Space} // empty: never written
+		return span{space: m.operand.Space} // empty: nothing writes to it
 	}
 	for _, m := range s.operands() {
 		reads = append(reads, of(m))
@@ -160,17 +158,18 @@ func (e *encoder) touched(s *step) (reads, writes []span) {
 	return reads, writes
 }
 
-// barriers puts a barrier before each step that touches what another touched
-// since the last one, if one of the two writes. Between two steps of the first
-// warp a barrier of the warp is enough. A run of the program begins with a
-// barrier of all.
+// barriers puts a barrier before each step that conflicts with a step since the
+// last barrier: both touch the same memory and at least one writes it. Between
+// two steps of the first warp, a barrier of that warp is enough. Each execution
+// of the program begins with a barrier of all threads.
 func (e *encoder) barriers() error {
-	type since struct {
+	// access is a step since the last barrier of all threads.
+	type access struct {
 		reads, writes []span
 		warp          bool
-		waited        bool // a barrier of the warp came since
+		synced        bool // a barrier of the warp came after it
 	}
-	var pending []since
+	var pending []access
 	meet := func(a, b []span) bool {
 		return slices.ContainsFunc(a, func(s span) bool { return slices.ContainsFunc(b, s.meets) })
 	}
@@ -184,7 +183,7 @@ func (e *encoder) barriers() error {
 			switch {
 			case !s.warp || !o.warp:
 				s.barrier = barrierAll
-			case !o.waited:
+			case !o.synced:
 				s.barrier = max(s.barrier, barrierWarp)
 			}
 		}
@@ -194,10 +193,10 @@ func (e *encoder) barriers() error {
 			e.image.Barriers++
 		case barrierWarp:
 			for k := range pending {
-				pending[k].waited = true
+				pending[k].synced = true
 			}
 		}
-		pending = append(pending, since{reads: reads, writes: writes, warp: s.warp})
+		pending = append(pending, access{reads: reads, writes: writes, warp: s.warp})
 	}
 	return nil
 }

@@ -1,10 +1,11 @@
-// run.cpp: runs launches of the kernels on the CPU, for tests. Linked with
-// the kernels (or, given the path of their shared library, loading it).
+// run.cpp: runs kernels on the CPU, for tests. The kernels are linked in, or
+// they are in a shared library whose path is the argument.
 //
-// A launch on standard input: the kernel's name in 32 bytes, then grid, block,
-// shared bytes, the place of the Params, the bytes of memory, how many words at
-// the beginning of Params are addresses (u32 each), and the memory. Addresses in it
-// are places in the memory; 0 stays 0. The reply is the memory.
+// A launch on standard input is: the kernel's name in 32 bytes; six u32: blocks,
+// threads a block, bytes of shared memory, offset of the Params in the memory,
+// bytes of memory, and how many addresses Params begins with; then the memory.
+// An address is an offset in the memory; 0 stays 0. The reply on standard output
+// is the memory after the launch.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -1,18 +1,19 @@
-// shim.h: the CUDA that the kernels use, on the CPU, so that g++ compiles
-// them: threads, barriers, warp shuffles, atomics and dynamic shared memory.
+// shim.h: the part of CUDA that the kernels use, on the CPU, so that g++ can
+// compile them: threads, barriers, warp shuffles, atomics and dynamic shared
+// memory.
 //
-// A CUDA thread is a fiber (its own stack, switched at barriers), so that
-// blocks of 512 threads are cheap; or, with -DHOST_THREADS, a std::thread, for
-// the thread sanitizer and small blocks. Blocks run one after the other; those
-// of a kernel whose blocks wait for each other run all at once.
+// A CUDA thread is a fiber: it has its own stack and gives way at barriers, so
+// blocks of 512 threads are cheap. With -DHOST_THREADS it is a std::thread, for
+// the thread sanitizer and small blocks. Blocks run one after the other, but the
+// blocks of a cooperative kernel run all at once.
 //
-// Shared memory begins as NaN. A barrier that not all threads of its block or
-// warp reach ends the process with a message, as do threads that wait for ever
-// (fibers only).
+// Shared memory is NaN at first. With fibers, the process ends with a message
+// if not all threads of a block or warp reach a barrier, or if threads wait
+// forever.
 //
 // For a kernel NAME the library exports
 //	void NAME_host(void **params, unsigned gridX, unsigned blockX, unsigned sharedBytes);
-// params[0] points to the kernel's argument, as cuLaunchKernel has it.
+// params[0] points to the kernel's argument, as for cuLaunchKernel.
 #pragma once
 
 #include <cmath>
@@ -92,7 +93,9 @@ inline thread_local Block *block;
 #ifdef HOST_THREADS
 inline void pause() { std::this_thread::yield(); }
 
-template <class F> void together(unsigned first, unsigned last, unsigned threads, unsigned bytes, F body) {
+// runBlocks runs body in every thread of blocks first to last - 1, all at the
+// same time.
+template <class F> void runBlocks(unsigned first, unsigned last, unsigned threads, unsigned bytes, F body) {
 	std::vector<std::unique_ptr<Block>> blocks;
 	std::vector<std::thread> all;
 	for (unsigned b = first; b < last; b++)
@@ -112,8 +115,8 @@ template <class F> void together(unsigned first, unsigned last, unsigned threads
 struct Fiber {
 	unsigned block = 0, thread = 0;
 	bool started = false, done = false, pausing = false;
-	const Barrier *at = nullptr; // waits here until its generation is not
-	unsigned generation = 0;
+	const Barrier *at = nullptr; // the barrier that it waits at,
+	unsigned generation = 0;     // until the barrier's generation differs
 	jmp_buf state;
 	ucontext_t context;
 };
@@ -148,8 +151,8 @@ inline void Barrier::wait() {
 	_longjmp(scheduler, 1);
 }
 
-// resume runs f until it waits, pauses or ends. It is a function of its own so
-// that no variable of the caller lives across the jump.
+// resume runs f until it waits, pauses or ends. It is a separate function, so
+// that no variable of the caller is live across the jump.
 __attribute__((noinline)) inline void resume(Fiber &f, char *stack) {
 	f.at = nullptr;
 	f.pausing = false;
@@ -167,7 +170,9 @@ __attribute__((noinline)) inline void resume(Fiber &f, char *stack) {
 	setcontext(&f.context);
 }
 
-template <class F> void together(unsigned first, unsigned last, unsigned threads, unsigned bytes, F body) {
+// runBlocks runs body in every thread of blocks first to last - 1, all at the
+// same time.
+template <class F> void runBlocks(unsigned first, unsigned last, unsigned threads, unsigned bytes, F body) {
 	std::vector<std::unique_ptr<Block>> blocks;
 	std::vector<Fiber> fibers((last - first) * threads);
 	size_t size = fibers.size() * stackBytes;
@@ -201,23 +206,23 @@ template <class F> void together(unsigned first, unsigned last, unsigned threads
 			fail("a barrier that not all threads reach");
 		idle = resumed == paused ? idle + 1 : 0;
 		if (left > 0 && idle > 100000)
-			fail("threads wait for ever");
+			fail("threads wait forever");
 	}
 	munmap(stacks, size);
 }
 #endif
 
 // launch runs body(argument) as a kernel.
-template <class A> void launch(void (*body)(const A *), void **params, unsigned grid, unsigned threads, unsigned bytes, bool all) {
+template <class A> void launch(void (*body)(const A *), void **params, unsigned grid, unsigned threads, unsigned bytes, bool cooperative) {
 	static std::mutex one;
 	std::lock_guard<std::mutex> hold(one);
 	if (grid == 0 || threads == 0 || threads % 32 != 0)
-		fail("a launch of no block, or of blocks that are no whole warps");
+		fail("a launch without blocks, or with blocks that are not whole warps");
 	const A *argument = *(const A **)params[0];
 	gridDim.x = grid;
 	blockDim.x = threads;
-	for (unsigned b = 0; b < grid; b += all ? grid : 1)
-		together(b, all ? grid : b + 1, threads, bytes, [=] { body(argument); });
+	for (unsigned b = 0; b < grid; b += cooperative ? grid : 1)
+		runBlocks(b, cooperative ? grid : b + 1, threads, bytes, [=] { body(argument); });
 }
 
 template <class U> U exchange(U v, unsigned from) {
@@ -232,7 +237,7 @@ template <class U> U exchange(U v, unsigned from) {
 } // namespace host
 
 inline void __syncthreads() { host::block->barrier.wait(); }
-#ifndef NO_SYNCWARP // a test takes it away
+#ifndef NO_SYNCWARP // a test removes it
 inline void __syncwarp() { host::block->warps[threadIdx.x / 32]->barrier.wait(); }
 #else
 inline void __syncwarp() {}
@@ -251,5 +256,5 @@ inline void store_system(unsigned *p, unsigned v) { __atomic_store_n(p, v, __ATO
 inline void spin_pause() { host::pause(); }
 #define SHARED_MEMORY() host::block->shared
 
-#define KERNEL(NAME, BODY, TOGETHER) \
-	extern "C" void NAME##_host(void **a, unsigned g, unsigned b, unsigned s) { host::launch<Params>(BODY, a, g, b, s, TOGETHER); }
+#define KERNEL(NAME, BODY, COOPERATIVE) \
+	extern "C" void NAME##_host(void **a, unsigned g, unsigned b, unsigned s) { host::launch<Params>(BODY, a, g, b, s, COOPERATIVE); }

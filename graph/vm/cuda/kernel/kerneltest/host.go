@@ -1,5 +1,5 @@
-// Package kerneltest runs the kernels on the CPU, for tests of everything
-// that needs a GPU otherwise: it compiles them with g++ and host/shim.h.
+// Package kerneltest runs the kernels on the CPU, for tests without a GPU. It
+// compiles them with g++ and host/shim.h.
 package kerneltest
 
 import (
@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -20,8 +21,8 @@ import (
 )
 
 // Library compiles the kernels to a shared library that exports NAME_host for
-// each kernel, and returns its path. The result is kept in the folder for
-// temporary files until the sources change. Without g++ the test is skipped.
+// each kernel NAME, and returns its path. It caches the library in the folder
+// for temporary files until the sources change. Without g++ it skips the test.
 func Library(tb testing.TB, flags ...string) string {
 	tb.Helper()
 	return compile(tb, "libkernels.so", append([]string{"-fPIC", "-shared", "-x", "c++", "kernels.cu"}, flags...))
@@ -42,8 +43,8 @@ func Start(tb testing.TB) *Host {
 	return start(tb, exec.Command(runner, Library(tb)))
 }
 
-// StartThreads starts a process with a thread for each CUDA thread, under the
-// thread sanitizer. A data race ends it.
+// StartThreads starts a process that runs each CUDA thread as a thread, under
+// the thread sanitizer. A data race ends the process.
 func StartThreads(tb testing.TB, flags ...string) *Host {
 	tb.Helper()
 	args := append([]string{"-DHOST_THREADS", "-fsanitize=thread", "-g", "-rdynamic", "-x", "c++", "kernels.cu", "host/run.cpp", "-ldl"}, flags...)
@@ -69,18 +70,18 @@ func start(tb testing.TB, cmd *exec.Cmd) *Host {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		_ = in.Close() // its end
-		_ = cmd.Wait() // Launch has reported what went wrong
+		_ = in.Close() // ends the process
+		_ = cmd.Wait() // Launch has reported any failure
 	})
 	return h
 }
 
-// compile builds name in a folder that is named by the sources and flags.
+// compile builds name in a folder named by the hash of the sources and flags.
 func compile(tb testing.TB, name string, args []string) string {
 	tb.Helper()
 	compiler, err := exec.LookPath("g++")
 	if err != nil {
-		tb.Skip("SKIPPED: no g++, so the kernels are not tested here: install g++")
+		tb.Skip("SKIPPED: the kernels are not tested without g++: install g++")
 	}
 	args = append([]string{"-std=c++20", "-O2", "-DHOST_SHIM", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"}, args...)
 	hash := sha256.New()
@@ -103,7 +104,7 @@ func compile(tb testing.TB, name string, args []string) string {
 	if _, err := os.Stat(target); err == nil {
 		return target
 	}
-	// Built beside and renamed, so that tests that build at once do no harm.
+	// Build a temporary file and rename it: tests may build at the same time.
 	work := tb.TempDir()
 	for path, text := range sources {
 		if err := os.MkdirAll(filepath.Join(work, filepath.Dir(path)), 0o755); err != nil {
@@ -116,31 +117,31 @@ func compile(tb testing.TB, name string, args []string) string {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		tb.Fatal(err)
 	}
-	beside, err := os.CreateTemp(folder, name)
+	temporary, err := os.CreateTemp(folder, name)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := beside.Close(); err != nil {
+	if err := temporary.Close(); err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.Command(compiler, append(args, "-o", beside.Name())...)
+	cmd := exec.Command(compiler, append(args, "-o", temporary.Name())...)
 	cmd.Dir = work
 	if text, err := cmd.CombinedOutput(); err != nil {
-		_ = os.Remove(beside.Name())
+		_ = os.Remove(temporary.Name())
 		tb.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, text)
 	}
-	if err := os.Rename(beside.Name(), target); err != nil {
+	if err := os.Rename(temporary.Name(), target); err != nil {
 		tb.Fatal(err)
 	}
 	return target
 }
 
-// Memory stands for device memory. An address is a place in it; 0 is none.
+// Memory is device memory. An address is an offset in it; 0 is no address.
 type Memory struct {
 	bytes []byte
 }
 
-// Put adds b, aligned, and returns its address; 0 if b is empty.
+// Put appends b, aligned to 256 bytes, and returns its address; 0 if b is empty.
 func (m *Memory) Put(b []byte) kernel.Address {
 	if len(b) == 0 {
 		return 0
@@ -151,7 +152,7 @@ func (m *Memory) Put(b []byte) kernel.Address {
 	return kernel.Address(at)
 }
 
-// PutValues adds values, which are of fixed size.
+// PutValues appends values of fixed size and returns their address.
 func (m *Memory) PutValues(values any) kernel.Address {
 	var b bytes.Buffer
 	if err := binary.Write(&b, binary.LittleEndian, values); err != nil {
@@ -160,20 +161,29 @@ func (m *Memory) PutValues(values any) kernel.Address {
 	return m.Put(b.Bytes())
 }
 
-// Get reads the values at an address into values.
+// Get fills values, of fixed size, from an address.
 func (m *Memory) Get(at kernel.Address, values any) {
 	if err := binary.Read(bytes.NewReader(m.bytes[at:]), binary.LittleEndian, values); err != nil {
 		panic("BUG: kerneltest: " + err.Error())
 	}
 }
 
-// Launch runs a kernel over memory m, which it changes. The error has what the
-// process wrote: the report of a data race, or of a barrier that not all reach.
+// addresses is the number of addresses at the beginning of a kernel.Params.
+var addresses = func() int {
+	n, params := 0, reflect.TypeFor[kernel.Params]()
+	for params.Field(n).Type == reflect.TypeFor[kernel.Address]() {
+		n++
+	}
+	return n
+}()
+
+// Launch runs a kernel on memory m, which the kernel changes. The error has the
+// process's messages: a data race, or a barrier that not all threads reach.
 func (h *Host) Launch(entry string, grid, block, shared int, m *Memory, p kernel.Params) error {
 	at := m.Put(p.Bytes())
 	head := make([]byte, 32)
 	copy(head, entry)
-	for _, v := range []int{grid, block, shared, int(at), len(m.bytes), kernel.Addresses} {
+	for _, v := range []int{grid, block, shared, int(at), len(m.bytes), addresses} {
 		head = binary.LittleEndian.AppendUint32(head, uint32(v))
 	}
 	_, err := h.in.Write(append(head, m.bytes...))

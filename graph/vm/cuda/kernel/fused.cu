@@ -1,5 +1,5 @@
-// dense.cu: vm_dense: single-sample steps of a network of three layers, by one
-// block, without decoding.
+// fused.cu: vm_fused: single-sample steps of a network with one hidden layer.
+// The whole step is one instruction. Each block is one run, as in block.cu.
 //
 //	z(j)  = b2(j) + sum over the non-zero x(i) of x(i) W2(j,i)     a2 = g(z)
 //	a3(o) = g(b3(o) + sum_j W3(o,j) a2(j))
@@ -7,38 +7,43 @@
 //	d2(j) = sum_o W3(o,j) d3(o) g'(j)                              A.65
 //	W3 -= rate d3 a2ᵀ, b3 -= rate d3, W2 -= rate d2 xᵀ, b2 -= rate d2
 //
-// It is what vm_block does with such a program, and only rounding differs.
-// float, at most 64 hidden units and 16 outputs. The program is one
-// instruction: rows hidden units, cols outputs, inner inputs; operands dst W2,
-// raw b2, a W3, b b3 (NONE without bias); form 0 sigmoid, 1 tanh; sink 1 if W3
-// is updated before d2 is taken (the listing); value the factor; chunk, of the
-// bits of a float, that of the cost.
+// vm_block computes the same for such a program; only rounding differs. This
+// kernel computes in float, with at most 64 hidden units and 16 outputs.
 //
-// W2 is in shared memory, by input. Lane l of every warp has the hidden units
-// 2l and 2l+1; the warps share the pixels, and keep the weights that they read
-// in registers until the update. W3, b2 and b3 are in the registers of the
-// first warp, which does all that is between the two. The pixels of the next
-// sample are on their way meanwhile. Three barriers a sample.
+// The fields of the instruction: rows is the number of hidden units, cols of
+// outputs, inner of inputs. Operand dst is W2, raw is b2, a is W3, b is b3 (raw
+// and b are NONE without biases). form is 0 for sigmoid, 1 for tanh. sink is 1
+// if W3 is updated before d2 is computed, as in the textbook's listing. value is
+// the factor of A.64. chunk has the bits of a float: the factor of the cost.
+//
+// W2 is in shared memory, stored by input. Lane l of every warp has the hidden
+// units 2l and 2l+1. The warps share the pixels, and keep the weights that they
+// read in registers until the update. W3, b2 and b3 are in the registers of the
+// first warp, which computes everything between the forward product and the
+// update of W2. The pixels of the next sample are loaded meanwhile. A sample
+// takes three barriers.
 #include "machine.h"
 
 struct __align__(8) Pair {
 	float x, y;
 };
+// Entry is a non-zero pixel.
 struct __align__(8) Entry {
-	u32 offset; // in W2
+	u32 offset; // of its weights in W2
 	float value;
 };
-struct __align__(16) Entries {
+struct __align__(16) EntryPair {
 	Entry a, b;
 };
 
-enum { DENSE_HIDDEN = 64, DENSE_OUTPUTS = 16, KEPT = 12 };
+// CACHED is the number of entries whose weights a warp keeps in registers.
+enum { FUSED_HIDDEN = 64, FUSED_OUTPUTS = 16, CACHED = 12 };
 
 __device__ __forceinline__ float activate(u32 form, float z) { return form ? tanh_of(z) : sigmoid(z); }
 __device__ __forceinline__ float slope(u32 form, float a) { return form ? 1 - a * a : a * (1 - a); }
 
-// halve adds the 2n values of a lane to those of the lane 2n away, each of the
-// two keeping one half.
+// halve adds the 2n values of this lane and of the lane 2n away. Each of the
+// two lanes keeps n of the sums.
 template <u32 n> __device__ __forceinline__ void halve(float *v, u32 lane) {
 	const bool upper = lane & (2 * n);
 #pragma unroll
@@ -48,13 +53,14 @@ template <u32 n> __device__ __forceinline__ void halve(float *v, u32 lane) {
 	}
 }
 
-// Lesson is what a thread knows of a sample before its turn.
-struct Lesson {
+// Sample says where the entries of a sample are.
+struct Sample {
 	u32 begin, end, id;
 };
 
-__device__ __forceinline__ void vm_dense(const Params *launch) {
-	// A copy, so that no store makes the compiler read a field again.
+__device__ __forceinline__ void vm_fused(const Params *launch) {
+	// A local copy: otherwise the compiler must read the fields again after
+	// each store.
 	const Params here = *launch, *const p = &here;
 	const u32 thread = threadIdx.x, threads = blockDim.x, lane = thread & 31, warp = thread / 32, warps = threads / 32;
 	const u32 r = blockIdx.x;
@@ -76,21 +82,22 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 	const Operand &o2 = m.operand[in.dst], &o3 = m.operand[in.a];
 	const u32 ld = u32(o2.cs);
 	float *w = take<float>(mark, u64(inputs) * ld);
-	const u32 room = (inputs + 1) & ~1u;
-	Entry *entries = take<Entry>(mark, 2 * room);
-	float *part = take<float>(mark, u64(warps) * DENSE_HIDDEN);
-	float *d2 = take<float>(mark, DENSE_HIDDEN);
+	const u32 capacity = (inputs + 1) & ~1u;
+	Entry *entries = take<Entry>(mark, 2 * capacity);
+	float *part = take<float>(mark, u64(warps) * FUSED_HIDDEN);
+	float *d2 = take<float>(mark, FUSED_HIDDEN);
 	for (u32 i = thread; i < inputs * ld; i += threads)
 		w[i] = m.param[o2.offset + i];
 
-	// The first warp's part of the parameters. What is not there is 0, and stays so.
+	// The first warp's part of the parameters. Units that do not exist are 0,
+	// and stay 0.
 	const u32 j0 = 2 * lane, out = lane / 2;
-	Pair w3[DENSE_OUTPUTS];
+	Pair w3[FUSED_OUTPUTS];
 	Pair b2 = {0, 0};
 	float b3 = 0;
 	if (warp == 0) {
 #pragma unroll
-		for (u32 o = 0; o < DENSE_OUTPUTS; o++) {
+		for (u32 o = 0; o < FUSED_OUTPUTS; o++) {
 			const float *row = m.param + o3.offset + o * u32(o3.rs);
 			w3[o].x = o < outputs && j0 < hidden ? row[j0] : 0;
 			w3[o].y = o < outputs && j0 + 1 < hidden ? row[j0 + 1] : 0;
@@ -102,26 +109,27 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 			b3 = out < outputs ? m.param[m.operand[in.b].offset + out] : 0;
 		}
 	}
-	const bool have = j0 < ld;
+	const bool active = j0 < ld;
 
-	// stage puts a sample's pixels into shared memory.
-	auto stage = [&](u32 s, const Lesson &l, u32 index0, float value0) {
-		Entry *to = entries + (s & 1) * room;
-		if (l.begin + thread < l.end)
+	// stage writes the entries of sample a, for step s, to shared memory. This
+	// thread has loaded its first entry already: index0, value0.
+	auto stage = [&](u32 s, const Sample &a, u32 index0, float value0) {
+		Entry *to = entries + (s & 1) * capacity;
+		if (a.begin + thread < a.end)
 			to[thread] = {index0 * ld, value0};
-		for (u32 k = thread + threads; l.begin + k < l.end; k += threads) {
+		for (u32 k = thread + threads; a.begin + k < a.end; k += threads) {
 			u32 index;
 			float value;
-			m.entry(l.begin + k, index, value);
+			m.entry(a.begin + k, index, value);
 			to[k] = {index * ld, value};
 		}
 	};
-	auto lesson = [&](u32 ahead) {
-		u32 id = m.sample(ahead); // behind the last sample: the last again
-		return Lesson{p->rowStart[id], p->rowStart[id + 1], id};
+	auto find = [&](u32 ahead) {
+		u32 id = m.sample(ahead);
+		return Sample{p->rowStart[id], p->rowStart[id + 1], id};
 	};
 
-	Lesson now = lesson(0), next = lesson(1);
+	Sample now = find(0), next = find(1);
 	{
 		u32 index = 0;
 		float value = 0;
@@ -132,19 +140,20 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 	__syncthreads();
 
 	float poison = 0;
-	bool look = false;
-	u32 until = 1;
+	bool polled = false;
+	u32 until = 1; // steps until the next poll
 	u32 s = 0;
 	for (; s < p->steps; s++, m.position++, m.step++) {
-		// The end, seen by one thread, is acted on by all a step later.
-		if (look) {
+		// Thread 0 decides in one step whether to end; all threads read its
+		// decision in the next step.
+		if (polled) {
 			if (load_system(&m.control[2 + ((s + 1) & 1)]))
 				break;
-			look = false;
+			polled = false;
 		}
 		if (p->pollEvery && --until == 0) {
 			until = p->pollEvery;
-			look = true;
+			polled = true;
 			if (thread == 0) {
 				store_system(&m.control[2 + (s & 1)], load_system(&m.control[1]) != 0 || (p->stop && load_system(p->stop) != 0));
 				if (p->status)
@@ -152,62 +161,63 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 			}
 		}
 
-		// Loads for later: the next sample's pixels, the next but one's place.
+		// Start loads that are needed later: an entry of the next sample, and
+		// where the entries of the one after it are.
 		u32 index = 0;
 		float value = 0;
 		if (next.begin + thread < next.end)
 			m.entry(next.begin + thread, index, value);
-		Lesson later = lesson(2);
+		Sample later = find(2);
 
-		// z of this warp's pixels: a part of even length.
+		// Add up z over this warp's entries, an even number of them.
 		const u32 count = now.end - now.begin, chunk = ((count + warps - 1) / warps + 1) & ~1u;
 		const u32 first = warp * chunk, n = first >= count ? 0 : count - first < chunk ? count - first : chunk;
-		const Entry *mine = entries + (s & 1) * room + first;
+		const Entry *mine = entries + (s & 1) * capacity + first;
 		float *column = w + j0;
-		Pair z = {0, 0}, kept[KEPT];
-		Entry of[KEPT];
+		Pair z = {0, 0}, cached[CACHED];
+		Entry of[CACHED];
 #pragma unroll
-		for (u32 q = 0; q < KEPT; q += 2) {
+		for (u32 q = 0; q < CACHED; q += 2) {
 			if (q < n) {
-				Entries two = *(const Entries *)(mine + q); // the second may be old
+				EntryPair two = *(const EntryPair *)(mine + q); // b is stale if q + 1 == n
 				of[q] = two.a;
 				of[q + 1] = two.b;
-				if (have) {
-					kept[q] = *(const Pair *)(column + of[q].offset);
-					z.x += of[q].value * kept[q].x;
-					z.y += of[q].value * kept[q].y;
+				if (active) {
+					cached[q] = *(const Pair *)(column + of[q].offset);
+					z.x += of[q].value * cached[q].x;
+					z.y += of[q].value * cached[q].y;
 					if (q + 1 < n) {
-						kept[q + 1] = *(const Pair *)(column + of[q + 1].offset);
-						z.x += of[q + 1].value * kept[q + 1].x;
-						z.y += of[q + 1].value * kept[q + 1].y;
+						cached[q + 1] = *(const Pair *)(column + of[q + 1].offset);
+						z.x += of[q + 1].value * cached[q + 1].x;
+						z.y += of[q + 1].value * cached[q + 1].y;
 					}
 				}
 			}
 		}
-		for (u32 q = KEPT; q < n; q++) {
-			if (have) {
+		for (u32 q = CACHED; q < n; q++) {
+			if (active) {
 				Pair v = *(const Pair *)(column + mine[q].offset);
 				z.x += mine[q].value * v.x;
 				z.y += mine[q].value * v.y;
 			}
 		}
-		*(Pair *)(part + warp * DENSE_HIDDEN + j0) = z;
+		*(Pair *)(part + warp * FUSED_HIDDEN + j0) = z;
 		__syncthreads();
 
 		if (warp == 0) {
 			Pair a = b2;
 			for (u32 k = 0; k < warps; k++) {
-				Pair v = *(const Pair *)(part + k * DENSE_HIDDEN + j0);
+				Pair v = *(const Pair *)(part + k * FUSED_HIDDEN + j0);
 				a.x += v.x;
 				a.y += v.y;
 			}
 			a.x = activate(form, a.x);
 			a.y = activate(form, a.y);
-			// Ten sums over the lanes at once: halves change places until lanes
-			// 2o and 2o+1 have output o.
-			float v[DENSE_OUTPUTS];
+			// All outputs are summed over the lanes at once. Lanes exchange
+			// halves of their values until lanes 2o and 2o+1 have output o.
+			float v[FUSED_OUTPUTS];
 #pragma unroll
-			for (u32 o = 0; o < DENSE_OUTPUTS; o++)
+			for (u32 o = 0; o < FUSED_OUTPUTS; o++)
 				v[o] = w3[o].x * a.x + w3[o].y * a.y;
 			halve<8>(v, lane);
 			halve<4>(v, lane);
@@ -227,7 +237,7 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 			Pair e2 = {0, 0};
 			const float ax = j0 < hidden ? rate * a.x : 0, ay = j0 + 1 < hidden ? rate * a.y : 0;
 #pragma unroll
-			for (u32 o = 0; o < DENSE_OUTPUTS; o++) {
+			for (u32 o = 0; o < FUSED_OUTPUTS; o++) {
 				const float d = __shfl_sync(WARP_ALL, d3, 2 * o);
 				if (!listing) {
 					e2.x += d * w3[o].x;
@@ -253,17 +263,17 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 		}
 		__syncthreads();
 
-		if (have) {
+		if (active) {
 			const Pair d = *(const Pair *)(d2 + j0);
 #pragma unroll
-			for (u32 q = 0; q < KEPT; q++) {
+			for (u32 q = 0; q < CACHED; q++) {
 				if (q < n) {
-					Pair v = {kept[q].x - of[q].value * d.x, kept[q].y - of[q].value * d.y};
+					Pair v = {cached[q].x - of[q].value * d.x, cached[q].y - of[q].value * d.y};
 					*(Pair *)(column + of[q].offset) = v;
 					poison += v.x * 0.0f + v.y * 0.0f;
 				}
 			}
-			for (u32 q = KEPT; q < n; q++) {
+			for (u32 q = CACHED; q < n; q++) {
 				Pair *at = (Pair *)(column + mine[q].offset);
 				Pair v = {at->x - mine[q].value * d.x, at->y - mine[q].value * d.y};
 				*at = v;
@@ -284,7 +294,7 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 		m.param[o2.offset + i] = w[i];
 	if (warp == 0) {
 #pragma unroll
-		for (u32 o = 0; o < DENSE_OUTPUTS; o++) {
+		for (u32 o = 0; o < FUSED_OUTPUTS; o++) {
 			float *row = m.param + o3.offset + o * u32(o3.rs);
 			if (o < outputs && j0 < hidden)
 				row[j0] = w3[o].x;
@@ -308,4 +318,4 @@ __device__ __forceinline__ void vm_dense(const Params *launch) {
 	}
 }
 
-KERNEL(vm_dense_f32, vm_dense, 0)
+KERNEL(vm_fused_f32, vm_fused, 0)

@@ -8,22 +8,18 @@ import (
 	"trainer/graph/ir"
 )
 
-// ErrNotDense is in the error of Encode when the program is not one that Dense
-// mode is written for: use Block mode.
-var ErrNotDense = errors.New("not a single-sample float32 step of a network with one hidden layer: use block mode")
-
-// The bounds of dense.cu.
+// The limits of fused.cu.
 const (
-	denseHidden  = 64
-	denseOutputs = 16
+	fusedHidden  = 64
+	fusedOutputs = 16
 )
 
-// dense recognises the step of a network of three layers among the fused steps,
-// each of which must have its place in it, and encodes it as one instruction.
-func (e *encoder) dense() error {
+// fuseStep recognises the training step of a network with one hidden layer,
+// and encodes it as one instruction. Each of e.steps must be part of it.
+func (e *encoder) fuseStep() error {
 	d, err := e.match()
 	if err != nil {
-		return fmt.Errorf("%w (%w)", ErrNotDense, err)
+		return fmt.Errorf("not a single-sample float32 step of a network with one hidden layer (%w): use block mode", err)
 	}
 	var operands []operand
 	put := func(m *matrix) uint32 {
@@ -39,36 +35,36 @@ func (e *encoder) dense() error {
 		Value: d.factor, Chunk: math.Float32bits(float32(d.cost)),
 	}
 	im := e.image
-	im.NeedsRows, im.NeedsTarget, im.Barriers = true, true, 3
+	im.NeedsRows, im.Barriers = true, 3
 	if err := e.finish([]instr{in}, operands, nil, nil); err != nil {
 		return err
 	}
-	// The weights by input, the entries of two samples, the parts of z, the deltas.
+	// The weights W^2, the entries of two samples, each warp's part of z^2, δ^2.
 	warps := e.o.Threads / 32
-	im.SharedBytes += (d.inputs*int(d.w2.operand.Cs)*4+15)&^15 + 2*((d.inputs+1)&^1)*8 + warps*denseHidden*4 + denseHidden*4
+	im.SharedBytes += (d.inputs*int(d.w2.operand.Cs)*4+15)&^15 + 2*((d.inputs+1)&^1)*8 + warps*fusedHidden*4 + fusedHidden*4
 	if im.SharedBytes > e.o.Shared {
-		return fmt.Errorf("%w (it needs %d bytes of shared memory, and a block may have %d)", ErrNotDense, im.SharedBytes, e.o.Shared)
+		return fmt.Errorf("the step needs %d bytes of shared memory and a block may have %d: use block mode", im.SharedBytes, e.o.Shared)
 	}
-	im.Entry = "vm_dense_f32"
+	im.Entry = "vm_fused_f32"
 	return nil
 }
 
-// threeLayers is what dense.cu wants to know.
-type threeLayers struct {
+// fusedStep has the fields of the instruction of fused.cu.
+type fusedStep struct {
 	inputs, hidden, outputs int
 	w2, w3                  matrix
 	b2, b3                  *matrix
 	tanh, listing           int     // 1: yes
-	factor, cost            float64 // of A.64 and of the cost
+	factor, cost            float64 // factors of A.64 and of the cost
 }
 
-// match takes the steps one after the other. A step that has no place in the
-// network of three layers, or is missing, is an error.
-func (e *encoder) match() (*threeLayers, error) {
-	if e.p.Elem != ir.Float32 || e.p.Batch != 1 || e.o.Outputs {
-		return nil, errors.New("element type, batch or outputs")
+// match matches e.steps in order. A step that is missing, or that is not part
+// of a network with one hidden layer, is an error.
+func (e *encoder) match() (*fusedStep, error) {
+	if e.p.Elem != ir.Float32 || e.p.Batch != 1 {
+		return nil, errors.New("element type or batch")
 	}
-	d := &threeLayers{}
+	d := &fusedStep{}
 	at := 0
 	next := func(what string, ok func(*step) bool) (*step, error) {
 		if at < len(e.steps) && ok(e.steps[at]) {
@@ -77,7 +73,7 @@ func (e *encoder) match() (*threeLayers, error) {
 		}
 		return nil, fmt.Errorf("step %d is not %s", at, what)
 	}
-	// activation: a = g(product + bias), or without bias.
+	// activation matches a = g(product + bias) and a = g(product).
 	activation := func(s *step) (bias *matrix, tanh int, ok bool) {
 		form, _ := recognise(s.expr)
 		if s.sink != sinkMap || s.raw != nil || form < 1 || form > 4 || s.args[0].operand.Space != spaceSelf {
@@ -110,7 +106,7 @@ func (e *encoder) match() (*threeLayers, error) {
 	}
 	d.inputs, d.hidden, d.outputs, d.tanh = layer2.inner, layer2.cols, layer3.cols, tanh[0]
 	if layer3.inner != d.hidden || tanh[0] != tanh[1] || (d.b2 == nil) != (d.b3 == nil) ||
-		d.hidden > denseHidden || d.outputs > denseOutputs {
+		d.hidden > fusedHidden || d.outputs > fusedOutputs {
 		return nil, errors.New("sizes, activations or biases")
 	}
 	delta, square := -1, -1
@@ -122,16 +118,16 @@ func (e *encoder) match() (*threeLayers, error) {
 		case c.expr == ir.Square(ir.Sub(ir.Arg(0), ir.Arg(1))) && c.args[0].operand.Space == spaceTarget && c.args[1].operand.Space == spaceSelf:
 			square = c.dst.buf
 		default:
-			return nil, errors.New("another map of the outputs")
+			return nil, errors.New("an unknown map of the outputs")
 		}
 	}
 	if delta < 0 {
 		return nil, errors.New("no output delta")
 	}
 	if (e.cost >= 0) != (square >= 0) {
-		return nil, errors.New("another cost")
+		return nil, errors.New("an unknown cost")
 	}
-	// The rest in any order that the machine may have chosen.
+	// The other steps may come in any order.
 	d.listing = -1
 	hidden, updated := -1, map[int]bool{}
 	for ; at < len(e.steps); at++ {
@@ -141,7 +137,7 @@ func (e *encoder) match() (*threeLayers, error) {
 		case s.op == opDot && s.sink == sinkMap && s.a.operand.Space == spaceOne && s.b.buf == square && len(s.chain) == 0 && s.raw == nil && s.dst.buf == int(e.cost):
 			terms := s.expr.Terms()
 			if len(terms) != 3 || s.expr != ir.Mul(ir.Arg(0), ir.Const(terms[1].Value)) {
-				return nil, errors.New("another cost")
+				return nil, errors.New("an unknown cost")
 			}
 			d.cost = terms[1].Value
 		case s.op == opCopy && s.sink == sinkCost && d.cost != 0:
@@ -165,7 +161,7 @@ func (e *encoder) match() (*threeLayers, error) {
 			s.op == opCopy && s.sink == sinkUpdate && d.b2 != nil && s.dst.buf == d.b2.buf && s.a.buf == hidden:
 			updated[s.dst.buf] = true
 		default:
-			return nil, fmt.Errorf("step %d has no place", at)
+			return nil, fmt.Errorf("step %d is unknown", at)
 		}
 	}
 	want := 2
