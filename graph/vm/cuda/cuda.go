@@ -1,16 +1,16 @@
 // Package cuda is the machine that runs compiled programs on an NVIDIA GPU,
 // through gorgonia.org/cu.
 //
-// A pass is one launch: the program is an array of instructions in device
-// memory, and a kernel that stays on the device loops over mini-batches and
-// instructions (package kernel). Single samples and small mini-batches run in
-// one block with the parameters in its shared memory, larger ones on the whole
-// device, evaluation too. Sets are resident on the device.
+// The program is an array of instructions in device memory, and a kernel that
+// runs for a whole pass loops over mini-batches and instructions (see package
+// kernel). Single samples and small mini-batches run in one block, with the
+// parameters in its shared memory if they fit. Larger mini-batches and
+// evaluations run on the whole device. Sets are resident on the device.
 //
-// It is built with the tag gpu (see the Makefile's target gpu); without it, and
-// where there is no driver or device, New says so and what to do. Everything
-// here is tested without a GPU: the kernels are compiled for the CPU and
-// launched by a fake driver.
+// The machine is built with the tag gpu (see the Makefile's target gpu). Without
+// the tag, a driver or a device, New returns an error that says what to do. The
+// tests need no GPU: they compile the kernels for the CPU, and a fake driver
+// launches them.
 package cuda
 
 import (
@@ -24,26 +24,26 @@ import (
 	"trainer/graph/vm/cuda/kernel"
 )
 
-// Options change how a machine computes. The zero value is good.
+// Options are optional: their zero value is a good choice.
 type Options struct {
-	Device int // ordinal of the device
+	Device int // number of the device
 
-	// Mode is how training steps run: "block", "grid" or "dense"; "": the
-	// fastest that takes the program.
+	// Mode is the mode of training steps: "block", "fused" or "grid" (see
+	// package kernel). "" is the fastest that can run the program.
 	Mode string
 }
 
 // blockRows is the largest mini-batch that one block trains as fast as the
-// grid: an estimate, from the cost of a grid-wide barrier.
+// grid. It is an estimate from the cost of a grid-wide barrier.
 const blockRows = 8
 
-// Built says whether this program was built with CUDA: with the tag gpu.
+// Built reports whether this program was built with CUDA (tag gpu).
 func Built() bool { return driver.Status().Built }
 
-// Check reports why CUDA cannot be used, or nil.
+// Check returns nil if CUDA can be used, otherwise the reason why not.
 func Check() error { return driver.Status().Require(kernel.LeastCUDA) }
 
-// Devices lists the devices; the error says why CUDA cannot be used.
+// Devices returns the devices. The error says why CUDA cannot be used.
 func Devices() ([]driver.Info, error) {
 	if err := Check(); err != nil {
 		return nil, err
@@ -61,26 +61,26 @@ func modes(o Options, batch int, cooperative bool) []kernel.Mode {
 		return []kernel.Mode{kernel.Block}
 	case o.Mode == "grid":
 		return []kernel.Mode{kernel.Grid}
-	case o.Mode == "dense":
-		return []kernel.Mode{kernel.Dense}
+	case o.Mode == "fused":
+		return []kernel.Mode{kernel.Fused}
 	case batch == 1:
-		return []kernel.Mode{kernel.Dense, kernel.Block}
+		return []kernel.Mode{kernel.Fused, kernel.Block}
 	case batch <= blockRows || !cooperative:
 		return []kernel.Mode{kernel.Block}
 	}
 	return []kernel.Mode{kernel.Grid, kernel.Block}
 }
 
-// encodeStep encodes a training step for a device, in the first mode that takes
-// it, and says why not in those that are faster. blocks says how many blocks of
-// a grid launch are resident.
-func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, cost string, blocks func(entry string) (int, error)) (im *kernel.Image, slower string, err error) {
+// encodeStep encodes a training step for a device, in the first mode that can
+// run it. slower is "", or says why the faster modes cannot. blocks returns the
+// number of blocks of a grid launch.
+func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, cost string, blocks func() (int, error)) (im *kernel.Image, slower string, err error) {
 	var refused []error
 	for _, mode := range modes(o, batch, info.Cooperative) {
 		k := kernel.Options{Mode: mode, Shared: info.SharedPerBlock, Cost: cost}
 		if mode == kernel.Grid {
 			var err error
-			if k.Blocks, err = blocks(gridEntry(p.Elem)); err != nil {
+			if k.Blocks, err = blocks(); err != nil {
 				return nil, "", err
 			}
 		}
@@ -96,21 +96,14 @@ func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, cost stri
 	return nil, "", errors.Join(refused...)
 }
 
-func gridEntry(e ir.Elem) string {
-	if e == ir.Float64 {
-		return "vm_grid_f64"
-	}
-	return "vm_grid_f32"
-}
-
-// ModeOf says in which mode a device trains a network with batch samples a
-// step, and where the parameters are.
+// ModeOf describes the mode in which a device trains a network with batch
+// samples a step.
 func ModeOf(n model.Network, compile vm.Compiler, batch int, info driver.Info) (string, error) {
 	p, err := compile.Step(batch)
 	if err != nil {
 		return "", fmt.Errorf("cuda: %w", err)
 	}
-	im, slower, err := encodeStep(p, Options{}, batch, info, "", func(string) (int, error) { return info.Multiprocessors, nil })
+	im, slower, err := encodeStep(p, Options{}, batch, info, "", func() (int, error) { return info.Multiprocessors, nil })
 	if err != nil {
 		return "", fmt.Errorf("cuda: %v: %w", n, err)
 	}
@@ -119,7 +112,7 @@ func ModeOf(n model.Network, compile vm.Compiler, batch int, info driver.Info) (
 
 func modeText(im *kernel.Image) string {
 	where := "parameters in global memory"
-	if im.Options.Mode == kernel.Dense || im.Flags&kernel.FlagParamsShared != 0 {
+	if im.Options.Mode == kernel.Fused || im.Flags&kernel.FlagParamsShared != 0 {
 		where = "parameters in shared memory"
 	}
 	return fmt.Sprintf("%v mode, %s, %d bytes of shared memory a block", im.Options.Mode, where, im.SharedBytes)

@@ -27,7 +27,8 @@ import (
 	"trainer/graph/vm/vmtest"
 )
 
-// device is set to 1 to run these tests on a GPU, not on the fake driver.
+// If the environment variable device is set, these tests run on a GPU instead of
+// the fake driver.
 const device = "TRAINER_TEST_GPU"
 
 func TestMain(m *testing.M) {
@@ -42,14 +43,13 @@ func onDevice(t testing.TB) {
 	t.Helper()
 	if os.Getenv(device) != "" {
 		if err := cuda.Check(); err != nil {
-			t.Fatalf("%s is set, and %v", device, err)
+			t.Fatalf("%s is set, but %v", device, err)
 		}
 		return
 	}
 	fake.Require(t)
 	t.Setenv("CUDA_FAKE_KERNELS", kerneltest.Library(t))
-	t.Setenv("CUDA_FAKE_ARGUMENTS", "1")
-	t.Setenv("CUDA_FAKE_ATTRIBUTES", "16=3") // multiprocessors: a grid of 3 blocks
+	t.Setenv("CUDA_FAKE_ATTRIBUTES", "16=3") // 3 multiprocessors: a grid of 3 blocks
 }
 
 func with(o cuda.Options) vmtest.New {
@@ -63,55 +63,84 @@ func TestConformance(t *testing.T) {
 	vmtest.Run(t, with(cuda.Options{}), vmtest.Options{})
 }
 
-// TestModes: every mode trains as plain loops do, in float64 but for the order
-// of sums, at batch sizes that would choose another mode too; and its gradients
-// are the equations'.
+// TestModes: every mode trains as plain loops in float64 do, at batch sizes for
+// which the machine would choose other modes too, and its gradients are those of
+// the equations.
 func TestModes(t *testing.T) {
 	onDevice(t)
 	n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: model.Float64}
 	set := images(70)
 	p := model.Normal(n, 0.1, data.Stream(2, "cuda test", 0))
-	for _, mode := range []string{"block", "grid"} {
-		for _, batch := range []int{1, 9, 32} {
-			if testing.Short() && batch == 1 {
-				continue
-			}
-			t.Run(fmt.Sprintf("%s batch %d", mode, batch), func(t *testing.T) {
-				plain, err := interpret.New(n, lower.Compiler{Network: n})
-				if err != nil {
-					t.Fatal(err)
-				}
-				m, err := with(cuda.Options{Mode: mode})(n, false)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer func() { _ = m.Close() }()
-				var after [2]model.Parameters
-				for i, v := range []vm.VM{plain, m} {
-					if err := v.SetParameters(p); err != nil {
-						t.Fatal(err)
-					}
-					if err := v.Train(context.Background(), vm.Pass{Set: set, Batch: batch, Rate: 0.5}); err != nil {
-						t.Fatal(err)
-					}
-					if after[i], err = v.Parameters(); err != nil {
-						t.Fatal(err)
-					}
-				}
-				for l := range after[0] {
-					for k, want := range after[0][l].Weight {
-						// 70 steps of sums of 784 terms: 1e-12 at the most.
-						if got := after[1][l].Weight[k]; math.Abs(got-want) > 1e-11 {
-							t.Fatalf("%s[%d] is %v, want %v", model.WeightName(l), k, got, want)
-						}
-					}
-				}
-				report, err := gradcheck.Check(m, gradcheck.Options{Batches: []int{batch}})
-				if err != nil || !report.OK() {
-					t.Errorf("gradients: %v, %v", report.Failed(), err)
-				}
-			})
+	p.Round(model.Float32)
+	for _, c := range []struct {
+		mode      string
+		precision model.Precision
+		batch     int
+		bound     float64
+	}{
+		// 70 steps with sums of 784 terms: in float64 1e-12 at most.
+		{"block", model.Float64, 1, 1e-11}, {"block", model.Float64, 9, 1e-11}, {"block", model.Float64, 32, 1e-11},
+		// In float32 each step rounds a weight below 1 by up to 2⁻²⁵, and an
+		// error of 2⁻²² in δ is multiplied by η = 0.5: 70 · 1.5e-7 in all.
+		{"block", model.Float32, 32, 1e-5}, {"fused", model.Float32, 1, 1e-5},
+		{"grid", model.Float32, 1, 1e-5}, {"grid", model.Float32, 9, 1e-5}, {"grid", model.Float32, 32, 1e-5},
+	} {
+		if testing.Short() && c.batch == 1 && c.mode != "fused" {
+			continue
 		}
+		t.Run(fmt.Sprintf("%s %v batch %d", c.mode, c.precision, c.batch), func(t *testing.T) {
+			plain, err := interpret.New(n, lower.Compiler{Network: n})
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := n
+			own.Precision = c.precision
+			m, err := with(cuda.Options{Mode: c.mode})(own, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = m.Close() }()
+			var after [2]model.Parameters
+			for i, v := range []vm.VM{plain, m} {
+				if err := v.SetParameters(p); err != nil {
+					t.Fatal(err)
+				}
+				if err := v.Train(context.Background(), vm.Pass{Set: set, Batch: c.batch, Rate: 0.5}); err != nil {
+					t.Fatal(err)
+				}
+				if after[i], err = v.Parameters(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for l := range after[0] {
+				for k, want := range after[0][l].Weight {
+					if got := after[1][l].Weight[k]; !(math.Abs(got-want) <= c.bound) {
+						t.Fatalf("%s[%d] is %v, want %v", model.WeightName(l), k, got, want)
+					}
+				}
+			}
+			report, err := gradcheck.Check(m, gradcheck.Options{Batches: []int{c.batch}})
+			if err != nil || !report.OK() {
+				t.Errorf("gradients: %v, %v", report.Failed(), err)
+			}
+		})
+	}
+}
+
+// TestGridPrecision: a float64 machine trains mini-batches in block mode.
+func TestGridPrecision(t *testing.T) {
+	onDevice(t)
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true, Precision: model.Float64}
+	m, err := with(cuda.Options{})(n, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	mode, err := m.(interface {
+		Mode(batch int) (string, error)
+	}).Mode(128)
+	if err != nil || !strings.Contains(mode, "block mode") || !strings.Contains(mode, "the grid computes in float32") {
+		t.Errorf("mode %q, %v: want block mode and the reason", mode, err)
 	}
 }
 
@@ -131,8 +160,7 @@ func images(samples int) *data.Set {
 
 var textbook = model.Network{Layers: []int{784, 50, 10}, Bias: true}
 
-// BenchmarkModes is a training step of the textbook's network in each mode, per
-// sample: what one costs that another saves.
+// BenchmarkModes measures training in each mode.
 func BenchmarkModes(b *testing.B) {
 	onDevice(b)
 	for _, mode := range []string{"", "block", "grid"} {
@@ -162,8 +190,8 @@ func TestStopLatency(t *testing.T) {
 	err = m.Train(ctx, vm.Pass{Set: set, Batch: 1, Rate: 0.1})
 	select {
 	case at := <-started:
-		// On the shim a step takes a hundred times what it takes on a device,
-		// and a kernel looks only so often: there it is just that it ends.
+		// On the CPU a step takes much longer, and the kernel reads the stop word
+		// only every pollSamples samples. There, it is enough that the pass ends.
 		if took := time.Since(at); os.Getenv(device) != "" && took > 500*time.Millisecond {
 			t.Errorf("the pass ended %v after it was cancelled", took)
 		}
@@ -171,14 +199,14 @@ func TestStopLatency(t *testing.T) {
 			t.Errorf("a cancelled pass: %v", err)
 		}
 	default:
-		t.Log("the pass was over before it was cancelled")
+		t.Log("the pass ended before it was cancelled")
 	}
 }
 
 // TestOutOfMemory: the error names what is needed and what is free.
 func TestOutOfMemory(t *testing.T) {
 	if os.Getenv(device) != "" {
-		t.Skip("a device with this little memory is only faked")
+		t.Skip("only the fake driver has a device with little memory")
 	}
 	onDevice(t)
 	t.Setenv("CUDA_FAKE_MEMORY", "4000000")
@@ -197,13 +225,13 @@ func TestOutOfMemory(t *testing.T) {
 			t.Errorf("%q does not say %q", err, want)
 		}
 	}
-	// The machine goes on with what fits.
+	// The machine still works with a smaller set.
 	if err := m.Train(context.Background(), vm.Pass{Set: images(10), Batch: 5, Rate: 0.1}); err != nil {
-		t.Errorf("after it: %v", err)
+		t.Errorf("training on a smaller set: %v", err)
 	}
 }
 
-// TestNoDevice: why there is no machine, and what to do.
+// TestNoDevice: the error of New says why there is no machine, and what to do.
 func TestNoDevice(t *testing.T) {
 	if os.Getenv(device) != "" {
 		t.Skip("there is a device")
@@ -225,21 +253,21 @@ func TestNoDevice(t *testing.T) {
 	}
 }
 
-// TestNew makes a machine, for TestNoDevice.
+// TestNew makes a machine. TestNoDevice runs it in another process.
 func TestNew(t *testing.T) {
 	if os.Getenv("TRAINER_TEST_NEW") == "" {
-		t.Skip("run by TestNoDevice")
+		t.Skip("TestNoDevice runs it")
 	}
 	if _, err := with(cuda.Options{})(textbook, false); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestStickyError: a kernel that faults ends the pass, and the machine.
+// TestStickyError: after a fault of a kernel, every pass returns its error.
 func TestStickyError(t *testing.T) {
 	if os.Getenv("TRAINER_TEST_NEW") != "sticky" {
 		if os.Getenv(device) != "" {
-			t.Skip("faults are only faked")
+			t.Skip("only the fake driver has faults")
 		}
 		fake.Require(t)
 		command := exec.Command(os.Args[0], "-test.run=^TestStickyError$", "-test.v")
@@ -258,16 +286,16 @@ func TestStickyError(t *testing.T) {
 	t.Setenv("CUDA_FAKE_FAIL", "kernel=719")
 	for range 2 {
 		err := m.Train(context.Background(), vm.Pass{Set: set, Batch: 5, Rate: 0.1})
-		if !driver.IsSticky(err) || !strings.Contains(err.Error(), "719") {
-			t.Errorf("a kernel that faults: %v", err)
+		if err == nil || !strings.Contains(err.Error(), "719") || !strings.Contains(err.Error(), "cannot be used again") {
+			t.Errorf("training after a fault: %v", err)
 		}
 	}
 	if err := m.Close(); err != nil {
-		t.Errorf("close after it: %v", err)
+		t.Errorf("Close after a fault: %v", err)
 	}
 }
 
-// TestModeOf: what `trainer devices` says.
+// TestModeOf: `trainer devices` prints the mode.
 func TestModeOf(t *testing.T) {
 	hopper := driver.Info{Multiprocessors: 132, SharedPerBlock: 232448, Cooperative: true}
 	ada := driver.Info{Multiprocessors: 128, SharedPerBlock: 101376, Cooperative: true}
@@ -276,7 +304,7 @@ func TestModeOf(t *testing.T) {
 		batch int
 		want  string
 	}{
-		{hopper, 1, "dense mode, parameters in shared"}, {hopper, 4, "block mode, parameters in shared"}, {hopper, 128, "grid mode"},
+		{hopper, 1, "fused mode, parameters in shared"}, {hopper, 4, "block mode, parameters in shared"}, {hopper, 128, "grid mode"},
 		{ada, 1, "block mode, parameters in global"}, {ada, 1, "slower than possible: kernel: step 784-50-10"},
 	} {
 		got, err := cuda.ModeOf(textbook, lower.Compiler{Network: textbook}, c.batch, c.info)

@@ -23,7 +23,7 @@ func (m *machine[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, err
 	return m.score(ctx, set, address(m.parameters))
 }
 
-// score evaluates a set with the parameters at an address.
+// score evaluates a set. parameters is the address of the parameters.
 func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel.Address) (_ vm.Score, err error) {
 	defer func() {
 		if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
@@ -56,7 +56,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 	defer func() { err = errors.Join(err, confusion.Free()) }()
 	a := m.tiles(set.Len())
 	a.SampleCosts, a.Confusion = address(costs), address(confusion)
-	if err := m.finish(m.evaluate, s, a, parameters); err != nil {
+	if err := m.launchAndWait(m.evaluate, s, a, parameters); err != nil {
 		return vm.Score{}, err
 	}
 	values, counts := make([]float64, set.Len()), make([]uint32, outputs*outputs)
@@ -66,7 +66,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 	if err := driver.CopyFrom(counts, confusion, 0); err != nil {
 		return vm.Score{}, err
 	}
-	for _, v := range values { // in the order of the samples
+	for _, v := range values { // in the order of the samples, so that the sum is always the same
 		score.Cost += v
 	}
 	score.Samples = set.Len()
@@ -79,13 +79,13 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 	return score.Mean(), nil
 }
 
-// tiles returns the argument of a forward launch over so many samples.
+// tiles returns the argument of a forward launch over the first samples of a set.
 func (m *machine[T]) tiles(samples int) kernel.Params {
 	return kernel.Params{End: uint64(samples), Steps: uint32((samples + tileRows - 1) / tileRows)}
 }
 
-// finish launches and waits.
-func (m *machine[T]) finish(l *loaded, s *resident, a kernel.Params, parameters kernel.Address) error {
+// launchAndWait launches a kernel and waits until it ends.
+func (m *machine[T]) launchAndWait(l *loaded, s *resident, a kernel.Params, parameters kernel.Address) error {
 	if err := m.launch(l, s, a, parameters); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (m *machine[T]) predict(x []float64, rows, out int) (_ []float64, err error
 	defer func() { err = errors.Join(err, predictions.Free()) }()
 	a := m.tiles(rows)
 	a.Predictions = address(predictions)
-	if err := m.finish(m.evaluate, s, a, address(m.parameters)); err != nil {
+	if err := m.launchAndWait(m.evaluate, s, a, address(m.parameters)); err != nil {
 		return nil, err
 	}
 	values := make([]T, rows*out)
@@ -137,7 +137,8 @@ func (m *machine[T]) predict(x []float64, rows, out int) (_ []float64, err error
 	return result, nil
 }
 
-// Idle implements vm.VM: a snapshot is evaluated on the device, which trains.
+// Idle implements vm.VM. It is always false: the device that trains also
+// evaluates the snapshot.
 func (m *machine[T]) Idle(int) bool { return false }
 
 // snapshot is a copy of the parameters on the device.
@@ -160,7 +161,7 @@ func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 	return &snapshot[T]{m, copied}, nil
 }
 
-// Evaluate implements vm.Snapshot: it waits for a pass that is under way.
+// Evaluate implements vm.Snapshot. It waits until the current pass ends.
 func (s *snapshot[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
 	return s.machine.score(ctx, set, address(s.parameters))
 }
@@ -172,5 +173,5 @@ func (s *snapshot[T]) Close() error { return s.parameters.Free() }
 func loadWord(w *uint32) uint32     { return atomic.LoadUint32(w) }
 func storeWord(w *uint32, v uint32) { atomic.StoreUint32(w, v) }
 
-// sizeOf returns the bytes of an E.
+// sizeOf returns the size of an E in bytes.
 func sizeOf[E driver.Scalar]() int { return int(reflect.TypeFor[E]().Size()) }

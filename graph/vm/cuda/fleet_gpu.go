@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"trainer/data"
 	"trainer/graph/model"
@@ -13,10 +14,10 @@ import (
 	"trainer/graph/vm/cuda/kernel"
 )
 
-// fleet is a machine with several replicas: a pass is one launch, a block for
-// each. Block r of dense and block mode is replica r; grid mode, in which a
-// machine alone trains larger mini-batches, is for one replica, so a fleet
-// trains them in block mode, and only rounding differs from the machine alone.
+// fleet is a machine with several runs. A pass of all runs is one launch, in
+// fused or block mode, in which block r is run r. Grid mode has one run only. So
+// a fleet trains larger mini-batches in block mode, where a single run would use
+// grid mode: only rounding differs.
 type fleet[T data.Float] struct {
 	machine *machine[T]
 	failed  []bool
@@ -25,16 +26,16 @@ type fleet[T data.Float] struct {
 // Fleet implements vm.Fleeter.
 func (m *machine[T]) Fleet(n int) (vm.Fleet, error) {
 	if n < 1 {
-		return nil, fmt.Errorf("cuda: fleet of %d replicas: want 1 or more", n)
+		return nil, fmt.Errorf("cuda: fleet of %d runs: want 1 or more", n)
 	}
 	if m.options.Mode == "grid" {
-		return nil, errors.New("cuda: grid mode trains one replica: use another for a fleet")
+		return nil, errors.New("cuda: grid mode trains one run: use another mode for a fleet")
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	parameters, err := m.device.Alloc("parameters of replicas", n*m.count*m.size())
+	parameters, err := m.device.Alloc("parameters of runs", n*m.count*m.size())
 	if err != nil {
-		return nil, fmt.Errorf("cuda: %d replicas: %w", n, err)
+		return nil, fmt.Errorf("cuda: %d runs: %w", n, err)
 	}
 	if err := parameters.Clear(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), parameters.Free())
@@ -44,16 +45,16 @@ func (m *machine[T]) Fleet(n int) (vm.Fleet, error) {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), parameters.Free())
 	}
 	errs := []error{m.parameters.Free(), m.status.Free()}
-	for k, l := range m.steps { // made for one replica, or for the grid
+	for k, l := range m.steps { // these are for one run, or for the grid
 		errs = append(errs, l.free())
 		delete(m.steps, k)
 	}
-	m.parameters, m.status, m.replicas, m.grid = parameters, status, n, false
+	m.parameters, m.status, m.runs, m.grid = parameters, status, n, false
 	return &fleet[T]{m, make([]bool, n)}, errors.Join(errs...)
 }
 
 // Len implements vm.Fleet.
-func (f *fleet[T]) Len() int { return f.machine.replicas }
+func (f *fleet[T]) Len() int { return f.machine.runs }
 
 // Network implements vm.Fleet.
 func (f *fleet[T]) Network() model.Network { return f.machine.network }
@@ -67,7 +68,7 @@ func (f *fleet[T]) SetParameters(r int, p model.Parameters) error {
 		return fmt.Errorf("cuda: %w", err)
 	}
 	if err := p.Check(f.machine.network); err != nil {
-		return fmt.Errorf("cuda: replica %d: %w", r, err)
+		return fmt.Errorf("cuda: run %d: %w", r, err)
 	}
 	f.machine.mu.Lock()
 	defer f.machine.mu.Unlock()
@@ -85,8 +86,8 @@ func (f *fleet[T]) Parameters(r int) (model.Parameters, error) {
 	return f.machine.download(f.machine.parameters, r)
 }
 
-// Train implements vm.Fleet. A replica that failed before has its block, which
-// ends early: it costs the others nothing.
+// Train implements vm.Fleet. A run that failed before is launched too, but its
+// block ends early, so it does not delay the others.
 func (f *fleet[T]) Train(ctx context.Context, passes []vm.Pass) error {
 	if err := vm.CheckPasses(passes, f.Len(), f.machine.network); err != nil {
 		return fmt.Errorf("cuda: %w", err)
@@ -96,14 +97,13 @@ func (f *fleet[T]) Train(ctx context.Context, passes []vm.Pass) error {
 	if passes[0].Samples() == 0 {
 		return ctx.Err()
 	}
-	mine := make([]vm.Pass, len(passes))
-	for r, p := range passes {
-		mine[r] = p
+	silenced := slices.Clone(passes)
+	for r := range silenced {
 		if f.failed[r] {
-			mine[r].Progress, mine[r].Costs = nil, nil
+			silenced[r].Progress, silenced[r].Costs = nil, nil
 		}
 	}
-	failed, err := f.machine.train(ctx, mine)
+	failed, err := f.machine.train(ctx, silenced)
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return err
@@ -122,8 +122,8 @@ func (f *fleet[T]) Train(ctx context.Context, passes []vm.Pass) error {
 	return nil
 }
 
-// Evaluate implements vm.Fleet: one replica after the other, each on the whole
-// device.
+// Evaluate implements vm.Fleet. It evaluates one run after the other, each on
+// the whole device.
 func (f *fleet[T]) Evaluate(ctx context.Context, set *data.Set) ([]vm.Score, error) {
 	m := f.machine
 	scores := make([]vm.Score, f.Len())

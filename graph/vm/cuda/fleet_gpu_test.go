@@ -15,20 +15,19 @@ import (
 )
 
 func fleetOf(o cuda.Options) vmtest.NewFleet {
-	return func(n model.Network, replicas int) (vm.Fleet, error) {
-		return vm.NewFleet(replicas, func() (vm.VM, error) { return with(o)(n, false) })
+	return func(n model.Network, runs int) (vm.Fleet, error) {
+		return vm.NewFleet(runs, func() (vm.VM, error) { return with(o)(n, false) })
 	}
 }
 
-// TestFleet runs the suite of fleets: the fleet is the machine's own.
+// TestFleet runs the suite of fleets with the machine's own fleet.
 func TestFleet(t *testing.T) {
 	onDevice(t)
 	vmtest.RunFleet(t, with(cuda.Options{}), fleetOf(cuda.Options{}))
 }
 
-// TestFleetBatch: mini-batches that a machine alone gives to the whole device
-// are block mode's in a fleet, also where the temporaries of a block are too many
-// for its shared memory; a fleet has no grid mode.
+// TestFleetBatch: a fleet trains larger mini-batches in block mode, also if the
+// temporaries of a block do not fit in its shared memory. It has no grid mode.
 func TestFleetBatch(t *testing.T) {
 	onDevice(t)
 	n := model.Network{Layers: []int{12, 2000, 3}, Bias: true}
@@ -63,7 +62,7 @@ func TestFleetBatch(t *testing.T) {
 	}
 	for r := range 2 {
 		if got, err := f.Parameters(r); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("replica %d: not the parameters of block mode, %v", r, err)
+			t.Errorf("run %d: not the parameters of block mode, %v", r, err)
 		}
 	}
 	if err := errors.Join(f.Close(), alone.Close()); err != nil {

@@ -37,8 +37,8 @@ func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 
 // machine is the vm.VM of an element type.
 //
-// The parameters are on the device, packed as kernel.Image says: that is the
-// same for all programs of a network, which check sees to.
+// The parameters are on the device. All programs of a network place them alike;
+// load refuses a program that does not.
 type machine[T data.Float] struct {
 	network model.Network
 	compile vm.Compiler
@@ -49,28 +49,28 @@ type machine[T data.Float] struct {
 	module     *driver.Module
 	stream     *driver.Stream
 	functions  map[string]*driver.Function
-	shared     map[string]int // bytes of shared memory that each function may have
+	shared     map[string]int // bytes of dynamic shared memory that each function is allowed
 	table      *driver.Memory
-	replicas   int          // 1 but in a fleet, each with parameters and a status
-	grid       bool         // whether steps may run in grid mode, for one replica
-	status     *driver.Host // a kernel.Status for each, and behind them the stop word
+	runs       int          // 1, or the runs of a fleet; each has parameters and a status
+	grid       bool         // steps may run in grid mode; false in a fleet
+	status     *driver.Host // a kernel.Status for each run, then the stop word
 	layout     []placed
-	count      int // elements of the parameters of a replica
+	count      int // elements of the parameters of a run
 	parameters *driver.Memory
-	steps      map[key]*loaded
+	steps      map[stepKey]*loaded
 	evaluate   *loaded
 	sets       map[*data.Set]*resident
 	closed     bool
 }
 
-// key says which step a program is.
-type key struct {
+// stepKey identifies the program of a training step.
+type stepKey struct {
 	batch    int
-	cost     bool
-	gradient bool // its updates can go elsewhere
+	cost     bool // it computes the cost
+	gradient bool // its updates can go to Params.Update
 }
 
-// placed is a parameter's name and place.
+// placed is the name and the place of a parameter.
 type placed struct {
 	name string
 	kernel.Placement
@@ -81,15 +81,15 @@ type loaded struct {
 	*kernel.Image
 	function                            *driver.Function
 	blocks                              int
-	slower                              string // why it is in no faster mode, or ""
+	slower                              string // why it is not in a faster mode, or ""
 	code, operands, bytecode, constants *driver.Memory
 	arena, control, arguments           *driver.Memory
 }
 
 func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (_ vm.VM, err error) {
 	m := &machine[T]{
-		network: n, compile: compile, options: o, replicas: 1,
-		functions: map[string]*driver.Function{}, shared: map[string]int{}, steps: map[key]*loaded{}, sets: map[*data.Set]*resident{},
+		network: n, compile: compile, options: o, runs: 1,
+		functions: map[string]*driver.Function{}, shared: map[string]int{}, steps: map[stepKey]*loaded{}, sets: map[*data.Set]*resident{},
 	}
 	defer func() {
 		if err != nil {
@@ -137,20 +137,19 @@ func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (
 	return m, err
 }
 
-// statusSize returns the bytes of the status of so many replicas and the stop
-// word.
-func statusSize(replicas int) int { return replicas*kernel.StatusSize + 4 }
+// statusSize returns the size in bytes of the status of n runs and the stop word.
+func statusSize(n int) int { return n*kernel.StatusSize + 4 }
 
 func layoutOf(im *kernel.Image) []placed {
 	layout := make([]placed, len(im.Placements))
 	for i, pl := range im.Placements {
 		layout[i] = placed{im.Program.Buffers[pl.Ref].Name, pl}
-		layout[i].Ref = 0 // programs number their buffers as they like
+		layout[i].Ref = 0 // programs number their buffers differently
 	}
 	return layout
 }
 
-// size returns the bytes of an element.
+// size returns the size of an element in bytes.
 func (m *machine[T]) size() int {
 	if m.network.Precision == model.Float64 {
 		return 8
@@ -158,17 +157,17 @@ func (m *machine[T]) size() int {
 	return 4
 }
 
-// load brings an image to the device, for launches of so many blocks.
+// load copies an image to the device, for launches of at most the given blocks.
 func (m *machine[T]) load(im *kernel.Image, blocks int) (l *loaded, err error) {
 	if !slices.Equal(layoutOf(im), m.layout) {
-		return nil, fmt.Errorf("BUG: %s places the parameters in a way of its own", im.Program.Name)
+		return nil, fmt.Errorf("BUG: %s places the parameters differently", im.Program.Name)
 	}
 	l = &loaded{Image: im, blocks: blocks}
 	if l.function, err = m.function(im.Entry); err != nil {
 		return nil, err
 	}
-	// What is more than a block has unasked is allowed to the function, which
-	// several images share: the most counts.
+	// More shared memory than the default must be allowed. Several images share
+	// the function: allow the most that any of them needs.
 	if im.SharedBytes > max(m.shared[im.Entry], m.device.Info().SharedStatic) {
 		if err := l.function.AllowShared(im.SharedBytes); err != nil {
 			return nil, err
@@ -213,7 +212,7 @@ func freeAll(memory ...*driver.Memory) error {
 	return errors.Join(errs...)
 }
 
-// function returns a kernel by its name.
+// function returns the kernel named entry.
 func (m *machine[T]) function(entry string) (*driver.Function, error) {
 	if f := m.functions[entry]; f != nil {
 		return f, nil
@@ -247,19 +246,19 @@ func upload[E driver.Scalar](d *driver.Device, what string, values []E) (*driver
 // Name implements vm.VM.
 func (m *machine[T]) Name() string { return "cuda" }
 
-// Mode says in which mode the machine trains batch samples a step, and why in no
-// faster one.
+// Mode describes the mode in which the machine trains batch samples a step, and
+// says why the faster modes cannot.
 func (m *machine[T]) Mode(batch int) (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l, err := m.step(key{batch: batch})
+	l, err := m.step(stepKey{batch: batch})
 	if err != nil {
 		return "", fmt.Errorf("cuda: %w", err)
 	}
 	return modeText(l.Image) + l.slower, nil
 }
 
-// String says which device.
+// String names the device.
 func (m *machine[T]) String() string {
 	info := m.device.Info()
 	return fmt.Sprintf("compiled, on %s (compute capability %d.%d)", info.Name, info.Major, info.Minor)
@@ -278,7 +277,7 @@ func (m *machine[T]) SetParameters(p model.Parameters) error {
 	return m.upload(0, p)
 }
 
-// upload copies p to the device, as replica r.
+// upload copies p to the device, as the parameters of run r.
 func (m *machine[T]) upload(r int, p model.Parameters) error {
 	if err := driver.CopyTo(m.parameters, r*m.count*m.size(), m.pack(p)); err != nil {
 		return fmt.Errorf("cuda: %w", err)
@@ -293,14 +292,14 @@ func (m *machine[T]) Parameters() (model.Parameters, error) {
 	return m.download(m.parameters, 0)
 }
 
-// pack returns p as the device has it.
+// pack returns p in the layout of the device.
 func (m *machine[T]) pack(p model.Parameters) []T {
 	packed := make([]T, m.count)
 	m.each(p, func(at, k int, values []float64) { packed[at] = T(values[k]) })
 	return packed
 }
 
-// download returns the parameters, or gradients, of replica r in device memory.
+// download returns the parameters, or the gradients, of run r from device memory.
 func (m *machine[T]) download(from *driver.Memory, r int) (model.Parameters, error) {
 	packed := make([]T, m.count)
 	if err := driver.CopyFrom(packed, from, r*m.count*m.size()); err != nil {
@@ -311,8 +310,8 @@ func (m *machine[T]) download(from *driver.Memory, r int) (model.Parameters, err
 	return p, nil
 }
 
-// each calls f for each element of p: its place on the device, its index in the
-// row-major values, and these.
+// each calls f for each element of p: at is its index on the device, k its index
+// in values, which are row-major.
 func (m *machine[T]) each(p model.Parameters, f func(at, k int, values []float64)) {
 	places := map[string]kernel.Placement{}
 	for _, pl := range m.layout {
@@ -323,18 +322,18 @@ func (m *machine[T]) each(p model.Parameters, f func(at, k int, values []float64
 		pl := places[weight]
 		for r := range l.Out {
 			for c := range l.In {
-				f(pl.Offset+r*pl.RowStride+c*pl.ColStride, r*l.In+c, l.Weight)
+				f(pl.At(r, c), r*l.In+c, l.Weight)
 			}
 		}
 		for k := range l.Bias {
 			pl := places[bias]
-			f(pl.Offset+k*pl.ColStride, k, l.Bias)
+			f(pl.At(0, k), k, l.Bias)
 		}
 	}
 }
 
-// step returns the program of a step with batch samples on the device.
-func (m *machine[T]) step(k key) (*loaded, error) {
+// step returns the program of a training step, on the device.
+func (m *machine[T]) step(k stepKey) (*loaded, error) {
 	if l := m.steps[k]; l != nil {
 		return l, nil
 	}
@@ -346,25 +345,18 @@ func (m *machine[T]) step(k key) (*loaded, error) {
 	if k.cost {
 		cost = p.Buffers[p.Outputs[1]].Name
 	}
-	blocks := m.replicas
 	o, info := m.options, m.device.Info()
 	info.Cooperative = m.grid
-	if k.gradient && (o.Mode == "dense" || o.Mode == "" && k.batch == 1) {
-		o.Mode = "block" // dense mode updates the parameters and nothing else
+	if k.gradient && (o.Mode == "fused" || o.Mode == "" && k.batch == 1) {
+		o.Mode = "block" // fused mode can only update the parameters themselves
 	}
-	im, slower, err := encodeStep(p, o, k.batch, info, cost, func(entry string) (int, error) {
-		f, err := m.function(entry)
-		if err != nil {
-			return 0, err
-		}
-		blocks, err = m.gridBlocks(f)
-		return blocks, err
-	})
+	im, slower, err := encodeStep(p, o, k.batch, info, cost, m.gridBlocks)
 	if err != nil {
 		return nil, err
 	}
-	if im.Options.Mode != kernel.Grid {
-		blocks = m.replicas
+	blocks := m.runs
+	if im.Options.Mode == kernel.Grid {
+		blocks = im.Options.Blocks
 	}
 	l, err := m.load(im, blocks)
 	if err != nil {
@@ -375,10 +367,14 @@ func (m *machine[T]) step(k key) (*loaded, error) {
 	return l, nil
 }
 
-// gridBlocks returns how many blocks of a grid launch are resident together: one
-// on each multiprocessor, since a barrier costs more the more there are.
-func (m *machine[T]) gridBlocks(f *driver.Function) (int, error) {
-	// How much shared memory the launch takes is not known yet; it is less.
+// gridBlocks returns the number of blocks of a grid launch: one on each
+// multiprocessor, because a barrier of more blocks takes longer.
+func (m *machine[T]) gridBlocks() (int, error) {
+	f, err := m.function(kernel.GridEntry)
+	if err != nil {
+		return 0, err
+	}
+	// The shared memory of the launch is not known yet, but it is less than this.
 	each, err := f.BlocksPerMultiprocessor(kernel.MaxThreads, m.device.Info().SharedStatic)
 	if err != nil {
 		return 0, err
@@ -409,7 +405,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	return err
 }
 
-// train makes a pass with each replica, and returns which failed.
+// train makes a pass with each run, and returns the runs that failed.
 func (m *machine[T]) train(ctx context.Context, passes []vm.Pass) (map[int]*vm.NonFiniteError, error) {
 	p := passes[0]
 	failed := map[int]*vm.NonFiniteError{}
@@ -441,18 +437,18 @@ func (m *machine[T]) train(ctx context.Context, passes []vm.Pass) (map[int]*vm.N
 		defer func() { _ = costs.Free() }()
 		a.Costs, a.CostStride = address(costs), uint64(p.Steps())
 	}
-	// Whole batches, and then the ragged last one.
+	// The whole mini-batches, then the ragged last one.
 	whole, ragged := p.Samples()/p.Batch, p.Samples()%p.Batch
 	for _, part := range []struct{ batch, steps, first int }{{p.Batch, whole, 0}, {ragged, 1, whole}} {
 		if part.batch == 0 || part.steps == 0 {
 			continue
 		}
-		l, err := m.step(key{batch: part.batch, cost: wanted})
+		l, err := m.step(stepKey{batch: part.batch, cost: wanted})
 		if err != nil {
 			return nil, err
 		}
 		a.Steps, a.FirstStep, a.Position = uint32(part.steps), uint64(part.first), uint64(part.first*p.Batch)
-		if err := m.run(ctx, l, set, a, failed, func(r, steps int) {
+		if err := m.launchSteps(ctx, l, set, a, failed, func(r, steps int) {
 			if report := passes[r].Progress; report != nil && steps > 0 {
 				report(part.first*p.Batch + steps*part.batch)
 			}
@@ -486,8 +482,8 @@ func ratesOf(passes []vm.Pass) []float64 {
 	return rates
 }
 
-// ordersOf returns the orders of all passes, one after the other; nil if they
-// all take the set as it is.
+// ordersOf returns the orders of all passes, one after the other; nil if all
+// passes use the order of the file.
 func ordersOf(passes []vm.Pass) []int32 {
 	if !slices.ContainsFunc(passes, func(p vm.Pass) bool { return p.Order != nil }) {
 		return nil
@@ -506,31 +502,31 @@ func ordersOf(passes []vm.Pass) []int32 {
 }
 
 const (
-	// pollSamples is the number of samples between two looks of a kernel at the
-	// stop word: some milliseconds.
+	// pollSamples is the number of samples after which a kernel reads the stop
+	// word again: a few milliseconds.
 	pollSamples = 2048
-	// watchEvery is the time between two looks at the device: a tenth of what a
-	// user may wait for Ctrl-C.
+	// watchEvery is the longest time between two reads of the status. It bounds
+	// how late Ctrl-C reaches the device.
 	watchEvery = 2 * time.Millisecond
 )
 
-// run launches training steps and waits for them. It reports the steps that
-// each replica has done to progress, adds to failed, and passes on the end of
-// ctx.
-func (m *machine[T]) run(ctx context.Context, l *loaded, set *resident, a kernel.Params, failed map[int]*vm.NonFiniteError, progress func(r, steps int)) error {
+// launchSteps launches training steps and waits for them. It reports the steps
+// done by each run to progress, adds the runs that fail to failed, and stops the
+// kernel when ctx is done.
+func (m *machine[T]) launchSteps(ctx context.Context, l *loaded, set *resident, a kernel.Params, failed map[int]*vm.NonFiniteError, progress func(r, steps int)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	const words = kernel.StatusSize / 4
-	status := driver.HostSlice[uint32](m.status, 0, m.replicas*words+1)
+	status := m.status.Words()
 	clear(status)
-	stop := &status[m.replicas*words]
+	stop := &status[m.runs*words]
 	a.Status = kernel.Address(m.status.Address())
-	a.Stop = a.Status + kernel.Address(m.replicas*kernel.StatusSize)
+	a.Stop = a.Status + kernel.Address(m.runs*kernel.StatusSize)
 	if err := m.launch(l, set, a, address(m.parameters)); err != nil {
 		return err
 	}
-	seen := make([]int, m.replicas)
+	seen := make([]int, m.runs)
 	for wait := 20 * time.Microsecond; ; wait = min(2*wait, watchEvery) {
 		idle, err := m.stream.Idle()
 		if err != nil {
@@ -565,7 +561,7 @@ func (m *machine[T]) run(ctx context.Context, l *loaded, set *resident, a kernel
 		case s.NonFinite == 0 && s.Stopped != 0:
 			stopped = true
 			if ctx.Err() == nil {
-				return fmt.Errorf("BUG: the kernel %s stopped after step %d of %d on its own", l.Entry, s.Step, a.Steps)
+				return fmt.Errorf("BUG: the kernel %s stopped after step %d of %d without being told to", l.Entry, s.Step, a.Steps)
 			}
 		}
 	}
@@ -575,7 +571,7 @@ func (m *machine[T]) run(ctx context.Context, l *loaded, set *resident, a kernel
 	return nil
 }
 
-// nonFinite names what of replica r is not finite after a step.
+// nonFinite names the tensor of run r that is not finite after a step.
 func (m *machine[T]) nonFinite(step, r int) (*vm.NonFiniteError, error) {
 	p, err := m.download(m.parameters, r)
 	if err != nil {
@@ -588,21 +584,19 @@ func (m *machine[T]) nonFinite(step, r int) (*vm.NonFiniteError, error) {
 	return &vm.NonFiniteError{Tensor: bad, Step: step}, nil
 }
 
-// launch starts a kernel on the machine's stream, with the parameters at an
-// address.
+// launch starts a kernel on the machine's stream. a has the fields of the
+// launch's argument that neither the image nor the machine nor the set knows.
 func (m *machine[T]) launch(l *loaded, set *resident, a kernel.Params, parameters kernel.Address) error {
-	// What the launch knows goes into what the image knows.
 	p := l.Params()
 	p.Code, p.Operands, p.Bytecode, p.Constants = address(l.code), address(l.operands), address(l.bytecode), address(l.constants)
 	p.Table, p.Parameters, p.Arena, p.Control = address(m.table), parameters, address(l.arena), address(l.control)
-	set.fill(&p)
+	if err := m.supply(&p, set, l.Image); err != nil {
+		return err
+	}
 	p.Update, p.Order, p.OrderStride, p.Rates = a.Update, a.Order, a.OrderStride, a.Rates
 	p.Costs, p.CostStride, p.Status, p.Stop = a.Costs, a.CostStride, a.Status, a.Stop
 	p.Predictions, p.SampleCosts, p.Confusion = a.Predictions, a.SampleCosts, a.Confusion
 	p.Position, p.End, p.FirstStep, p.Steps, p.PollEvery = a.Position, a.End, a.FirstStep, a.Steps, a.PollEvery
-	if err := set.supply(m, l.Image, &p); err != nil {
-		return err
-	}
 	blocks := l.blocks
 	if l.Options.Mode == kernel.Tiles {
 		blocks = min(blocks, int(p.Steps))
@@ -617,10 +611,11 @@ func (m *machine[T]) launch(l *loaded, set *resident, a kernel.Params, parameter
 		return l.function.Launch(driver.Launch{
 			Grid: blocks, Block: l.Options.Threads, Shared: l.SharedBytes,
 			Cooperative: l.Options.Mode == kernel.Grid, Stream: m.stream,
-		}, driver.Address(l.arguments.Address()))
+		}, l.arguments.Address())
 	})
 }
 
+// address returns the address of m; 0 if m is nil.
 func address(m *driver.Memory) kernel.Address {
 	if m == nil {
 		return 0
@@ -628,8 +623,8 @@ func address(m *driver.Memory) kernel.Address {
 	return kernel.Address(m.Address())
 }
 
-// Gradients implements vm.VM: the updates of a step go, with η = −1, to memory
-// that is zero, which then holds the gradients.
+// Gradients implements vm.VM. A step with η = −1 updates zeroed memory instead of
+// the parameters: the memory then holds the gradients.
 func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	cost, g, err := m.gradients(x, y)
 	if err != nil {
@@ -645,7 +640,7 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, e
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l, err := m.step(key{batch: batch, cost: true, gradient: true})
+	l, err := m.step(stepKey{batch: batch, cost: true, gradient: true})
 	if err != nil {
 		return 0, nil, err
 	}

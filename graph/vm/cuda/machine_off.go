@@ -9,7 +9,7 @@ import (
 	"trainer/graph/vm"
 )
 
-// New says why there is no CUDA machine in this build.
+// New returns an error that says why this build has no CUDA machine.
 func New(model.Network, vm.Compiler, Options) (vm.VM, error) {
 	return nil, fmt.Errorf("cuda: %w", Check())
 }

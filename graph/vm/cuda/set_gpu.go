@@ -12,17 +12,16 @@ import (
 	"trainer/graph/vm/cuda/kernel"
 )
 
-// resident is a set on the device: what the kernels ask for is brought there
-// when they first do.
+// resident is a set on the device. The fields are those of kernel.Params; pixels
+// is copied when a kernel first needs it.
 type resident struct {
-	set     *data.Set // nil for inputs that are no images
-	samples int
+	set *data.Set // nil for inputs that are not images
 
-	labels            *driver.Memory // u8
+	labels            *driver.Memory // u8[samples]
 	pixels            *driver.Memory // u8[samples][inputs]
-	start, index, row *driver.Memory // rows of the pixels that are not zero: u32, u16, u8
+	start, index, row *driver.Memory // sparse rows: u32[samples+1], u16[entries], u8[entries]
 
-	// For inputs that are no images, in the element type.
+	// For inputs that are not images, in the element type.
 	values, rowValues, targets *driver.Memory
 }
 
@@ -37,8 +36,8 @@ func (m *machine[T]) Load(set *data.Set) error {
 	return nil
 }
 
-// resident returns a set on the device. Its labels and the rows of its pixels
-// are brought there the first time, if there is room for all of it.
+// resident returns a set on the device. The first time, it copies the labels and
+// the sparse rows, if there is memory for all of them.
 func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	if err := vm.CheckSet(set, m.network); err != nil {
 		return nil, err
@@ -46,7 +45,7 @@ func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	if s := m.sets[set]; s != nil {
 		return s, nil
 	}
-	s := &resident{set: set, samples: set.Len()}
+	s := &resident{set: set}
 	start, index, value := rowsOf(set)
 	needed := int64(4*len(start) + 3*len(index) + len(set.Labels))
 	free, total, err := m.device.MemoryInfo()
@@ -55,7 +54,7 @@ func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	}
 	if needed > free {
 		return nil, &driver.MemoryError{What: set.Name, Device: m.device.Info().Name, Needed: needed, Free: free, Total: total,
-			Err: errors.New("asked before anything was copied")}
+			Err: errors.New("nothing was copied")}
 	}
 	if s.labels, err = upload(m.device, set.Name+": labels", set.Labels); err == nil {
 		if s.start, err = upload(m.device, set.Name+": row starts", start); err == nil {
@@ -71,8 +70,8 @@ func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	return s, nil
 }
 
-// rowsOf returns the pixels that are not zero: where each image's begin, their
-// indices, and their values.
+// rowsOf returns the sparse rows of a set: the non-zero pixels, by index and
+// value. Those of image i are start[i] to start[i+1]-1.
 func rowsOf(set *data.Set) (start []uint32, index []uint16, value []uint8) {
 	start = make([]uint32, 1, set.Len()+1)
 	for i := range set.Len() {
@@ -87,10 +86,10 @@ func rowsOf(set *data.Set) (start []uint32, index []uint16, value []uint8) {
 	return start, index, value
 }
 
-// inputs brings inputs, and targets if there are any, to the device.
+// inputs copies inputs, and targets unless y is nil, to the device.
 func (m *machine[T]) inputs(x, y []float64) (_ *resident, err error) {
 	in := m.network.Inputs()
-	s := &resident{samples: len(x) / in}
+	s := &resident{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.free())
@@ -131,32 +130,18 @@ func (m *machine[T]) inputs(x, y []float64) (_ *resident, err error) {
 	return s, err
 }
 
-// fill writes the addresses of what there is.
-func (s *resident) fill(p *kernel.Params) {
+// supply writes the addresses of a set to p. It first copies the pixels to the
+// device if the image needs them.
+func (m *machine[T]) supply(p *kernel.Params, s *resident, im *kernel.Image) error {
+	if im.NeedsPixels && s.set != nil && s.pixels == nil {
+		var err error
+		if s.pixels, err = upload(m.device, s.set.Name+": images", s.set.Pixels); err != nil {
+			return err
+		}
+	}
 	p.Labels, p.Pixels, p.Values, p.Targets = address(s.labels), address(s.pixels), address(s.values), address(s.targets)
 	p.RowStart, p.RowIndex, p.RowPixel, p.RowValue = address(s.start), address(s.index), address(s.row), address(s.rowValues)
-}
-
-// supplier is a machine of any element type.
-type supplier interface {
-	pixelsOf(set *data.Set) (*driver.Memory, error)
-}
-
-// supply brings the dense pixels to the device if the image wants them.
-func (s *resident) supply(m supplier, im *kernel.Image, p *kernel.Params) error {
-	if !im.NeedsDense || s.set == nil || s.pixels != nil {
-		return nil
-	}
-	var err error
-	if s.pixels, err = m.pixelsOf(s.set); err != nil {
-		return err
-	}
-	p.Pixels = address(s.pixels)
 	return nil
-}
-
-func (m *machine[T]) pixelsOf(set *data.Set) (*driver.Memory, error) {
-	return upload(m.device, set.Name+": images", set.Pixels)
 }
 
 func (s *resident) free() error {

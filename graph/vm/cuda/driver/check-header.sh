@@ -1,11 +1,10 @@
 #!/bin/sh
-# Proves that cuda.h of this folder agrees with NVIDIA's: every value, every
-# signature, the layout of every structure, and (for CUDA 12, for which
-# gorgonia.org/cu is written) which version a name means.
+# Compares cuda.h in this folder with NVIDIA's: every value, every signature, the
+# layout of every structure, and, for CUDA 12, the version that each name means.
 #
-#   check-header.sh                 fetches the headers of CUDA 12 and 13 with
-#                                   pip (a few MB), and needs the network
-#   check-header.sh FOLDER...       the headers in these folders
+#   check-header.sh                 compares with the headers of CUDA 12 and 13,
+#                                   which pip downloads (a few MB)
+#   check-header.sh FOLDER...       compares with the headers in these folders
 #
 # It needs a C compiler and, without folders, Python with pip.
 set -eu
@@ -22,9 +21,8 @@ if [ $# -eq 0 ]; then
 	done
 fi
 
-# Values and signatures. __CUDA_API_VERSION_INTERNAL makes NVIDIA's header
-# declare each version of a function by the name that the driver exports, and
-# no short names.
+# Values and signatures. With __CUDA_API_VERSION_INTERNAL, NVIDIA's header
+# declares each version of a function by its exported name, and no short names.
 cat >"$work/assert.c" <<'EOF'
 #define __CUDA_API_VERSION_INTERNAL
 #include <cuda.h>
@@ -38,8 +36,8 @@ cat >"$work/assert.c" <<'EOF'
 #include "cuda_functions.h"
 EOF
 
-# Layouts and scalar types: a program that prints them, built with each header.
-# The lists of types and fields come from our header's text.
+# Layouts and scalar types: a program that prints them is built with each header.
+# Its types and fields come from the text of our header.
 awk '
 	function type(t) { printf "\tprintf(\"%s: %%zu bytes, aligned to %%zu\\n\", sizeof(%s), _Alignof(%s));\n", t, t, t }
 	BEGIN { print "#include <cuda.h>\n#include <stddef.h>\n#include <stdio.h>\n#define FIELD(t, f) printf(#t \".\" #f \": %zu bytes at %zu\\n\", sizeof(((t *)0)->f), offsetof(t, f))\n#define IS(t, u) printf(#t \" is \" #u \": %d\\n\", __builtin_types_compatible_p(t, u))\nint main(void) {" }
@@ -55,7 +53,7 @@ awk '
 	END { print "\treturn 0;\n}" }
 ' "$here/cuda.h" >"$work/layout.c"
 
-# Versions of names.
+# The versions of names.
 {
 	printf '#include <cuda.h>\n#include <stdio.h>\n#define TEXT_(x) #x\n#define TEXT(x) TEXT_(x)\nint main(void) {\n'
 	sed -n 's/^#define \(cu[A-Za-z0-9]*\) \(cu[A-Za-z0-9_]*\)$/\tputs("\1 is " TEXT(\1));/p' "$here/cuda.h"
@@ -63,15 +61,15 @@ awk '
 } >"$work/names.c"
 
 cc=${CC:-cc}
-print() { # print PROGRAM HEADERS: what the program prints when built with them
+print() { # print PROGRAM HEADERS: builds the program with the headers and runs it
 	$cc -std=gnu11 -I"$2" -o "$work/$1" "$work/$1.c" && "$work/$1"
 }
 print layout "$here" >"$work/layout.ours"
 print names "$here" >"$work/names.ours"
 for folder; do
 	version=$(sed -n 's/^#define CUDA_VERSION *\([0-9]*\).*/\1/p' "$folder/cuda.h")
-	# cuda_enums.h and cuda_functions.h are ours, cuda.h must not be: hence a
-	# folder with links to the two alone, and NVIDIA's folder before it.
+	# Include our cuda_enums.h and cuda_functions.h, but NVIDIA's cuda.h: a folder
+	# has links to the first two, and NVIDIA's folder comes before it.
 	mkdir -p "$work/lists" && ln -sf "$here/cuda_enums.h" "$here/cuda_functions.h" "$work/lists/"
 	$cc -std=gnu11 -fsyntax-only -I"$folder" -I"$work/lists" "$work/assert.c"
 	print layout "$folder" >"$work/layout.theirs"

@@ -1,12 +1,11 @@
 // The part of the CUDA driver interface that gorgonia.org/cu v0.9.6 and this
-// package use, so that a build with CUDA needs Go and a C compiler and no CUDA
-// toolkit. It states facts of the interface, which is the same for CUDA 12 and
-// 13: names, values, layouts and signatures. check-header.sh proves them
-// against NVIDIA's own header.
+// package use. With it, a build with CUDA needs Go and a C compiler, but no CUDA
+// toolkit. It has names, values, layouts and signatures, which are the same in
+// CUDA 12 and 13. check-header.sh compares them with NVIDIA's header.
 //
-// Names that have versions mean what they mean in CUDA 12 (cuCtxCreate is
-// cuCtxCreate_v2 and so on), because cu is written for it; drivers for CUDA 13
-// still export them.
+// Names that have versions mean the same as in CUDA 12, for which cu is written:
+// cuCtxCreate is cuCtxCreate_v2, and so on. Drivers for CUDA 13 still export
+// them.
 #ifndef TRAINER_CUDA_H
 #define TRAINER_CUDA_H
 
@@ -20,7 +19,7 @@ typedef uint32_t cuuint32_t;
 typedef int CUdevice;
 typedef unsigned long long CUdeviceptr;
 
-// Handles. The driver alone knows what they point to.
+// Handles. Only the driver knows what they point to.
 typedef struct CUarray_st *CUarray;
 typedef struct CUctx_st *CUcontext;
 typedef struct CUevent_st *CUevent;
@@ -142,8 +141,8 @@ typedef struct CUDA_HOST_NODE_PARAMS_st {
 	void *userData;
 } CUDA_HOST_NODE_PARAMS;
 
-// The version that a name means. They come before the declarations, which
-// name the versions and so are not changed.
+// The versions of names. The declarations below use the versioned names, so these
+// macros do not change them.
 #define cuArray3DCreate cuArray3DCreate_v2
 #define cuArray3DGetDescriptor cuArray3DGetDescriptor_v2
 #define cuArrayCreate cuArrayCreate_v2

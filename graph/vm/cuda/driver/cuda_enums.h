@@ -1,9 +1,8 @@
-// The enumerations of the CUDA driver interface, with those of their values
-// that gorgonia.org/cu v0.9.6 and this package use. CU_ENUM(type, tag),
-// CU_VALUE(name, value) and CU_ENUM_END(type, tag) are defined by who includes
-// this list, and so is CU_RESULT(name, value), which is CU_VALUE for the
-// values of CUresult. No include guard: the list is meant to be included many
-// times.
+// The enumerations of the CUDA driver interface, with the values that
+// gorgonia.org/cu v0.9.6 and this package use. The file that includes this list
+// defines CU_ENUM(type, tag), CU_VALUE(name, value), CU_RESULT(name, value) for
+// the values of CUresult, and CU_ENUM_END(type, tag). The list has no include
+// guard, because it is included several times.
 
 CU_ENUM(CUmemAttach_flags, CUmemAttach_flags_enum)
 CU_VALUE(CU_MEM_ATTACH_GLOBAL, 1)

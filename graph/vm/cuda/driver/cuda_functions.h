@@ -1,9 +1,10 @@
 // The functions of the CUDA driver interface that gorgonia.org/cu v0.9.6 and
-// this package refer to, by the names that libcuda.so.1 exports (so with their
-// version's suffix), in alphabetical order. CU_FUNCTION(name, parameters) is
-// defined by who includes this list: cuda.h declares them, loader.c gives each
-// a slot, check-header.c compares them with NVIDIA's header. All return
-// CUresult. No include guard: the list is meant to be included many times.
+// this package refer to, in alphabetical order, by the names that libcuda.so.1
+// exports: with the suffix of the version. All return CUresult. The file that
+// includes this list defines CU_FUNCTION(name, parameters): cuda.h declares the
+// functions, loader.c gives each a slot, check-header.sh compares them with
+// NVIDIA's header. The list has no include guard, because it is included several
+// times.
 CU_FUNCTION(cuArray3DCreate_v2, (CUarray *, const CUDA_ARRAY3D_DESCRIPTOR *))
 CU_FUNCTION(cuArray3DGetDescriptor_v2, (CUDA_ARRAY3D_DESCRIPTOR *, CUarray))
 CU_FUNCTION(cuArrayCreate_v2, (CUarray *, const CUDA_ARRAY_DESCRIPTOR *))

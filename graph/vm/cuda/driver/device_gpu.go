@@ -12,15 +12,15 @@ import (
 	"gorgonia.org/cu"
 )
 
-// ErrClosed says that a device was used after its Close.
+// ErrClosed is the error of a call to a closed device.
 var ErrClosed = errors.New("the CUDA device is closed")
 
-// Device is an open device. See the package comment for threads.
+// Device is an open device. The package comment says how it uses threads.
 type Device struct {
 	info    Info
 	device  cu.Device
 	context cu.CUContext
-	thread  int // the thread's id
+	thread  int // id of the thread that owns the context
 
 	jobs chan job
 	quit chan struct{} // closed by Close
@@ -29,7 +29,7 @@ type Device struct {
 	closing  sync.Once
 	closeErr error
 
-	lost *Error // the first sticky error; used on the thread only
+	lost *Error // the first sticky error; only the thread uses it
 }
 
 type job struct {
@@ -37,7 +37,7 @@ type job struct {
 	result chan error
 }
 
-// Open opens a device and makes its primary context. Close it after use.
+// Open opens a device and retains its primary context. Close it after use.
 func Open(ordinal int) (*Device, error) {
 	if s := Status(); s.Err != nil {
 		return nil, s.Err
@@ -57,10 +57,10 @@ func Open(ordinal int) (*Device, error) {
 	return d, nil
 }
 
-// serve owns the thread from Open to Close.
+// serve owns the device's thread from Open to Close.
 func (d *Device) serve(ordinal int, opened chan<- error) {
-	// Never unlocked: the thread, with the context that is current on it, ends
-	// with the goroutine.
+	// The thread is never unlocked, so it ends with the goroutine, and its current
+	// context with it.
 	runtime.LockOSThread()
 	defer close(d.done)
 	d.thread = syscall.Gettid()
@@ -98,22 +98,18 @@ func (d *Device) open(ordinal int) error {
 		err = newError("cuCtxSetCurrent", what, codeOf(err))
 		return errors.Join(err, d.device.ReleasePrimaryCtx())
 	}
-	if d.info.Free, _, err = cu.MemInfo(); err != nil {
-		err = newError("cuMemGetInfo", what, codeOf(err))
-		return errors.Join(err, d.device.ReleasePrimaryCtx())
-	}
 	return nil
 }
 
-// Info describes the device as it was when it was opened.
+// Info describes the device.
 func (d *Device) Info() Info { return d.info }
 
-// Do runs f on the device's thread and returns its error. Inside f, methods of
-// the device and of what belongs to it run without a hand-over. f must return:
-// it must not end its goroutine (as testing.T.FailNow does), nor close the
+// Do runs f on the device's thread and returns its error. Inside f, the methods
+// of the device, its memory, streams and modules run directly. f must return: it
+// must not end its goroutine, as testing.T.FailNow does. It must not close the
 // device.
 func (d *Device) Do(f func() error) error {
-	// Only the goroutine that is locked to the thread can run on it.
+	// Only the goroutine of serve can run on the thread: it is locked to it.
 	if syscall.Gettid() == d.thread {
 		return f()
 	}
@@ -136,7 +132,8 @@ func (d *Device) call(f func() error) error {
 	})
 }
 
-// fail makes the error of a call, and notes a sticky one. On the thread only.
+// fail makes the error of a failed call. After a sticky one, the device is lost.
+// Only the thread may call it.
 func (d *Device) fail(call, what string, code int) error {
 	e := newError(call, what, code)
 	if sticky[code] && d.lost == nil {
@@ -145,7 +142,7 @@ func (d *Device) fail(call, what string, code int) error {
 	return e
 }
 
-// check is fail for an error of cu, or nil.
+// check returns nil for nil, otherwise fail for the error of cu.
 func (d *Device) check(call, what string, err error) error {
 	if err == nil {
 		return nil
@@ -153,7 +150,8 @@ func (d *Device) check(call, what string, err error) error {
 	return d.fail(call, what, codeOf(err))
 }
 
-// release gives something back, which a lost device has done already.
+// release frees something with f, unless the device is lost: then everything is
+// freed already.
 func (d *Device) release(f func() error) error {
 	return d.Do(func() error {
 		if d.lost == nil {
@@ -163,7 +161,7 @@ func (d *Device) release(f func() error) error {
 	})
 }
 
-// Close waits for the call that runs, gives the context back, and with it what
+// Close waits for the current call, releases the context, which frees all that
 // was not freed, and ends the thread. A second Close does nothing.
 func (d *Device) Close() error {
 	if syscall.Gettid() == d.thread {
@@ -174,13 +172,7 @@ func (d *Device) Close() error {
 	return d.closeErr
 }
 
-// Wait waits for all that was launched. Errors of kernels show here.
-func (d *Device) Wait() error {
-	return d.call(func() error { return d.check("cuCtxSynchronize", "", cu.Synchronize()) }) //nolint:misspell // cu's name
-}
-
-// MemoryInfo returns the bytes of device memory that are free and that there
-// are.
+// MemoryInfo returns the free and the total bytes of device memory.
 func (d *Device) MemoryInfo() (free, total int64, err error) {
 	err = d.call(func() error {
 		var err error

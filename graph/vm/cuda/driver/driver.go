@@ -1,56 +1,52 @@
-// Package driver is a thin layer over NVIDIA's CUDA driver, and the only
-// package with cgo or unsafe of the CUDA machine. It loads programs (PTX),
-// holds device memory, copies, launches and measures.
+// Package driver is a thin layer over NVIDIA's CUDA driver. It is the only
+// package of the CUDA machine that uses cgo or unsafe. It loads PTX, allocates
+// and copies device memory, and launches kernels.
 //
-// It is built with the tag gpu, on Linux for amd64 and arm64, with cgo and with
+// It is built with the tag gpu, on Linux for amd64 and arm64, with cgo, and with
 // this folder on the C include and library path: see the Makefile's target gpu.
-// No CUDA toolkit is needed: cuda.h is in this folder. Without the tag, Status
-// says how to get CUDA, and nothing else is there. (The tag is not called cuda
-// because that switches on Gorgonia's own CUDA files.)
+// The build needs no CUDA toolkit: cuda.h is in this folder. Without the tag,
+// the package has only Status and Devices, and their errors say how to get CUDA.
+// The tag is not named cuda because that name would also enable Gorgonia's own
+// CUDA files.
 //
-// The driver library is optional when the program runs. [Status] says whether
-// it is there and usable, and if not, why not and what to do.
+// The program starts without the driver library. [Status] says whether the
+// driver can be used, and if not, why not and what to do.
 //
 // # Threads
 //
-// Open starts one goroutine, locked to its operating system's thread, on which
-// the device's context is current and on which all calls for the device are
-// made. Methods may be called from any goroutine, one after the other or at the
-// same time; each is handed to that thread. A hand-over costs some
-// microseconds: to make many calls together, use [Device.Do], inside which
-// methods run directly.
+// Open starts one goroutine, locked to its operating system thread. The device's
+// context is current on that thread, and all calls for the device run on it.
+// Methods may be called from any goroutine, also concurrently; each call is sent
+// to that thread, which takes some microseconds. To make many calls together,
+// use [Device.Do]: inside it, methods run directly.
 //
 // # Memory
 //
-// Nothing is freed by the garbage collector: what has a Free or Close method
-// must be given back with it, at the latest before the Device is closed.
-// Offsets and sizes are in bytes, and all copies are checked against the size
-// of the memory.
+// The garbage collector frees nothing here. Whatever has a Free or Close method
+// must be freed or closed before the Device is closed. Offsets and sizes are in
+// bytes. Every copy is checked against the size of the memory.
 //
 // # Errors
 //
-// Errors of the driver are of type *[Error]. After a sticky one ([IsSticky]) the
-// device is lost for this process: every further call returns that same error.
+// Errors of the driver are of type *[Error]. After a sticky error, such as a
+// fault of a kernel, the device is lost for this process: every further call
+// returns the same error.
 package driver
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
 
-// State says whether CUDA can be used.
+// State says whether CUDA can be used: Err is nil, or says why not.
 type State struct {
-	Built   bool // built with CUDA (tag gpu)
+	Built   bool // the program was built with CUDA (tag gpu)
 	Version int  // the newest CUDA that the driver supports, 1000·major + 10·minor; 0: unknown
-	Devices int  // devices found
+	Devices int  // number of devices
 	Err     error
 }
 
-// Ready says whether there is a driver and a device.
-func (s State) Ready() bool { return s.Err == nil }
-
-// String is the state in one line.
+// String describes the state in one line.
 func (s State) String() string {
 	if s.Err != nil {
 		return s.Err.Error()
@@ -62,9 +58,9 @@ func (s State) String() string {
 	return fmt.Sprintf("driver for CUDA %s, %s", FormatVersion(s.Version), devices)
 }
 
-// Require returns nil when CUDA is usable and the driver supports the CUDA
-// version, say 12040 for CUDA 12.4. PTX made by the compiler of a CUDA version
-// needs a driver for that version or a later one.
+// Require returns nil if CUDA can be used and the driver supports a version of
+// CUDA, such as 12040 for CUDA 12.4. PTX from the compiler of a version needs a
+// driver for that version or a later one.
 func (s State) Require(version int) error {
 	if s.Err != nil {
 		return s.Err
@@ -83,11 +79,11 @@ func tooOld(have, want int) error {
 	return fmt.Errorf("the NVIDIA driver supports CUDA up to %s, and this program needs %s: install a newer driver%s", FormatVersion(have), FormatVersion(want), branch)
 }
 
-// FormatVersion writes a CUDA version as it is spoken of: 12040 is 12.4.
+// FormatVersion returns a CUDA version in its usual form: 12.4 for 12040.
 func FormatVersion(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
 
-// driverBranch is the branch of Linux drivers that brought support for a CUDA
-// version, from table 3 of NVIDIA's CUDA release notes.
+// driverBranch returns the first branch of Linux drivers that supports a CUDA
+// version, from table 3 of NVIDIA's CUDA release notes; "" if it is not listed.
 func driverBranch(version int) string {
 	return map[int]string{
 		11000: "450", 11010: "455", 11020: "460", 11030: "465", 11040: "470",
@@ -102,25 +98,20 @@ func driverBranch(version int) string {
 type Info struct {
 	Ordinal         int
 	Name            string
-	Memory          int64 // bytes in all
-	Free            int64 // bytes free now; -1: not known, because the device has not been opened
+	Memory          int64 // bytes
 	Major, Minor    int   // compute capability
 	Multiprocessors int
-	SharedPerBlock  int // bytes of shared memory that a block can ask for, at most (opt-in)
-	SharedStatic    int // bytes of shared memory that a block has without asking
-	ThreadsPerBlock int // at most
-	RegistersPerSM  int
-	ClockKHz        int // the multiprocessors' peak
-	MemoryClockKHz  int
-	L2              int  // bytes of second-level cache
-	Cooperative     bool // grid-wide barriers (cooperative launch)
-	WatchdogEnabled bool // long kernels are killed, because a display is attached
+	SharedPerBlock  int  // most bytes of shared memory that a block can be allowed (opt-in)
+	SharedStatic    int  // most bytes of shared memory of a block by default
+	ThreadsPerBlock int  // most threads of a block
+	ClockKHz        int  // peak clock of the multiprocessors
+	Cooperative     bool // cooperative launches, for grid-wide barriers
 }
 
-// Capability is the compute capability as nvcc writes it: 90 for 9.0.
+// Capability returns the compute capability as nvcc writes it: 90 for 9.0.
 func (i Info) Capability() int { return 10*i.Major + i.Minor }
 
-// String is the device in one line.
+// String describes the device in one line.
 func (i Info) String() string {
 	return fmt.Sprintf("%d: %s, compute capability %d.%d, %.1f GiB, %d multiprocessors at %d MHz, %d KiB of shared memory a block",
 		i.Ordinal, i.Name, i.Major, i.Minor, float64(i.Memory)/(1<<30), i.Multiprocessors, i.ClockKHz/1000, i.SharedPerBlock/1024)
@@ -129,12 +120,12 @@ func (i Info) String() string {
 // Error is a failed call of the driver.
 type Error struct {
 	Call string // "cuMemAlloc"
-	What string // what it was for, "training images"; may be empty
+	What string // its purpose, such as "training images"; may be empty
 	Code int    // the CUresult
 	Name string // "CUDA_ERROR_OUT_OF_MEMORY"
 	Text string // the driver's description; may be empty
 	Hint string // what to do; may be empty
-	Log  string // the compiler's messages, for PTX that does not load
+	Log  string // the compiler's messages, if PTX does not load
 }
 
 func (e *Error) Error() string {
@@ -156,14 +147,14 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// MemoryError says that a device's memory did not suffice. Its Unwrap is the
-// driver's error.
+// MemoryError is the error of an allocation for which the device has too little
+// memory. Its Unwrap is the driver's error.
 type MemoryError struct {
-	What   string // what the memory was for
+	What   string // purpose of the memory
 	Device string
-	Needed int64 // bytes asked for
-	Free   int64 // bytes that were free
-	Total  int64 // bytes of the device
+	Needed int64 // bytes
+	Free   int64
+	Total  int64
 	Err    error
 }
 
@@ -184,10 +175,9 @@ func formatBytes(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// sticky are the results after which the driver answers every further call of
-// the process with the same error (NVIDIA's description of CUresult: "the
-// process must be terminated and relaunched"), and those that end the context
-// in other ways.
+// sticky has the results after which every further call of the process fails
+// (NVIDIA's description of CUresult: "the process must be terminated and
+// relaunched"), and those that end the context in other ways.
 var sticky = map[int]bool{
 	214: true, // ECC_UNCORRECTABLE
 	220: true, // NVLINK_UNCORRECTABLE
@@ -203,11 +193,4 @@ var sticky = map[int]bool{
 	718: true, // INVALID_PC
 	719: true, // LAUNCH_FAILED
 	721: true, // TENSOR_MEMORY_LEAK
-}
-
-// IsSticky says whether err leaves the device unusable for this process:
-// nothing is to be retried.
-func IsSticky(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && sticky[e.Code]
 }

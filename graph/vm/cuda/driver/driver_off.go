@@ -4,11 +4,11 @@ package driver
 
 import "errors"
 
-// ErrNotBuilt says that the program was built without CUDA.
-var ErrNotBuilt = errors.New("built without CUDA: rebuild with `make gpu` (go build -tags gpu, with cgo, on Linux for amd64 or arm64)")
+// errNotBuilt is the error of a program built without CUDA.
+var errNotBuilt = errors.New("built without CUDA: rebuild with `make gpu` (go build -tags gpu, with cgo, on Linux for amd64 or arm64)")
 
 // Status says that the program was built without CUDA.
-func Status() State { return State{Err: ErrNotBuilt} }
+func Status() State { return State{Err: errNotBuilt} }
 
-// Devices returns ErrNotBuilt.
-func Devices() ([]Info, error) { return nil, ErrNotBuilt }
+// Devices returns an error: the program was built without CUDA.
+func Devices() ([]Info, error) { return nil, errNotBuilt }

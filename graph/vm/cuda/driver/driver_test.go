@@ -2,7 +2,6 @@ package driver
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -38,18 +37,6 @@ func TestErrorText(t *testing.T) {
 		if !strings.Contains(m.Error(), part) {
 			t.Errorf("%q lacks %q", m, part)
 		}
-	}
-}
-
-func TestIsSticky(t *testing.T) {
-	for code, want := range map[int]bool{2: false, 100: false, 218: false, 600: false, 701: false, 720: false, 700: true, 716: true, 719: true, 214: true} {
-		err := fmt.Errorf("epoch 3: %w", &Error{Code: code})
-		if IsSticky(err) != want {
-			t.Errorf("IsSticky of %d is %v", code, !want)
-		}
-	}
-	if IsSticky(nil) || IsSticky(errors.New("719")) {
-		t.Error("an error of another type is sticky")
 	}
 }
 

@@ -2,7 +2,7 @@
 
 package driver
 
-// Codes of CUresult that the Go side decides by.
+// The values of CUresult that this package treats specially.
 const (
 	codeSuccess        = 0
 	codeOutOfMemory    = 2
@@ -21,27 +21,27 @@ const (
 	codeUnknown        = 999
 )
 
-// hint says what to do about a result code.
+// hint returns what to do about a result code, or "".
 func hint(code int) string {
 	switch code {
 	case codeNoDevice:
 		return "there is no NVIDIA GPU, or it is hidden (CUDA_VISIBLE_DEVICES, a container without --gpus)"
 	case codeUnavailable:
-		return "another program has the device to itself (compute mode exclusive)"
+		return "another program uses the device exclusively (compute mode exclusive)"
 	case codeInvalidDevice:
-		return "there is no device of that number: see `trainer devices`"
+		return "there is no device with that number: see `trainer devices`"
 	case codeNoBinary, codeUnsupportedPTX:
 		return "the driver is too old for this program: install a newer NVIDIA driver"
 	case codeNotSupported:
-		return "the driver or the device is too old for this: install a newer NVIDIA driver"
+		return "the driver or the device is too old: install a newer NVIDIA driver"
 	case codeTooManyBlocks:
-		return "the device does not hold the whole grid at once"
+		return "the device cannot hold the whole grid at once"
 	case codeSystemNotReady:
 		return "the GPU is still starting, or the NVIDIA fabric manager is not running"
 	case codeDriverMismatch:
-		return "the driver was updated while it was loaded: restart the computer"
+		return "the driver was updated while it was running: restart the computer"
 	case codeUnknown:
-		return "the driver's kernel module may be missing or just updated: try nvidia-smi, and restart the computer"
+		return "the driver's kernel module may be missing, or it was just updated: try nvidia-smi, then restart the computer"
 	}
 	if sticky[code] {
 		return "the device cannot be used again by this process"

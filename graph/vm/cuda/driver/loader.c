@@ -1,20 +1,20 @@
 //go:build gpu && cgo && linux && (amd64 || arm64)
 
-// The driver loader makes NVIDIA's driver optional. gorgonia.org/cu is linked
-// to libcuda.so.1, so a program with it would not start where there is no
-// driver, and cu's init ends the process where there is no device. Hence this
-// file defines all functions of the driver that the program refers to. Each is
-// a jump through a slot of a table; libcuda.a, an archive with nothing in it,
-// stands in for the library that cu asks the linker for. cuInit, which cu's init
-// calls, does nothing and answers success. loader_open opens libcuda.so.1, if
-// it is there, and fills the slots: a run that does not use CUDA does not wait
-// for the driver.
+// The loader makes NVIDIA's driver optional. gorgonia.org/cu links to
+// libcuda.so.1, so a program that uses it does not start without a driver. And
+// the init function of cu ends the process if there is no device. Therefore this
+// file defines every function of the driver that the program refers to. Each is
+// a jump through a slot of a table. libcuda.a, an empty archive, replaces the
+// library that cu asks the linker for. cuInit, which the init function of cu
+// calls, does nothing and returns success. loader_open opens libcuda.so.1 and
+// fills the slots, so a program that does not use CUDA does not wait for the
+// driver.
 //
-// Until then, and where there is no driver or no device, every function
-// answers CUDA_ERROR_NO_DEVICE. A function that an old driver lacks answers
+// Before that, and without a driver or a device, every function returns
+// CUDA_ERROR_NO_DEVICE. A function that is missing from an old driver returns
 // CUDA_ERROR_NOT_SUPPORTED.
 //
-// The symbols are hidden: the driver's own libraries do not see them.
+// The symbols are hidden, so the driver's own libraries do not see them.
 #define _GNU_SOURCE
 #include "loader.h"
 #include <dlfcn.h>
@@ -44,9 +44,9 @@ HIDDEN __attribute__((used)) void *loader_slots[FUNCTIONS] = {
 #undef CU_FUNCTION
 };
 
-// A function is one jump, which leaves argument registers and stack as they
-// are, so that the loader need not know the signature. %c0 is the byte offset
-// of the function's slot.
+// Each function is one jump. It does not change the argument registers or the
+// stack, so the loader needs no signatures. %c0 is the byte offset of the
+// function's slot.
 #if defined(__x86_64__)
 #define JUMP "jmp *loader_slots+%c0(%%rip)\n"
 #elif defined(__aarch64__)
@@ -67,9 +67,9 @@ HIDDEN __attribute__((used)) void *loader_slots[FUNCTIONS] = {
 	        ".size " symbol ", .-" symbol "\n"                            \
 	        ".popsection" ::"i"(INDEX_##name * sizeof(void *)));
 
-// Never called: a function body is where assembly may have operands. cuInit is
-// in the list too, and is defined below; its jump is never taken and gets
-// another name.
+// define_all is never called. It exists because assembly can have operands only
+// inside a function. cuInit is in the list, but is defined below: its jump gets
+// another name and is not used.
 __attribute__((used, noinline)) static void define_all(void) {
 #define cuInit loader_unused
 #define INDEX_loader_unused INDEX_cuInit

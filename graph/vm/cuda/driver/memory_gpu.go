@@ -13,7 +13,7 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Memory is a piece of device memory.
+// Memory is an allocation of device memory.
 type Memory struct {
 	d    *Device
 	what string
@@ -21,9 +21,9 @@ type Memory struct {
 	size int
 }
 
-// Alloc allocates device memory, aligned to 256 bytes, with undefined
-// contents. what names it in errors. Where there is too little, the error is a
-// *[MemoryError].
+// Alloc allocates size bytes of device memory, aligned to 256 bytes. The
+// contents are undefined. what is its name in errors. If there is too little
+// memory, the error is a *[MemoryError].
 func (d *Device) Alloc(what string, size int) (*Memory, error) {
 	if size < 1 {
 		return nil, fmt.Errorf("%s: %d bytes of device memory: want 1 or more", what, size)
@@ -48,13 +48,10 @@ func (d *Device) Alloc(what string, size int) (*Memory, error) {
 	return m, nil
 }
 
-// Address is the memory's address on the device.
+// Address returns the memory's address on the device.
 func (m *Memory) Address() uint64 { return uint64(m.ptr) }
 
-// Size is the number of bytes.
-func (m *Memory) Size() int { return m.size }
-
-// Free gives the memory back. A second Free does nothing.
+// Free frees the memory. A second Free does nothing.
 func (m *Memory) Free() error {
 	if m == nil || m.ptr == 0 {
 		return nil
@@ -74,7 +71,7 @@ func (m *Memory) Clear() error {
 	})
 }
 
-// inside reports how n bytes from offset are not within the memory.
+// inside returns an error unless n bytes from offset are within the memory.
 func (m *Memory) inside(offset, n int) error {
 	if m.ptr == 0 {
 		return fmt.Errorf("%s: the device memory was freed", m.what)
@@ -82,6 +79,7 @@ func (m *Memory) inside(offset, n int) error {
 	return within(m.what, m.size, offset, n)
 }
 
+// within returns an error unless n bytes from offset are within size bytes.
 func within(what string, size, offset, n int) error {
 	if offset < 0 || n < 0 || offset > size || n > size-offset {
 		return fmt.Errorf("%s: %d bytes at %d, in memory of %d", what, n, offset, size)
@@ -89,13 +87,13 @@ func within(what string, size, offset, n int) error {
 	return nil
 }
 
-// Scalar is an element that host and device share.
+// Scalar is the type of an element that can be copied to and from the device.
 type Scalar interface {
 	~int8 | ~uint8 | ~int16 | ~uint16 | ~int32 | ~uint32 | ~int64 | ~uint64 | ~float32 | ~float64
 }
 
-// CopyTo copies src to the memory, from a byte offset on. It returns when src
-// may be changed again.
+// CopyTo copies src to the memory at a byte offset. When it returns, src may be
+// changed.
 func CopyTo[T Scalar](m *Memory, offset int, src []T) error {
 	return m.d.call(func() error {
 		n := len(src) * int(unsafe.Sizeof(*new(T)))
@@ -106,8 +104,8 @@ func CopyTo[T Scalar](m *Memory, offset int, src []T) error {
 	})
 }
 
-// CopyFrom fills dst from the memory, from a byte offset on, after all that was
-// launched before on the default stream and on streams of NewStream.
+// CopyFrom fills dst from the memory at a byte offset. It first waits for all
+// streams.
 func CopyFrom[T Scalar](dst []T, m *Memory, offset int) error {
 	return m.d.call(func() error {
 		n := len(dst) * int(unsafe.Sizeof(*new(T)))
@@ -131,9 +129,9 @@ func (m *Memory) Copy(offset int, from *Memory, fromOffset, n int) error {
 	})
 }
 
-// Host is page-locked host memory that the device sees too, at Address. A
-// running kernel and the host can talk through it: use sync/atomic on the host,
-// and volatile accesses with __threadfence_system on the device.
+// Host is page-locked host memory that the device can access too, at Address. A
+// running kernel and the host can communicate through it, with sync/atomic on
+// the host and volatile accesses on the device.
 type Host struct {
 	d       *Device
 	what    string
@@ -142,14 +140,15 @@ type Host struct {
 	size    int
 }
 
-// AllocHost allocates page-locked host memory, set to zero.
+// AllocHost allocates size bytes of page-locked host memory, set to zero. what
+// is its name in errors.
 func (d *Device) AllocHost(what string, size int) (*Host, error) {
 	if size < 1 {
 		return nil, fmt.Errorf("%s: %d bytes of page-locked memory: want 1 or more", what, size)
 	}
 	h := &Host{d: d, what: what, size: size}
 	err := d.call(func() error {
-		// cu has neither cuMemHostAlloc nor cuMemHostGetDevicePointer.
+		// cu does not have cuMemHostAlloc and cuMemHostGetDevicePointer.
 		const flags = C.CU_MEMHOSTALLOC_PORTABLE | C.CU_MEMHOSTALLOC_DEVICEMAP
 		var ptr unsafe.Pointer
 		to := &ptr
@@ -175,23 +174,13 @@ func (d *Device) AllocHost(what string, size int) (*Host, error) {
 	return h, nil
 }
 
-// Address is the memory's address on the device.
+// Address returns the memory's address on the device.
 func (h *Host) Address() uint64 { return h.address }
 
-// Size is the number of bytes.
-func (h *Host) Size() int { return h.size }
+// Words returns the memory as 32-bit words. They must not be used after Free.
+func (h *Host) Words() []uint32 { return unsafe.Slice((*uint32)(h.ptr), h.size/4) }
 
-// HostSlice is the memory as a slice of n elements from a byte offset on. It
-// must not be used after Free. It panics where it does not fit.
-func HostSlice[T Scalar](h *Host, offset, n int) []T {
-	size := int(unsafe.Sizeof(*new(T)))
-	if h.ptr == nil || offset%size != 0 || within(h.what, h.size, offset, n*size) != nil {
-		panic(fmt.Sprintf("BUG: %s: %d elements of %d bytes at %d, in memory of %d", h.what, n, size, offset, h.size))
-	}
-	return unsafe.Slice((*T)(unsafe.Add(h.ptr, offset)), n)
-}
-
-// Free gives the memory back. A second Free does nothing.
+// Free frees the memory. A second Free does nothing.
 func (h *Host) Free() error {
 	if h == nil || h.ptr == nil {
 		return nil

@@ -17,12 +17,12 @@ import (
 	"gorgonia.org/cu"
 )
 
-// open opens the driver when it is first asked for: that takes a fraction of a
-// second where there is a GPU.
+// open opens the driver on the first call. With a GPU, that takes a fraction of
+// a second.
 var open = sync.OnceValue(func() int { return int(C.loader_open()) })
 
-// Status says whether there is a driver and a device. The first call starts
-// the driver.
+// Status says whether there is a driver and a device. The first call starts the
+// driver.
 func Status() State {
 	r := open()
 	s := State{Built: true, Version: int(C.loader_version())}
@@ -49,7 +49,7 @@ func Status() State {
 	return s
 }
 
-// Devices describes the devices, in the driver's order.
+// Devices describes the devices, in the order of the driver.
 func Devices() ([]Info, error) {
 	s := Status()
 	if s.Err != nil {
@@ -69,7 +69,7 @@ func Devices() ([]Info, error) {
 }
 
 func describe(ordinal int, d cu.Device) (Info, error) {
-	info := Info{Ordinal: ordinal, Free: -1}
+	info := Info{Ordinal: ordinal}
 	what := fmt.Sprintf("device %d", ordinal)
 	var err error
 	if info.Name, err = d.Name(); err != nil {
@@ -78,7 +78,7 @@ func describe(ordinal int, d cu.Device) (Info, error) {
 	if info.Memory, err = d.TotalMem(); err != nil {
 		return info, newError("cuDeviceTotalMem", what, codeOf(err))
 	}
-	var cooperative, watchdog int
+	var cooperative int
 	for _, a := range []struct {
 		attribute cu.DeviceAttribute
 		value     *int
@@ -86,28 +86,23 @@ func describe(ordinal int, d cu.Device) (Info, error) {
 		{cu.ComputeCapabilityMajor, &info.Major},
 		{cu.ComputeCapabilityMinor, &info.Minor},
 		{cu.MultiprocessorCount, &info.Multiprocessors},
-		// cu has no names for these two.
+		// cu does not have names for these two.
 		{C.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, &info.SharedPerBlock},
 		{C.CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH, &cooperative},
 		{cu.MaxSharedMemoryPerBlock, &info.SharedStatic},
 		{cu.MaxThreadsPerBlock, &info.ThreadsPerBlock},
-		{cu.MaxRegistersPerMultiprocessor, &info.RegistersPerSM},
 		{cu.ClockRate, &info.ClockKHz},
-		{cu.MemoryClockRate, &info.MemoryClockKHz},
-		{cu.L2CacheSize, &info.L2},
-		{cu.KernelExecTimeout, &watchdog},
 	} {
 		if *a.value, err = d.Attribute(a.attribute); err != nil {
 			return info, newError("cuDeviceGetAttribute", fmt.Sprintf("%s, attribute %d", what, a.attribute), codeOf(err))
 		}
 	}
 	info.Cooperative = cooperative != 0
-	info.WatchdogEnabled = watchdog != 0
 	return info, nil
 }
 
-// codeOf is the CUresult of an error of cu, whose type is an unexported
-// integer.
+// codeOf returns the CUresult of an error of cu. Its type is an unexported
+// integer type.
 func codeOf(err error) int {
 	if v := reflect.ValueOf(err); v.CanInt() {
 		return int(v.Int())
@@ -115,8 +110,8 @@ func codeOf(err error) int {
 	return codeUnknown
 }
 
-// newError describes a result code. The words come from the driver: cu has its
-// own spelling of some names, and no descriptions.
+// newError makes the error of a result code. The name and the text come from the
+// driver, because cu spells some names differently and has no texts.
 func newError(call, what string, code int) *Error {
 	e := &Error{Call: call, What: what, Code: code, Hint: hint(code)}
 	var name, text *C.char

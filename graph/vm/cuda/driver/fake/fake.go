@@ -1,8 +1,8 @@
-// Package fake runs tests on a CUDA driver that needs no GPU: libcuda.c of this
-// folder, whose first comment describes its settings and how kernels are given
-// to it.
+// Package fake runs tests on a CUDA driver that needs no GPU. The driver is
+// libcuda.c in this folder. Its first comment describes its settings and how it
+// finds kernels.
 //
-// A test binary of the tag gpu uses it so:
+// A test binary with the tag gpu uses it like this:
 //
 //	func TestMain(m *testing.M) { os.Exit(fake.Main(m)) }
 //
@@ -12,8 +12,8 @@
 //		…
 //	}
 //
-// It needs gcc (g++ for C++ sources). Where it is missing, tests that require
-// the fake driver are skipped.
+// It needs gcc, and g++ for C++ sources. Without it, tests that require the fake
+// driver are skipped.
 package fake
 
 import (
@@ -28,12 +28,13 @@ import (
 	"testing"
 )
 
-// The variable that says, in the second process, where the fake driver is.
+// running is the environment variable with the folder of the fake driver, in the
+// second process.
 const running = "CUDA_FAKE_DRIVER"
 
 // Main builds the fake driver, runs the test binary again with it, and returns
-// the exit code. The driver's place has to be known when a process starts,
-// hence the second process.
+// its exit code. The second process is needed because LD_LIBRARY_PATH must be
+// set when a process starts.
 func Main(m *testing.M) int {
 	if os.Getenv(running) != "" {
 		return m.Run()
@@ -71,13 +72,13 @@ func Main(m *testing.M) int {
 	return 2
 }
 
-// Require skips the test where there is no fake driver.
+// Require skips the test if there is no fake driver.
 func Require(t testing.TB) {
 	t.Helper()
 	if os.Getenv(running) == "" {
-		t.Skip("NOT TESTED: no fake CUDA driver: it needs gcc, and fake.Main in TestMain")
+		t.Skip("NOT TESTED: there is no fake CUDA driver: it needs gcc, and fake.Main in TestMain")
 	}
-	// So that go test's cache knows the files.
+	// Stat the files, so that the cache of go test depends on them.
 	for _, f := range []string{"libcuda.c", "../cuda.h", "../cuda_enums.h"} {
 		if _, err := os.Stat(filepath.Join(folder(), f)); err != nil {
 			t.Fatal(err)
@@ -85,14 +86,13 @@ func Require(t testing.TB) {
 	}
 }
 
-// Build builds the fake libcuda.so.1 into a folder.
+// Build builds the fake libcuda.so.1 in a folder.
 func Build(dir string) error {
 	return compile(filepath.Join(dir, "libcuda.so.1"), filepath.Join(folder(), "libcuda.c"))
 }
 
-// Compile builds a shared object from C or C++ sources, with further arguments
-// for the compiler (those that begin with "-") among them, and returns its
-// path.
+// Compile builds a shared object from C or C++ sources and returns its path.
+// Arguments that begin with "-" go to the compiler.
 func Compile(t testing.TB, arguments ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "kernels.so")
@@ -130,7 +130,7 @@ func compile(output string, arguments ...string) error {
 	return nil
 }
 
-// folder is where this file is.
+// folder returns the folder of this file.
 func folder() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(file)

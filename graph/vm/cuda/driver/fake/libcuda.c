@@ -1,50 +1,44 @@
 //go:build ignore
 
-// A driver without a GPU, for tests: built as libcuda.so.1 by the tests and
-// found through LD_LIBRARY_PATH (see package fake).
+// A CUDA driver without a GPU, for tests. The tests build it as libcuda.so.1;
+// the program finds it through LD_LIBRARY_PATH (see package fake).
 //
-// Device memory is host memory. A kernel is a host function, from a shared
-// object that CUDA_FAKE_KERNELS names: the kernel NAME is the function
+// Device memory is host memory. A kernel is a host function in a shared object
+// that CUDA_FAKE_KERNELS names: the kernel NAME is the function
 //
 //	extern "C" void NAME_host(void **params, unsigned gridX, unsigned blockX, unsigned sharedBytes);
 //
-// which runs the whole grid and returns. params is the array that the launch
-// got: params[i] points to argument i, in a slot of eight bytes, device pointers
-// being plain pointers. sharedBytes is the dynamic shared memory. If the object
-// also has
+// It runs the whole grid and returns. params[0] points to the kernel's argument:
+// it has one, of eight bytes. An address in device memory is a pointer.
+// sharedBytes is the dynamic shared memory. A launch copies the argument and
+// returns; the kernel runs on the thread of its stream, as on a device. Without
+// CUDA_FAKE_KERNELS every name is a kernel that does nothing.
 //
-//	extern "C" const unsigned NAME_params;
+// NAME_static_shared (const unsigned) is the static shared memory of the kernel,
+// by default 0. NAME_max_threads is the most threads of a block, by default 1024.
 //
-// the number of arguments, or if CUDA_FAKE_ARGUMENTS gives it for all, then the
-// launch copies the arguments and the kernel runs on a thread of its stream
-// while the launch returns, as on a device; otherwise it runs inside the launch
-// call. Without CUDA_FAKE_KERNELS every name is a kernel that does nothing.
+// The settings are environment variables. They are read at each call, so they
+// must not change while another thread makes a call.
 //
-// NAME_static_shared (const unsigned) is the static shared memory, 0 if absent,
-// and NAME_max_threads the most threads a block can have, 1024 if absent.
-//
-// Settings, environment variables which are read at each call (so change none
-// while another thread calls):
-//
-//	CUDA_FAKE_INIT      what cuInit answers (0)
+//	CUDA_FAKE_INIT      the result of cuInit (0)
 //	CUDA_FAKE_VERSION   the driver's version (13000)
 //	CUDA_FAKE_DEVICES   the number of devices (1)
 //	CUDA_FAKE_MEMORY    bytes of each device (1 GiB)
 //	CUDA_FAKE_ATTRIBUTES
-//	                    "97=101376 16=4": device attributes by number
-//	CUDA_FAKE_ARGUMENTS the number of arguments of kernels that do not tell
-//	CUDA_FAKE_FAIL      "cuMemAlloc_v2=2 kernel=719": calls that fail, by their
-//	                    exported name, and with what; kernel is the execution of
-//	                    a kernel. Errors that a real driver cannot recover from
-//	                    are answered by every later call too.
-//	CUDA_FAKE_JIT_LOG   the compiler's error log when cuModuleLoadDataEx fails
-//	CUDA_FAKE_LOG       a file to which each call is appended, a line each
+//	                    device attributes by number: "97=101376 16=4"
+//	CUDA_FAKE_FAIL      calls that fail, by exported name, and their results:
+//	                    "cuMemAlloc_v2=2 kernel=719"; kernel is the execution of
+//	                    a kernel. After an error from which a real driver cannot
+//	                    recover, every later call returns it too.
+//	CUDA_FAKE_JIT_LOG   the compiler's error log if cuModuleLoadDataEx fails
+//	CUDA_FAKE_LOG       a file that gets a line for each call
 //
-// It answers CUDA_ERROR_INVALID_VALUE (1) where a driver would: addresses
-// outside of allocations, blocks of more than 1024 threads, more than 48 KiB of
-// dynamic shared memory without cuFuncSetAttribute; CUDA_ERROR_INVALID_CONTEXT
-// (201) on a thread without a current context; 720 for a cooperative grid that
-// does not fit. What is not defined here, the program finds missing.
+// A call returns CUDA_ERROR_INVALID_VALUE (1) where a real driver would: for
+// addresses outside of allocations, blocks of more than 1024 threads, and more
+// than 48 KiB of dynamic shared memory without cuFuncSetAttribute. It returns
+// CUDA_ERROR_INVALID_CONTEXT (201) on a thread without a current context, and 720
+// for a cooperative grid that does not fit. To the program, a function that is
+// not defined here is missing from the driver.
 #define _GNU_SOURCE
 #include "../cuda.h"
 #include <dlfcn.h>
@@ -52,7 +46,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -61,7 +54,7 @@ static const char *setting(const char *name, const char *otherwise) {
 	return v && *v ? v : otherwise;
 }
 
-// in_list finds key in "key=value key=value".
+// in_list finds the value of a key in "key=value key=value".
 static int in_list(const char *list, const char *key, long *value) {
 	size_t n = strlen(key);
 	for (const char *p = list; p && *p; p = strchr(p, ' ')) {
@@ -92,7 +85,7 @@ static void logf_(const char *format, ...) {
 	pthread_mutex_unlock(&lock);
 }
 
-static volatile int lost; // the error after which nothing works
+static volatile int lost; // the result of all calls after a sticky error
 
 static int is_sticky(int code) {
 	return code == 214 || code == 700 || code == 702 || (code >= 714 && code <= 719) || code == 710;
@@ -119,7 +112,7 @@ static CUresult planned(const char *call) {
 		if (planned_) return planned_;                  \
 	} while (0)
 
-// Contexts. One a device; current is per thread.
+// Each device has one context. The current context is per thread.
 struct CUctx_st {
 	int retained;
 };
@@ -179,7 +172,7 @@ CUresult cuDeviceTotalMem_v2(size_t *n, CUdevice d) {
 	return 0;
 }
 
-// Attributes as an H100 has them.
+// The attributes of an H100.
 static int attribute(int a) {
 	char key[16];
 	long v;
@@ -225,27 +218,27 @@ CUresult cuCtxSetCurrent(CUcontext c) {
 	return 0;
 }
 
-// Memory. A table of allocations, so that strays are found.
-struct piece {
+// Allocations are in a list, to find addresses outside of them.
+struct allocation {
 	char *p;
 	size_t n;
 	int host;
-	struct piece *next;
+	struct allocation *next;
 };
-static struct piece *pieces;
+static struct allocation *allocations;
 static size_t used;
 
 static CUresult allocate(void **p, size_t n, int host) {
 	if (n == 0) return CUDA_ERROR_INVALID_VALUE;
 	pthread_mutex_lock(&lock);
 	CUresult r = CUDA_ERROR_OUT_OF_MEMORY;
-	struct piece *q = NULL;
+	struct allocation *q = NULL;
 	if ((host || n <= memory_size() - used) && (q = malloc(sizeof *q)) && !posix_memalign((void **)&q->p, 256, n)) {
 		memset(q->p, 0xa5, n < 1 << 20 ? n : 1 << 20); // contents are undefined
 		q->n = n;
 		q->host = host;
-		q->next = pieces;
-		pieces = q;
+		q->next = allocations;
+		allocations = q;
 		if (!host) used += n;
 		*p = q->p;
 		r = 0;
@@ -256,8 +249,8 @@ static CUresult allocate(void **p, size_t n, int host) {
 static CUresult release(void *p, int host) {
 	pthread_mutex_lock(&lock);
 	CUresult r = CUDA_ERROR_INVALID_VALUE;
-	for (struct piece **at = &pieces; *at; at = &(*at)->next) {
-		struct piece *q = *at;
+	for (struct allocation **at = &allocations; *at; at = &(*at)->next) {
+		struct allocation *q = *at;
 		if (q->p == p && q->host == host) {
 			*at = q->next;
 			if (!host) used -= q->n;
@@ -274,7 +267,7 @@ static int inside(CUdeviceptr address, size_t n) {
 	char *p = (char *)(uintptr_t)address;
 	int found = 0;
 	pthread_mutex_lock(&lock);
-	for (struct piece *q = pieces; q && !found; q = q->next) {
+	for (struct allocation *q = allocations; q && !found; q = q->next) {
 		found = p >= q->p && p + n <= q->p + q->n;
 	}
 	pthread_mutex_unlock(&lock);
@@ -283,7 +276,7 @@ static int inside(CUdeviceptr address, size_t n) {
 static int pinned(const void *p, size_t n) {
 	int found = 0;
 	pthread_mutex_lock(&lock);
-	for (struct piece *q = pieces; q && !found; q = q->next) {
+	for (struct allocation *q = allocations; q && !found; q = q->next) {
 		found = q->host && (char *)p >= q->p && (char *)p + n <= q->p + q->n;
 	}
 	pthread_mutex_unlock(&lock);
@@ -318,20 +311,12 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *d, void *p, unsigned flags) {
 	return 0;
 }
 
-// Streams. Each has a thread that works its queue off. A stream waits for what
-// the default stream (0) was given before, and the default stream for all
-// others, which the callers below see to by draining.
-enum kind { KERNEL, COPY, RECORD };
+// Each stream has a thread that executes its queue of launches.
 struct work {
-	enum kind kind;
 	void (*kernel)(void **, unsigned, unsigned, unsigned);
-	uint64_t slots[64];
-	unsigned arguments, grid, block, shared;
-	int fault; // what the kernel ends with
-	void *to;
-	const void *from;
-	size_t n;
-	CUevent event;
+	uint64_t argument;
+	unsigned grid, block, shared;
+	int fault; // the kernel's result
 	struct work *next;
 };
 struct CUstream_st {
@@ -341,34 +326,9 @@ struct CUstream_st {
 	int busy, closed;
 	struct CUstream_st *next;
 };
-struct CUevent_st {
-	struct timespec at;
-	int pending, recorded;
-};
 static struct CUstream_st *streams;
-static struct CUstream_st null_stream;
 static pthread_mutex_t queue = PTHREAD_MUTEX_INITIALIZER;
 
-static void run(struct work *w) {
-	void *params[64];
-	switch (w->kind) {
-	case KERNEL:
-		for (unsigned i = 0; i < w->arguments; i++) params[i] = &w->slots[i];
-		if (!lost && w->kernel) w->kernel(params, w->grid, w->block, w->shared);
-		if (!lost) lost = w->fault;
-		break;
-	case COPY:
-		if (!lost) memcpy(w->to, w->from, w->n);
-		break;
-	case RECORD:
-		clock_gettime(CLOCK_MONOTONIC, &w->event->at);
-		pthread_mutex_lock(&queue);
-		w->event->pending--;
-		w->event->recorded = 1;
-		pthread_mutex_unlock(&queue);
-		break;
-	}
-}
 static void *serve(void *stream) {
 	struct CUstream_st *s = stream;
 	pthread_mutex_lock(&queue);
@@ -379,7 +339,9 @@ static void *serve(void *stream) {
 		if (!(s->first = w->next)) s->last = &s->first;
 		s->busy = 1;
 		pthread_mutex_unlock(&queue);
-		run(w);
+		void *params[] = {&w->argument};
+		if (!lost && w->kernel) w->kernel(params, w->grid, w->block, w->shared);
+		if (!lost) lost = w->fault;
 		free(w);
 		pthread_mutex_lock(&queue);
 		s->busy = 0;
@@ -388,14 +350,6 @@ static void *serve(void *stream) {
 	pthread_mutex_unlock(&queue);
 	return NULL;
 }
-static void start(struct CUstream_st *s) {
-	pthread_cond_init(&s->changed, NULL);
-	s->last = &s->first;
-	pthread_create(&s->thread, NULL, serve, s);
-	s->next = streams;
-	streams = s;
-}
-__attribute__((constructor)) static void start_null_stream(void) { start(&null_stream); }
 static int idle(struct CUstream_st *s) { return !s->first && !s->busy; }
 static void drain(struct CUstream_st *s) {
 	pthread_mutex_lock(&queue);
@@ -405,30 +359,16 @@ static void drain(struct CUstream_st *s) {
 static void drain_all(void) {
 	for (struct CUstream_st *s = streams; s; s = s->next) drain(s);
 }
-static void enqueue(CUstream stream, struct work *w) {
-	struct CUstream_st *s = stream ? stream : &null_stream;
-	if (stream) drain(&null_stream);
-	else drain_all();
-	w->next = NULL;
-	pthread_mutex_lock(&queue);
-	if (w->kind == RECORD) w->event->pending++;
-	*s->last = w;
-	s->last = &w->next;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&queue);
-}
 
-CUresult cuCtxSynchronize(void) {
-	ENTER("");
-	NEED_CONTEXT;
-	drain_all();
-	return lost;
-}
 CUresult cuStreamCreate(CUstream *s, unsigned flags) {
 	ENTER("%u", flags);
 	NEED_CONTEXT;
-	*s = calloc(1, sizeof **s);
-	start(*s);
+	struct CUstream_st *n = *s = calloc(1, sizeof **s);
+	pthread_cond_init(&n->changed, NULL);
+	n->last = &n->first;
+	pthread_create(&n->thread, NULL, serve, n);
+	n->next = streams;
+	streams = n;
 	return 0;
 }
 CUresult cuStreamDestroy_v2(CUstream s) {
@@ -449,50 +389,17 @@ CUresult cuStreamDestroy_v2(CUstream s) {
 	return 0;
 }
 CUresult cuStreamSynchronize(CUstream s) {
-	ENTER("%d", s != NULL);
-	drain(s ? s : &null_stream);
+	ENTER("");
+	drain(s);
 	return lost;
 }
 CUresult cuStreamQuery(CUstream s) {
-	ENTER("%d", s != NULL);
+	ENTER("");
 	pthread_mutex_lock(&queue);
-	int done = idle(s ? s : &null_stream);
+	int done = idle(s);
 	pthread_mutex_unlock(&queue);
 	if (lost) return lost;
 	return done ? 0 : CUDA_ERROR_NOT_READY;
-}
-CUresult cuEventCreate(CUevent *e, unsigned flags) {
-	ENTER("%u", flags);
-	NEED_CONTEXT;
-	*e = calloc(1, sizeof **e);
-	return 0;
-}
-CUresult cuEventDestroy_v2(CUevent e) {
-	ENTER("");
-	drain_all();
-	free(e);
-	return 0;
-}
-CUresult cuEventRecord(CUevent e, CUstream s) {
-	ENTER("%d", s != NULL);
-	struct work *w = calloc(1, sizeof *w);
-	w->kind = RECORD;
-	w->event = e;
-	enqueue(s, w);
-	return 0;
-}
-CUresult cuEventSynchronize(CUevent e) {
-	ENTER("");
-	(void)e;
-	drain_all();
-	return lost;
-}
-CUresult cuEventElapsedTime(float *ms, CUevent a, CUevent b) {
-	ENTER("");
-	if (!a->recorded || !b->recorded) return CUDA_ERROR_INVALID_HANDLE;
-	if (a->pending || b->pending) return CUDA_ERROR_NOT_READY;
-	*ms = (b->at.tv_sec - a->at.tv_sec) * 1e3 + (b->at.tv_nsec - a->at.tv_nsec) / 1e6;
-	return 0;
 }
 
 CUresult cuMemFree_v2(CUdeviceptr d) {
@@ -539,37 +446,15 @@ CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t n) {
 	if (!lost) memmove((void *)(uintptr_t)to, (void *)(uintptr_t)from, n);
 	return lost;
 }
-static CUresult copy_later(void *to, const void *from, size_t n, CUstream s) {
-	struct work *w = calloc(1, sizeof *w);
-	w->kind = COPY;
-	w->to = to;
-	w->from = from;
-	w->n = n;
-	enqueue(s, w);
-	return 0;
-}
-CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr d, const void *h, size_t n, CUstream s) {
-	ENTER("%zu pinned=%d", n, pinned(h, n));
-	NEED_CONTEXT;
-	if (!inside(d, n)) return CUDA_ERROR_INVALID_VALUE;
-	return copy_later((void *)(uintptr_t)d, h, n, s);
-}
-CUresult cuMemcpyDtoHAsync_v2(void *h, CUdeviceptr d, size_t n, CUstream s) {
-	ENTER("%zu pinned=%d", n, pinned(h, n));
-	NEED_CONTEXT;
-	if (!inside(d, n)) return CUDA_ERROR_INVALID_VALUE;
-	return copy_later(h, (void *)(uintptr_t)d, n, s);
-}
 
-// Programs.
+// Modules.
 struct CUmod_st {
-	void *kernels; // the shared object; NULL: any kernel
+	void *kernels; // the shared object; NULL: every name is a kernel
 	struct CUfunc_st *functions;
 };
 struct CUfunc_st {
 	char name[128];
 	void (*kernel)(void **, unsigned, unsigned, unsigned);
-	int arguments; // -1: not known
 	int most_shared, static_shared, max_threads;
 	struct CUfunc_st *next;
 };
@@ -619,7 +504,6 @@ CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
 	ENTER("%s", name);
 	struct CUfunc_st *g = calloc(1, sizeof *g);
 	snprintf(g->name, sizeof g->name, "%s", name);
-	g->arguments = atoi(setting("CUDA_FAKE_ARGUMENTS", "-1"));
 	g->most_shared = 49152;
 	g->max_threads = 1024;
 	if (m->kernels) {
@@ -629,7 +513,6 @@ CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
 			free(g);
 			return CUDA_ERROR_NOT_FOUND;
 		}
-		if ((n = find(m, name, "_params"))) g->arguments = *n;
 		if ((n = find(m, name, "_static_shared"))) g->static_shared = *n;
 		if ((n = find(m, name, "_max_threads"))) g->max_threads = *n;
 	}
@@ -640,15 +523,8 @@ CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
 }
 CUresult cuFuncGetAttribute(int *v, CUfunction_attribute a, CUfunction f) {
 	ENTER("%d %s", a, f->name);
-	switch ((int)a) {
-	case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *v = f->max_threads; break;
-	case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *v = f->static_shared; break;
-	case CU_FUNC_ATTRIBUTE_NUM_REGS: *v = 40; break;
-	case CU_FUNC_ATTRIBUTE_PTX_VERSION: *v = 80; break;
-	case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *v = 90; break;
-	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *v = f->most_shared; break;
-	default: *v = 0;
-	}
+	if (a != CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
+	*v = f->static_shared;
 	return 0;
 }
 CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int v) {
@@ -661,7 +537,7 @@ CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int v) {
 }
 static int blocks_at_once(CUfunction f, unsigned block, size_t shared) {
 	int by_threads = attribute(CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR) / (int)((block + 31) / 32 * 32);
-	int by_shared = attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR) / (int)(shared + f->static_shared + 1024); // 1 KiB a block is the system's
+	int by_shared = attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR) / (int)(shared + f->static_shared + 1024); // the system takes 1 KiB of each block
 	if ((int)shared > f->most_shared) return 0;
 	return by_threads < by_shared ? by_threads : by_shared;
 }
@@ -674,31 +550,28 @@ static CUresult launch(CUfunction f, unsigned grid, unsigned block, unsigned sha
 	if (grid < 1 || block < 1 || block > (unsigned)f->max_threads || (int)shared > f->most_shared) return CUDA_ERROR_INVALID_VALUE;
 	long fault = 0;
 	in_list(getenv("CUDA_FAKE_FAIL"), "kernel", &fault);
-	if (f->arguments < 0) { // the arguments cannot be copied
-		drain_all();
-		if (f->kernel) f->kernel(params, grid, block, shared);
-		lost = fault;
-		return 0;
-	}
 	struct work *w = calloc(1, sizeof *w);
-	w->kind = KERNEL;
 	w->kernel = f->kernel;
-	w->arguments = f->arguments;
+	w->argument = *(uint64_t *)params[0];
 	w->grid = grid;
 	w->fault = fault;
 	w->block = block;
 	w->shared = shared;
-	for (unsigned i = 0; i < w->arguments; i++) memcpy(&w->slots[i], params[i], 8);
-	enqueue(s, w);
+	pthread_mutex_lock(&queue);
+	*s->last = w;
+	s->last = &w->next;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&queue);
 	return 0;
 }
 CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream s, void **params, void **extra) {
-	ENTER("%s grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%d extra=%d", f->name, gx, gy, gz, bx, by, bz, shared, s != NULL, extra != NULL);
+	(void)extra;
+	ENTER("%s grid=%u,%u,%u block=%u,%u,%u shared=%u", f->name, gx, gy, gz, bx, by, bz, shared);
 	NEED_CONTEXT;
 	return launch(f, gx, bx, shared, s, params);
 }
 CUresult cuLaunchCooperativeKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream s, void **params) {
-	ENTER("%s grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%d", f->name, gx, gy, gz, bx, by, bz, shared, s != NULL);
+	ENTER("%s grid=%u,%u,%u block=%u,%u,%u shared=%u", f->name, gx, gy, gz, bx, by, bz, shared);
 	NEED_CONTEXT;
 	if (bx > 0 && bx <= 1024 && gx > (unsigned)(blocks_at_once(f, bx, shared) * attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT))) return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE;
 	return launch(f, gx, bx, shared, s, params);
