@@ -60,7 +60,7 @@ gpu-check: ## what can be checked of the CUDA machine without a GPU; needs gcc a
 	graph/vm/cuda/kernel/generate.sh -check
 
 gpu-bundle: ## what gpu-report needs on a computer with a GPU, as gpu-bundle.tar.gz; DATA=FOLDER takes MNIST along
-	$(GPU) train/bench/gpu/bundle.sh gpu-bundle
+	$(GPU) graph/vm/cuda/measure/bundle.sh gpu-bundle
 
 gpu-report: gpu-bundle ## checks and measures on this computer's GPU: gpu-bundle/results/report.md
 	gpu-bundle/report.sh

@@ -3,14 +3,14 @@
 # neither Go nor a compiler, in a folder and a tar file beside it. It needs Go
 # and gcc, no GPU and no CUDA toolkit.
 #
-#   train/bench/gpu/bundle.sh [FOLDER]         (gpu-bundle)
+#   graph/vm/cuda/measure/bundle.sh [FOLDER]         (gpu-bundle)
 #
 #   DATA=FOLDER   MNIST's four gzipped IDX files, to take along; without it
 #                 report.sh is told where MNIST is, or uses the built-in digits
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../../.." && pwd)
+root=$(cd "$here/../../../.." && pwd)
 mkdir -p "${1:-gpu-bundle}"
 to=$(cd "${1:-gpu-bundle}" && pwd)
 cd "$root"

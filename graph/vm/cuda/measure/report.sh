@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # report.sh: checks and measures the CUDA machine on this computer's GPU, and
-# writes OUT/report.md and OUT/report.json. README.md says more.
+# writes RESULTS/report.md and RESULTS/report.json. README.md says more.
 #
 #   ./report.sh            in a folder that bundle.sh made, or with
 #
@@ -9,14 +9,14 @@
 #   CONFIGS=FOLDER the configurations                         (./configs)
 #   DATA=FOLDER    MNIST's IDX files                          (./mnist; without it,
 #                  the built-in digits, and synthetic images for the peers)
-#   OUT=FOLDER     results; those of earlier calls stay       (./results)
+#   RESULTS=FOLDER results; those of earlier calls stay       (./results)
 #   PARTS="…"      which of: facts correctness sanitizer timing peers profile
 #                  (all but profile)
 #   PYTHON=FILE    Python, with PyTorch and JAX for the peers (python3)
 #   REPLICAS=N     independent runs to compare with one       (one a multiprocessor)
 #   QUICK=1        few images and short times: to test this script, not the GPU
 #
-# Each step has its log in OUT/logs and its time limit; none stops the others.
+# Each step has its log in RESULTS/logs and its time limit; none stops the others.
 # Exit code: 0 if no step failed (a step can also be missing, because a program
 # or feature is not there), 1 otherwise. It reads clocks and settings of the GPU
 # and changes none.
@@ -33,9 +33,9 @@ PARTS=${PARTS:-facts correctness sanitizer timing peers}
 if [ -z "${DATA:-}" ] && [ -d "$here/mnist" ]; then DATA=$here/mnist; fi
 DATA=${DATA:-}
 if [ -n "$DATA" ]; then DATA=$(absolute "$DATA"); fi
-OUT=${OUT:-$here/results}
-mkdir -p "$OUT/logs" "$OUT/runs" "$OUT/small"
-OUT=$(absolute "$OUT")
+RESULTS=${RESULTS:-$here/results}
+mkdir -p "$RESULTS/logs" "$RESULTS/runs" "$RESULTS/small"
+RESULTS=$(absolute "$RESULTS")
 commit=$(cat "$here/COMMIT" 2>/dev/null || echo unknown)
 for needed in timeout awk date "$PYTHON"; do
 	command -v "$needed" >/dev/null || { echo "report.sh: no $needed on this computer" >&2; exit 1; }
@@ -50,7 +50,7 @@ part() { [[ " $PARTS " == *" $1 "* ]]; }
 # record NAME PART RESULT SECONDS REMARK: a line of steps.tsv, in place of an
 # earlier one of that name.
 record() {
-	local file=$OUT/steps.tsv
+	local file=$RESULTS/steps.tsv
 	touch "$file"
 	awk -F'\t' -v n="$1" '$1 != n' "$file" >"$file.new"
 	printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "$5" >>"$file.new"
@@ -61,7 +61,7 @@ record() {
 # step NAME PART LIMIT COMMAND…: runs a command, its output in the log. With
 # stdout=FILE before it, standard output goes there.
 step() {
-	local name=$1 part=$2 limit=$3 log=$OUT/logs/$1.log start code result remark=
+	local name=$1 part=$2 limit=$3 log=$RESULTS/logs/$1.log start code result remark=
 	shift 3
 	if [ -n "$QUICK" ] && [ "$limit" -gt 40 ]; then limit=40; fi
 	printf '$ %s\n' "$*" >"$log"
@@ -103,8 +103,8 @@ if [ -n "$DATA" ]; then
 fi
 smallTrain=512 smallTest=128 samples=60000
 if [ -n "$QUICK" ]; then smallTrain=40 smallTest=20 samples=40; fi
-small=(-set data.dataset=idx -set "data.dir=$OUT/small")
-"$PYTHON" "$here/check.py" subset --data "$DATA" --train $smallTrain --test $smallTest --out "$OUT/small" || exit 1
+small=(-set data.dataset=idx -set "data.dir=$RESULTS/small")
+"$PYTHON" "$here/check.py" subset --data "$DATA" --train $smallTrain --test $smallTest --out "$RESULTS/small" || exit 1
 if [ -n "$QUICK" ]; then data=("${small[@]}"); fi
 main=(-config "$CONFIGS/mnist.yaml" "${data[@]}")
 
@@ -112,23 +112,23 @@ main=(-config "$CONFIGS/mnist.yaml" "${data[@]}")
 train() {
 	local name=$1 part=$2 limit=$3
 	shift 3
-	rm -rf "$OUT/runs/$name"
-	step "$name" "$part" "$limit" "$TRAINER" "${main[@]}" -out "$OUT/runs/$name" "$@"
+	rm -rf "$RESULTS/runs/$name"
+	step "$name" "$part" "$limit" "$TRAINER" "${main[@]}" -out "$RESULTS/runs/$name" "$@"
 }
 
 if part facts; then
 	echo "== facts"
-	stdout=$OUT/devices.txt step devices facts 60 "$TRAINER" devices
-	stdout=$OUT/version.txt step version facts 10 "$TRAINER" version
+	stdout=$RESULTS/devices.txt step devices facts 60 "$TRAINER" devices
+	stdout=$RESULTS/version.txt step version facts 10 "$TRAINER" version
 	{
 		uname -srm
 		awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo
 		nproc
 		"$PYTHON" --version
-	} >"$OUT/computer.txt" 2>&1
+	} >"$RESULTS/computer.txt" 2>&1
 	if command -v nvidia-smi >/dev/null; then
 		step nvidia-smi facts 60 nvidia-smi -q
-		stdout=$OUT/gpu.csv step gpu facts 60 nvidia-smi \
+		stdout=$RESULTS/gpu.csv step gpu facts 60 nvidia-smi \
 			--query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit --format=csv
 	else
 		absent nvidia-smi facts "no nvidia-smi"
@@ -148,7 +148,7 @@ if part correctness; then
 	[ -n "$found" ] || absent tests correctness "no test binaries in $TESTS"
 	for precision in float64 float32; do
 		for layers in 784,50,10 784,40,30,20,10; do
-			stdout=$OUT/gradcheck-$precision-$layers.json step "gradcheck-$precision-$layers" correctness 120 \
+			stdout=$RESULTS/gradcheck-$precision-$layers.json step "gradcheck-$precision-$layers" correctness 120 \
 				"$TRAINER" gradcheck -json -device cuda -set "model.layers=[$layers]" -set precision=$precision
 		done
 	done
@@ -156,24 +156,24 @@ if part correctness; then
 	for batch in 1 128; do
 		rate=0.3
 		if [ $batch = 128 ]; then rate=3; fi
-		rm -rf "$OUT"/runs/{cpu,cuda}-float{32,64}-$batch
+		rm -rf "$RESULTS"/runs/{cpu,cuda}-float{32,64}-$batch
 		for device in cpu cuda; do
 			for precision in float32 float64; do
 				train $device-$precision-$batch correctness 120 -device $device -set precision=$precision \
 					-set train.epochs=1 -set train.batch=$batch -set train.rate.initial=$rate
 			done
 		done
-		stdout=$OUT/weights-$batch.json step weights-$batch correctness 60 "$PYTHON" "$here/check.py" weights \
-			--runs "$OUT/runs" --batch $batch --steps $(((samples + batch - 1) / batch))
+		stdout=$RESULTS/weights-$batch.json step weights-$batch correctness 60 "$PYTHON" "$here/check.py" weights \
+			--runs "$RESULTS/runs" --batch $batch --steps $(((samples + batch - 1) / batch))
 	done
 	# From Ctrl-C to the exit: half a second more than on the CPU, which saves too.
 	for device in cpu cuda; do
 		against=()
-		if [ $device = cuda ]; then against=(--against "$OUT/stop-cpu.json"); fi
-		rm -rf "$OUT/runs/stop-$device"
-		stdout=$OUT/stop-$device.json step stop-$device correctness 150 "$PYTHON" "$here/check.py" stop --limit 0.5 \
-			"${against[@]}" --log "$OUT/logs/stop-$device-trainer.log" --run "$OUT/runs/stop-$device" -- \
-			"$TRAINER" "${main[@]}" -out "$OUT/runs/stop-$device" -device $device \
+		if [ $device = cuda ]; then against=(--against "$RESULTS/stop-cpu.json"); fi
+		rm -rf "$RESULTS/runs/stop-$device"
+		stdout=$RESULTS/stop-$device.json step stop-$device correctness 150 "$PYTHON" "$here/check.py" stop --limit 0.5 \
+			"${against[@]}" --log "$RESULTS/logs/stop-$device-trainer.log" --run "$RESULTS/runs/stop-$device" -- \
+			"$TRAINER" "${main[@]}" -out "$RESULTS/runs/stop-$device" -device $device \
 			-set train.epochs=100000 -set train.rate.factor=1
 	done
 fi
@@ -187,9 +187,9 @@ if part sanitizer; then
 				absent $tool-batch-$batch sanitizer "no compute-sanitizer"
 				continue
 			fi
-			rm -rf "$OUT/runs/$tool-$batch"
+			rm -rf "$RESULTS/runs/$tool-$batch"
 			step $tool-batch-$batch sanitizer 120 "$sanitizer" --tool $tool --error-exitcode 9 "$TRAINER" \
-				-config "$CONFIGS/mnist.yaml" "${small[@]}" -out "$OUT/runs/$tool-$batch" -device cuda \
+				-config "$CONFIGS/mnist.yaml" "${small[@]}" -out "$RESULTS/runs/$tool-$batch" -device cuda \
 				-set train.epochs=1 -set train.batch=$batch
 		done
 	done
@@ -199,7 +199,7 @@ clocks=
 if part timing || part peers; then
 	if command -v nvidia-smi >/dev/null; then
 		nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,utilization.gpu \
-			--format=csv,noheader,nounits -lms 200 >"$OUT/clocks.csv" 2>/dev/null &
+			--format=csv,noheader,nounits -lms 200 >"$RESULTS/clocks.csv" 2>/dev/null &
 		clocks=$!
 	fi
 fi
@@ -208,8 +208,8 @@ if part timing; then
 	echo "== timing"
 	least=2s
 	if [ -n "$QUICK" ]; then least=10ms; fi
-	stdout=$OUT/bench.json step bench timing 300 "$TRAINER" bench -json -device cuda -time $least "${main[@]}"
-	stdout=$OUT/bench-cpu.json step bench-cpu timing 300 "$TRAINER" bench -json -device cpu -time $least "${main[@]}"
+	stdout=$RESULTS/bench.json step bench timing 300 "$TRAINER" bench -json -device cuda -time $least "${main[@]}"
+	stdout=$RESULTS/bench-cpu.json step bench-cpu timing 300 "$TRAINER" bench -json -device cpu -time $least "${main[@]}"
 	# A step in each mode: what the modes cost beside each other, in the log.
 	modes=(-test.run '^$' -test.bench BenchmarkModes -test.benchtime 0.5s)
 	if [ -n "$QUICK" ]; then modes=(-test.run '^$' -test.bench 'BenchmarkModes/block/float32/batch=10$' -test.benchtime 1x); fi
@@ -236,7 +236,7 @@ if part timing; then
 	train main-cpu timing 120 -device cpu -set train.epochs=$epochs
 	# Replicas: one and many, after 1 and after 6 epochs; the difference has no
 	# start in it.
-	replicas=${REPLICAS:-$(sed -n 's/.*[ ,]\([0-9][0-9]*\) multiprocessors.*/\1/p' "$OUT/devices.txt" 2>/dev/null | head -n 1)}
+	replicas=${REPLICAS:-$(sed -n 's/.*[ ,]\([0-9][0-9]*\) multiprocessors.*/\1/p' "$RESULTS/devices.txt" 2>/dev/null | head -n 1)}
 	replicas=${replicas:-132}
 	if "$TRAINER" help config | grep -q '^train\.replicas\.count'; then
 		for count in 1 "$replicas"; do
@@ -246,7 +246,7 @@ if part timing; then
 				train replicas-$which-$epochs timing 120 -device cuda -set train.replicas.count="$count" -set train.epochs=$epochs
 			done
 		done
-		echo "$replicas" >"$OUT/replicas.txt"
+		echo "$replicas" >"$RESULTS/replicas.txt"
 	else
 		absent replicas timing "this trainer has no train.replicas.count"
 	fi
@@ -257,10 +257,10 @@ if part peers; then
 	from=()
 	if [ -n "$DATA" ]; then from=(--data "$DATA"); fi
 	if [ -n "$QUICK" ]; then
-		from=(--data "$OUT/small" --device "${PEERS_DEVICE:-cuda}" --seconds 0.01 --repeats 1 --batches "1,10" --time 10)
+		from=(--data "$RESULTS/small" --device "${PEERS_DEVICE:-cuda}" --seconds 0.01 --repeats 1 --batches "1,10" --time 10)
 	fi
 	if "$PYTHON" -c 'import numpy' 2>/dev/null; then
-		step peers peers 590 "$PYTHON" "$here/peers.py" --out "$OUT/peers.json" --time 440 "${from[@]}"
+		step peers peers 590 "$PYTHON" "$here/peers.py" --out "$RESULTS/peers.json" --time 440 "${from[@]}"
 	else
 		absent peers peers "$PYTHON has no NumPy"
 	fi
@@ -275,14 +275,14 @@ if part profile; then
 			absent profile-$batch profile "no ncu"
 			continue
 		fi
-		rm -rf "$OUT/runs/profile-$batch"
+		rm -rf "$RESULTS/runs/profile-$batch"
 		step profile-$batch profile 200 "$ncu" --clock-control none --launch-count 1 --set full --page details "$TRAINER" \
-			-config "$CONFIGS/mnist.yaml" "${small[@]}" -out "$OUT/runs/profile-$batch" -device cuda \
+			-config "$CONFIGS/mnist.yaml" "${small[@]}" -out "$RESULTS/runs/profile-$batch" -device cuda \
 			-set train.epochs=1 -set train.batch=$batch
 	done
 fi
 
-"$PYTHON" - "$OUT/meta.json" "$begun" "$commit" "$DATA" "$QUICK" "$PARTS" <<'EOF'
+"$PYTHON" - "$RESULTS/meta.json" "$begun" "$commit" "$DATA" "$QUICK" "$PARTS" <<'EOF'
 import json, sys
 keys = ("begun", "commit", "data", "quick", "parts")
 values = dict(zip(keys, sys.argv[2:]))
@@ -290,11 +290,11 @@ values["data"] = "MNIST" if values["data"] else "built-in digits"
 values["quick"] = bool(values["quick"])
 json.dump(values, open(sys.argv[1], "w"))
 EOF
-"$PYTHON" "$here/page.py" "$OUT" || record page page FAIL 0 "page.py failed"
+"$PYTHON" "$here/page.py" "$RESULTS" || record page page FAIL 0 "page.py failed"
 
 echo "== summary"
 awk -F'\t' '{n[$3]++; if ($3 != "pass") print $3 ": " $1 (($5 == "") ? "" : ": " $5)}
-	END {printf "%d passed, %d failed, %d missing, %d out of time\n", n["pass"], n["FAIL"], n["missing"], n["timeout"]; exit n["FAIL"] + n["timeout"] > 0}' "$OUT/steps.tsv"
+	END {printf "%d passed, %d failed, %d missing, %d out of time\n", n["pass"], n["FAIL"], n["missing"], n["timeout"]; exit n["FAIL"] + n["timeout"] > 0}' "$RESULTS/steps.tsv"
 failed=$?
-echo "$OUT/report.md, $OUT/report.json, $OUT/logs"
+echo "$RESULTS/report.md, $RESULTS/report.json, $RESULTS/logs"
 exit $failed

@@ -1,7 +1,10 @@
-// Package gpu has no Go code: it is the script that checks and measures the
+//go:build !gpu
+
+// Package measure has no Go code: it is the script that checks and measures the
 // CUDA machine on a GPU, with what it needs (README.md). These tests run it
-// without one, on the fake driver, whose kernels run on the CPU.
-package gpu
+// without one, on the fake driver, whose kernels run on the CPU. They build a
+// trainer with the tag gpu themselves, so tests with that tag leave them out.
+package measure
 
 import (
 	"encoding/binary"
@@ -95,7 +98,7 @@ func TestReport(t *testing.T) {
 	run := func(out string, environment ...string) (string, error) {
 		c := exec.Command("bash", filepath.Join(bundle, "report.sh"))
 		c.Dir = t.TempDir()
-		c.Env = append(os.Environ(), "QUICK=1", "OUT="+out, "PEERS_DEVICE=cpu", "DATA=", "TRAINER_DATA=", "PYTHON="+py,
+		c.Env = append(os.Environ(), "QUICK=1", "RESULTS="+out, "PEERS_DEVICE=cpu", "DATA=", "TRAINER_DATA=", "PYTHON="+py,
 			"LD_LIBRARY_PATH="+driver, "CUDA_FAKE_KERNELS="+kernels, "CUDA_FAKE_ARGUMENTS=1", "CUDA_FAKE_ATTRIBUTES=16=3")
 		c.Env = append(c.Env, environment...)
 		text, err := c.CombinedOutput()
