@@ -4,7 +4,7 @@
 //
 // A Set keeps the pixels as the bytes of the files, one image after the
 // other, rows from top to bottom. The input vector of the network is
-// x = pixel / 255; the target is the one-hot vector of the label. Both are
+// x = pixel / 255 (InputOf); the target is the one-hot vector of the label. Both are
 // made where they are needed (Input, OneHot), so a set costs 784 bytes an
 // image and not 3,136. A Set is not changed after it was made: everything may
 // share it.
@@ -71,11 +71,22 @@ type Dataset struct {
 // Float is an element type of the network.
 type Float interface{ float32 | float64 }
 
-// Input writes the network's input vector of image i into dst: pixel / 255.
-// dst has s.Inputs() elements.
+// InputOf returns the network's input for a pixel: pixel / 255, from 0 to 1.
+func InputOf[T Float](pixel uint8) T { return T(float64(pixel) / 255) }
+
+// InputTable returns InputOf of every pixel.
+func InputTable[T Float]() (table [256]T) {
+	for pixel := range table {
+		table[pixel] = InputOf[T](uint8(pixel))
+	}
+	return table
+}
+
+// Input writes the network's input vector of image i into dst, which has
+// s.Inputs() elements: InputOf each pixel.
 func Input[T Float](dst []T, s *Set, i int) {
 	for j, p := range s.Image(i) {
-		dst[j] = T(float64(p) / 255)
+		dst[j] = InputOf[T](p)
 	}
 }
 

@@ -32,6 +32,26 @@ func testDataset() *Dataset {
 	return &Dataset{Train: testSet(12, 3, 3, 10, 1), Test: testSet(5, 3, 3, 10, 2)}
 }
 
+// TestInput: x = pixel / 255 rounded once, the same by all three ways.
+func TestInput(t *testing.T) {
+	s := &Set{Rows: 16, Cols: 16, Classes: 1, Pixels: make([]uint8, 256), Labels: make([]uint8, 1)}
+	for p := range s.Pixels {
+		s.Pixels[p] = uint8(p)
+	}
+	single, double := make([]float32, 256), make([]float64, 256)
+	Input(single, s, 0)
+	Input(double, s, 0)
+	for p := range 256 {
+		want := float64(p) / 255
+		if double[p] != want || InputTable[float64]()[p] != want || InputOf[float64](uint8(p)) != want {
+			t.Errorf("pixel %d in float64: %v", p, double[p])
+		}
+		if want := float32(want); single[p] != want || InputTable[float32]()[p] != want {
+			t.Errorf("pixel %d in float32: %v", p, single[p])
+		}
+	}
+}
+
 // requireSame fails unless the sets differ in nothing but their names.
 func requireSame(tb testing.TB, got, want *Set) {
 	tb.Helper()

@@ -20,6 +20,11 @@ func TestParse(t *testing.T) {
 			t.Errorf("activation %q: %v, %v", name, a, err)
 		}
 	}
+	for _, name := range model.PrecisionNames() {
+		if p, err := model.ParsePrecision(name); err != nil || p.String() != name {
+			t.Errorf("precision %q: %v, %v", name, p, err)
+		}
+	}
 	if _, err := model.ParseActivation("relu"); err == nil || !strings.Contains(err.Error(), "sigmoid or tanh") {
 		t.Errorf("unknown activation: %v", err)
 	}
@@ -167,5 +172,28 @@ func TestParametersCheck(t *testing.T) {
 	p[0].Weight[4] = math.Inf(1)
 	if bad := p.NonFinite(); bad != "layers.0.weight" {
 		t.Errorf("NonFinite: %q", bad)
+	}
+}
+
+// TestFinite: one bad value is found wherever it is.
+func TestFinite(t *testing.T) {
+	for n := range 20 {
+		values := make([]float64, n)
+		single := make([]float32, n)
+		for i := range n {
+			values[i], single[i] = math.MaxFloat64, -math.MaxFloat32
+		}
+		if !model.Finite(values) || !model.Finite(single) {
+			t.Errorf("%d finite values are said not to be", n)
+		}
+		for i := range n {
+			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				values[i], single[i] = bad, float32(bad)
+				if model.Finite(values) || model.Finite(single) {
+					t.Errorf("%v at %d of %d is not found", bad, i, n)
+				}
+			}
+			values[i], single[i] = 0, 0
+		}
 	}
 }

@@ -80,7 +80,7 @@ var keys = []key{
 		doc: "Machine that computes; auto takes the fastest for the device. cpu runs the compiled program with vector kernels; " +
 			"interpret runs it with plain loops; tape is Gorgonia's own machine on the graph as it is.",
 		field: func(c *Config) any { return &c.VM }},
-	{path: "precision", kind: choice, def: "float32", choices: []string{model.Float32.String(), model.Float64.String()},
+	{path: "precision", kind: choice, def: "float32", choices: model.PrecisionNames(),
 		doc:   "Type of all weights and values of the network.",
 		field: func(c *Config) any { return &c.Precision }},
 

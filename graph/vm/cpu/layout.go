@@ -104,15 +104,3 @@ func (t tensors[T]) copyFrom(s tensors[T]) {
 		copy(m.data, s[name].data)
 	}
 }
-
-// finite reports whether all values are.
-func (m matrix[T]) finite() bool {
-	var s [8]T
-	v := m.data // a multiple of 64 bytes
-	for ; len(v) >= 8; v = v[8:] {
-		for i := range s {
-			s[i] += 0 * v[i] // NaN for what is not finite
-		}
-	}
-	return s[0]+s[1]+s[2]+s[3]+s[4]+s[5]+s[6]+s[7] == 0
-}

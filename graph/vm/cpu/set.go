@@ -41,10 +41,7 @@ func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 	for i := range n {
 		s.start[i+1] += s.start[i]
 	}
-	var values [256]T
-	for p := range values {
-		values[p] = T(float64(p) / 255)
-	}
+	values := data.InputTable[T]()
 	if float64(s.start[n]) > denseFrom*float64(len(set.Pixels)) {
 		s.dense = kernel.Large[T](len(set.Pixels))
 		parallel(len(set.Pixels), cores, func(from, to int) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu/kernel"
 )
@@ -163,7 +164,7 @@ func (t *trainer[T]) sample(k int) int {
 // nonFinite returns the name of the first parameter that is not finite, or "".
 func (m *machine[T]) nonFinite() string {
 	for _, t := range m.named {
-		if !t.finite() {
+		if !model.Finite(t.data) {
 			return t.name
 		}
 	}

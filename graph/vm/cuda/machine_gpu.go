@@ -114,7 +114,7 @@ func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (
 	if m.status, err = m.device.AllocHost("status", statusSize(1)); err != nil {
 		return nil, err
 	}
-	table := kernel.Table[T]()
+	table := data.InputTable[T]()
 	if m.table, err = upload(m.device, "table of pixels", table[:]); err != nil {
 		return nil, err
 	}

@@ -170,10 +170,10 @@ func (b program[T]) cost() T { return b.memory.Buf[b.Outputs[1]][0] }
 func (m *machine[T]) nonFinite() string {
 	for i := range m.network.Layers[1:] {
 		w, b := model.Symbols(i)
-		if !finite(m.parameter[w]) {
+		if !model.Finite(m.parameter[w]) {
 			return model.WeightName(i)
 		}
-		if !finite(m.parameter[b]) {
+		if !model.Finite(m.parameter[b]) {
 			return model.BiasName(i)
 		}
 	}
@@ -276,12 +276,4 @@ func convert[D, S data.Float](dst []D, src []S) {
 	for i, v := range src {
 		dst[i] = D(v)
 	}
-}
-
-func finite[T data.Float](values []T) bool {
-	var s T
-	for _, v := range values {
-		s += 0 * v // NaN for what is not finite
-	}
-	return s == 0
 }

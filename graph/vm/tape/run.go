@@ -117,25 +117,10 @@ func scalar(v gorgonia.Value) float64 {
 	return v.Data().(float64)
 }
 
-// finite reports whether all elements of d are finite. It sums 0·x, which is NaN
-// for an x that is infinite or NaN.
+// finite reports whether all elements of d are finite.
 func finite(d *tensor.Dense) bool {
 	if d.Dtype() == tensor.Float32 {
-		return sumOfZeros(d.Float32s()) == 0
+		return model.Finite(d.Float32s())
 	}
-	return sumOfZeros(d.Float64s()) == 0
-}
-
-func sumOfZeros[T data.Float](values []T) T {
-	var s0, s1, s2, s3 T
-	for ; len(values) >= 4; values = values[4:] {
-		s0 += 0 * values[0]
-		s1 += 0 * values[1]
-		s2 += 0 * values[2]
-		s3 += 0 * values[3]
-	}
-	for _, v := range values {
-		s0 += 0 * v
-	}
-	return s0 + s1 + s2 + s3
+	return model.Finite(d.Float64s())
 }

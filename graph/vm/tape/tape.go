@@ -261,7 +261,7 @@ func (m *VM) nonFinite(cost float64) string {
 			return model.BiasName(i)
 		}
 	}
-	if cost-cost != 0 {
+	if !model.Finite([]float64{cost}) {
 		return "cost"
 	}
 	return ""

@@ -1,15 +1,14 @@
 package kernel
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
+
+	"trainer/data"
 )
 
 // sample is an image, as a sparse row, and its label.
@@ -55,37 +54,23 @@ func strokes[T Float](rng *rand.Rand, n int) []sample[T] {
 // mnist returns the first n training images of MNIST from the folder that
 // TRAINER_DATA names, or nil if it is not set.
 func mnist[T Float](tb testing.TB, n int) []sample[T] {
-	dir := os.Getenv("TRAINER_DATA")
+	dir := os.Getenv(data.EnvDir)
 	if dir == "" {
 		return nil
 	}
-	read := func(name string, skip, n int) []byte {
-		f, err := os.Open(filepath.Join(dir, name))
-		if err != nil {
-			tb.Fatal(err)
-		}
-		defer f.Close()
-		z, err := gzip.NewReader(f)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		b := make([]byte, skip+n)
-		if _, err := io.ReadFull(z, b); err != nil {
-			tb.Fatal(err)
-		}
-		return b[skip:]
+	d, err := (&data.Finder{Dir: dir}).MNIST(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
 	}
-	images := read("train-images-idx3-ubyte.gz", 16, 784*n)
-	labels := read("train-labels-idx1-ubyte.gz", 8, n)
 	samples := make([]sample[T], n)
 	for i := range samples {
-		for j, v := range images[784*i:][:784] {
+		for j, v := range d.Train.Image(i) {
 			if v > 0 {
 				samples[i].idx = append(samples[i].idx, uint16(j))
-				samples[i].val = append(samples[i].val, T(v)/255)
+				samples[i].val = append(samples[i].val, data.InputOf[T](v))
 			}
 		}
-		samples[i].label = int(labels[i])
+		samples[i].label = int(d.Train.Labels[i])
 	}
 	return samples
 }

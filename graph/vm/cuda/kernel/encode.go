@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"trainer/graph/internal/enum"
 	"trainer/graph/ir"
 )
 
@@ -17,17 +18,11 @@ const (
 	Grid
 	Tiles
 	Fused
-	modeEnd
 )
 
-var modeNames = [modeEnd]string{"block", "grid", "tiles", "fused"}
+var modes = enum.New[Mode]("mode", "block", "grid", "tiles", "fused")
 
-func (m Mode) String() string {
-	if m >= modeEnd {
-		return fmt.Sprintf("Mode(%d)", m)
-	}
-	return modeNames[m]
-}
+func (m Mode) String() string { return modes.Name(m) }
 
 // GridEntry is the name of the kernel of Grid mode.
 const GridEntry = "vm_grid_f32"
@@ -207,7 +202,7 @@ func Encode(p *ir.Program, o Options) (*Image, error) {
 func (e *encoder) check() error {
 	o := e.o
 	switch {
-	case o.Mode >= modeEnd:
+	case !modes.Has(o.Mode):
 		return errors.New("want mode block, grid, tiles or fused")
 	case o.Threads < 32 || o.Threads > MaxThreads || o.Threads%32 != 0:
 		return fmt.Errorf("blocks of %d threads, want a multiple of 32 up to %d", o.Threads, MaxThreads)

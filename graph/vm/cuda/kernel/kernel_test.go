@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data"
 	"trainer/graph"
 	"trainer/graph/ir"
 	"trainer/graph/ir/irtest"
@@ -43,7 +44,7 @@ func pixelSet(rng *rand.Rand, samples, inputs, classes int) set {
 				p = 255
 			}
 			s.pixels = append(s.pixels, p)
-			s.x = append(s.x, float64(p)/255)
+			s.x = append(s.x, data.InputOf[float64](p))
 		}
 		s.labels = append(s.labels, uint8(rng.IntN(classes)))
 		row := make([]float64, classes)
@@ -118,7 +119,7 @@ func tryRun(h *kerneltest.Host, l launch) (result, error) {
 func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	im, m, p := l.image, &kerneltest.Memory{}, l.image.Params()
 	p.Code, p.Operands, p.Bytecode, p.Constants = m.Put(im.Code), m.Put(im.Operands), m.Put(im.Bytecode), m.Put(im.Constants)
-	table := kernel.Table[T]()
+	table := data.InputTable[T]()
 	p.Table = m.PutValues(table[:])
 	runs := len(l.params)
 	params := make([]T, runs*im.ParamCount)

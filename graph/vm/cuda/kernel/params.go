@@ -15,7 +15,7 @@ type Params struct {
 	Operands    Address // Image.Operands
 	Bytecode    Address // Image.Bytecode
 	Constants   Address // Image.Constants
-	Table       Address // T[256]: pixel/255, see Table
+	Table       Address // T[256]: see data.InputTable
 	Parameters  Address // T[runs][ParamStride]: placed as Image.Placements says
 	Update      Address // the memory that updates change, laid out like Parameters; 0: Parameters itself; not in Fused mode
 	Arena       Address // T[runs, or blocks of Tiles][ArenaStride]: the temporaries; not needed with FlagArenaShared
@@ -85,14 +85,4 @@ func encode(v any) []byte {
 		panic("BUG: kernel: " + err.Error())
 	}
 	return b.Bytes()
-}
-
-// Table returns the input value of each pixel value p: T(float64(p)/255), as
-// data.Input computes it.
-func Table[T float32 | float64]() [256]T {
-	var t [256]T
-	for p := range t {
-		t[p] = T(float64(p) / 255)
-	}
-	return t
 }

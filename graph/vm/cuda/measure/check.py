@@ -33,7 +33,8 @@ def subset(o):
     os.makedirs(o.out, exist_ok=True)
     for part, n in (("train", o.train), ("t10k", o.test)):
         if o.data:
-            pixels, labels = first(o.data, part + "-images-idx3-ubyte", 784 * n), first(o.data, part + "-labels-idx1-ubyte", n)
+            pixels = read_idx(o.data, part + "-images-idx3-ubyte")[1][: 784 * n]
+            labels = read_idx(o.data, part + "-labels-idx1-ubyte")[1][:n]
         else:
             r = random.Random(part)
             labels = bytes(r.randrange(10) for _ in range(n))
@@ -43,14 +44,16 @@ def subset(o):
         write(o.out, part + "-labels-idx1-ubyte", struct.pack(">2I", 0x801, n) + labels)
 
 
-def first(folder, name, n):
+def read_idx(folder, name):
+    """Reads an IDX file of bytes, gzipped or not: its shape and its bytes."""
     for path in (os.path.join(folder, name), os.path.join(folder, name + ".gz")):
         if os.path.exists(path):
             with open(path, "rb") as f:
                 raw = f.read()
             if raw[:2] == b"\x1f\x8b":
                 raw = gzip.decompress(raw)
-            return raw[4 + 4 * raw[3] :][:n]
+            header = 4 + 4 * raw[3]
+            return struct.unpack(f">{raw[3]}I", raw[4:header]), raw[header:]
     return fail(f"{folder} has no {name} and no {name}.gz")
 
 
@@ -209,4 +212,5 @@ def main():
     sys.exit(1 if o.do(o) is False else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

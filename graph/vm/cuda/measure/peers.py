@@ -18,7 +18,6 @@ random, as sparse as MNIST's: times mean the same, accuracies nothing. The file
 is written again after each row, so that a run cut short leaves what it has.
 """
 import argparse
-import gzip
 import json
 import os
 import statistics
@@ -26,6 +25,8 @@ import sys
 import time
 
 import numpy as np
+
+import check
 
 LAYERS = (784, 50, 10)
 BATCHES = (1, 10, 128, 1000, 60000)
@@ -39,16 +40,9 @@ CHUNK = 500  # steps of a graph of many steps, at most
 # --- the images ---------------------------------------------------------------
 
 
-def read_idx(folder, name):
-    for path in (os.path.join(folder, name), os.path.join(folder, name + ".gz")):
-        if os.path.exists(path):
-            with open(path, "rb") as f:
-                raw = f.read()
-            if raw[:2] == b"\x1f\x8b":
-                raw = gzip.decompress(raw)
-            shape = [int.from_bytes(raw[4 + 4 * i : 8 + 4 * i], "big") for i in range(raw[3])]
-            return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
-    raise SystemExit(f"{folder} has no {name} and no {name}.gz")
+def images(folder, name):
+    shape, content = check.read_idx(folder, name)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def load(folder, samples):
@@ -56,8 +50,8 @@ def load(folder, samples):
     if folder:
         sets = []
         for part in ("train", "t10k"):
-            x = read_idx(folder, part + "-images-idx3-ubyte")
-            y = read_idx(folder, part + "-labels-idx1-ubyte")
+            x = images(folder, part + "-images-idx3-ubyte")
+            y = images(folder, part + "-labels-idx1-ubyte")
             sets.append(((x.reshape(len(x), -1) / 255).astype(np.float32), y.astype(np.int64)))
         if samples:
             sets = [(x[:samples], y[:samples]) for x, y in sets]
