@@ -1,6 +1,8 @@
 // Package data holds sets of labelled images and the ways to get them: IDX
 // and CSV files, MNIST (found, downloaded and verified), and the built-in
-// digits.
+// digits. Open is the door to all of them:
+//
+//	d, warning, err := data.Open(ctx, data.Spec{Kind: data.MNIST, Fallback: true})
 //
 // A Set keeps the pixels as the bytes of the files, one image after the
 // other, rows from top to bottom. The input vector of the network is

@@ -12,16 +12,6 @@ import (
 	"sync"
 )
 
-// Format is a file format of a data set in a folder.
-type Format string
-
-// The formats that Folder reads.
-const (
-	IDX Format = "idx" // four files: images and labels, for training and test
-	CSV Format = "csv" // two files, as in the listing
-	Any Format = "any" // IDX where its four files are there, else CSV
-)
-
 // pair is the file or the two files of one set. CSV has no labels file.
 type pair struct{ images, labels string }
 
@@ -29,7 +19,7 @@ type pair struct{ images, labels string }
 // are empty.
 type found struct {
 	dir         string
-	format      Format
+	format      Kind // IDX or CSV
 	train, test pair
 }
 
@@ -46,33 +36,27 @@ var (
 // errNoFiles is in the error of find where a folder lacks the files.
 var errNoFiles = errors.New("no data set")
 
-// find looks for the files of a data set in a folder. Its error wraps errNoFiles
-// and lists what was looked for and what is there.
-func find(dir string, format Format) (found, error) {
-	idx := found{dir: dir, format: IDX,
-		train: pair{pick(dir, wantTrainImages), pick(dir, wantTrainLabels)},
-		test:  pair{pick(dir, wantTestImages), pick(dir, wantTestLabels)}}
-	csv := found{dir: dir, format: CSV,
-		train: pair{images: pick(dir, wantTrainCSV)},
-		test:  pair{images: pick(dir, wantTestCSV)}}
-	switch format {
-	case IDX, CSV, Any:
-	default:
-		return found{}, fmt.Errorf("data: format %q, want idx, csv or any", format)
-	}
-	if format != CSV && idx.train.images != "" && idx.train.labels != "" &&
-		idx.test.images != "" && idx.test.labels != "" {
-		return idx, nil
-	}
-	if format != IDX && csv.train.images != "" && csv.test.images != "" {
-		return csv, nil
-	}
-
+// find looks for the files of a data set in a folder, in one of some formats:
+// IDX before CSV. Its error wraps errNoFiles and lists what was looked for and
+// what is there.
+func find(dir string, formats ...Kind) (found, error) {
 	var want []string
-	if format != CSV {
+	if slices.Contains(formats, IDX) {
+		f := found{dir: dir, format: IDX,
+			train: pair{pick(dir, wantTrainImages), pick(dir, wantTrainLabels)},
+			test:  pair{pick(dir, wantTestImages), pick(dir, wantTestLabels)}}
+		if f.train.images != "" && f.train.labels != "" && f.test.images != "" && f.test.labels != "" {
+			return f, nil
+		}
 		want = append(want, strings.Join([]string{trainImagesIDX, trainLabelsIDX, testImagesIDX, testLabelsIDX}, ", "))
 	}
-	if format != IDX {
+	if slices.Contains(formats, CSV) {
+		f := found{dir: dir, format: CSV,
+			train: pair{images: pick(dir, wantTrainCSV)},
+			test:  pair{images: pick(dir, wantTestCSV)}}
+		if f.train.images != "" && f.test.images != "" {
+			return f, nil
+		}
 		want = append(want, wantTrainCSV[0]+", "+wantTestCSV[0])
 	}
 	return found{}, fmt.Errorf("data: %s: %w: looked for %s (each may end in .gz); %s",
@@ -125,18 +109,10 @@ func contents(dir string) string {
 	return "the folder holds " + strings.Join(names, ", ")
 }
 
-// Folder reads a data set of one's own from a folder: the four files of the
-// IDX format under their standard names
-//
-//	train-images-idx3-ubyte  train-labels-idx1-ubyte
-//	t10k-images-idx3-ubyte   t10k-labels-idx1-ubyte
-//
-// (or with a dot before idx), or mnist_train.csv and mnist_test.csv; each may
-// end in .gz. Any number of images of any size goes, the same size for training
-// and test; labels are less than classes, at most 256. See ReadIDX and ReadCSV
-// for the errors.
-func Folder(ctx context.Context, dir string, format Format, classes int) (*Dataset, error) {
-	f, err := find(dir, format)
+// folder reads a data set of one's own from a folder, in one of some formats:
+// see Spec.Dir.
+func folder(ctx context.Context, dir string, classes int, formats ...Kind) (*Dataset, error) {
+	f, err := find(dir, formats...)
 	if err != nil {
 		return nil, err
 	}

@@ -198,7 +198,7 @@ const (
 )
 
 // WriteIDX writes a data set into a folder, which it makes if need be: the four
-// standard files, not packed, which Folder and many other programs read. Each
+// standard files, not packed, which Open and many other programs read. Each
 // file appears whole or not at all.
 func WriteIDX(dir string, d *Dataset) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {

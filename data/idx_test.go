@@ -239,7 +239,7 @@ func TestWriteIDX(t *testing.T) {
 		"t10k-images-idx3-ubyte t10k-labels-idx1-ubyte train-images-idx3-ubyte train-labels-idx1-ubyte"; got != want {
 		t.Errorf("the folder holds %s, want %s", got, want)
 	}
-	got, err := Folder(context.Background(), dir, IDX, 10)
+	got, err := folder(context.Background(), dir, 10, IDX)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,12 @@ var ErrUnavailable = errors.New("not found, and not downloaded")
 // EnvDir is the environment variable that names the folder of MNIST.
 const EnvDir = "TRAINER_DATA"
 
-// mnistClasses is the number of digits.
-const mnistClasses = 10
+// MNIST's numbers of digits and of images.
+const (
+	mnistClasses = 10
+	mnistTrain   = 60_000
+	mnistTest    = 10_000
+)
 
 // mnistFile is one of MNIST's four files as they are when unpacked.
 type mnistFile struct {
@@ -52,8 +56,6 @@ const (
 type Finder struct {
 	// Dir is the only folder that is looked into, if it is not empty.
 	Dir string
-	// Format says which files are looked for; empty means Any.
-	Format Format
 	// Offline means: never download.
 	Offline bool
 	// Progress is called while files are downloaded, on the caller's goroutine,
@@ -89,7 +91,7 @@ type Finder struct {
 //  4. trainer/mnist in the user's cache folder,
 //  5. the mirrors; the files are kept in the cache folder.
 //
-// A folder holds the files as Folder reads them. Whatever the place and the
+// A folder holds the files of IDX or CSV: see Spec.Dir. Whatever the place and the
 // format, the SHA-256 sums of the pixels and labels that are returned, with the
 // IDX headers that belong to them, are MNIST's; anything else is an error.
 //
@@ -110,7 +112,7 @@ func (f *Finder) MNIST(ctx context.Context) (*Dataset, error) {
 
 	var tried []error
 	local := f.local()
-	files, err := find(local, f.format())
+	files, err := find(local, IDX, CSV)
 	if err == nil {
 		return f.load(ctx, files)
 	}
@@ -123,7 +125,7 @@ func (f *Finder) MNIST(ctx context.Context) (*Dataset, error) {
 	if err != nil {
 		tried = append(tried, fmt.Errorf("no cache folder: %w", err))
 		cache = local
-	} else if files, err = find(cache, f.format()); err == nil {
+	} else if files, err = find(cache, IDX, CSV); err == nil {
 		d, err := f.load(ctx, files)
 		if err == nil || ctx.Err() != nil {
 			return d, err
@@ -157,7 +159,7 @@ func (f *Finder) MNIST(ctx context.Context) (*Dataset, error) {
 
 // named loads MNIST from a folder that the user named by means of what.
 func (f *Finder) named(ctx context.Context, dir, what string) (*Dataset, error) {
-	files, err := find(dir, f.format())
+	files, err := find(dir, IDX, CSV)
 	if err != nil {
 		return nil, fmt.Errorf("mnist: %s names a folder without MNIST: %w", what, err)
 	}
@@ -228,13 +230,6 @@ func (f *Finder) unavailable(dir string, tried []error) error {
 		"in the environment variable %s or as data.dir in the configuration;\n"+
 		"or set data.fallback to digits, to train on the built-in digits without MNIST", f.local(), dir, EnvDir)
 	return fmt.Errorf("mnist: %w:%s", ErrUnavailable, b.String())
-}
-
-func (f *Finder) format() Format {
-	if f.Format == "" {
-		return Any
-	}
-	return f.Format
 }
 
 func (f *Finder) local() string {

@@ -114,9 +114,6 @@ func TestMNISTFormats(t *testing.T) {
 		w.Dir = t.TempDir()
 		putCSV(t, w.Dir, w.d, packed)
 		w.requireFound(t, w.Dir)
-		w.Format = IDX
-		_, err := w.MNIST(context.Background())
-		requireError(t, err, "looked for train-images-idx3-ubyte")
 	}
 }
 

@@ -1,58 +1,32 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
 	"trainer/data"
-	"trainer/data/digits"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/progress"
 )
 
-// Sizes of the built-in digits: MNIST's.
-const (
-	digitsTrain = 60_000
-	digitsTest  = 10_000
-)
-
-// openDataset gets the data set that the configuration asks for. It says on
-// stderr how a download gets on, and, so that nobody can miss it, that the
-// built-in digits take MNIST's place.
+// openDataset opens the data set that the configuration asks for. It says on
+// stderr how a download gets on, and whether the built-in digits take MNIST's
+// place.
 func openDataset(ctx context.Context, c config.Config, stderr io.Writer) (*data.Dataset, error) {
-	d, err := findDataset(ctx, c, stderr)
+	n := c.Network()
+	d, warning, err := data.Open(ctx, data.Spec{
+		Kind: data.Kind(c.Data.Dataset), Dir: c.Data.Dir, Classes: n.Outputs(), Seed: c.Seed,
+		Fallback: c.Data.Fallback == "digits",
+		Progress: downloadProgress(stderr, progress.IsTerminal(stderr)),
+	})
 	if err != nil {
 		return nil, err
 	}
-	for _, set := range []*data.Set{d.Train, d.Test} {
-		if err := vm.CheckSet(set, c.Network()); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
-}
-
-func findDataset(ctx context.Context, c config.Config, stderr io.Writer) (*data.Dataset, error) {
-	classes := c.Network().Outputs()
-	switch c.Data.Dataset {
-	case "digits":
-		return digits.Generate(c.Seed, digitsTrain, digitsTest), nil
-	case "idx", "csv":
-		if c.Data.Dir == "" {
-			return nil, usageError(fmt.Sprintf("data.dataset %s needs data.dir, the folder of the files: -set data.dir=FOLDER", c.Data.Dataset))
-		}
-		return data.Folder(ctx, c.Data.Dir, data.Format(c.Data.Dataset), classes)
-	}
-	finder := data.Finder{Dir: c.Data.Dir, Progress: downloadProgress(stderr, progress.IsTerminal(stderr))}
-	d, err := finder.MNIST(ctx)
-	if errors.Is(err, data.ErrUnavailable) && c.Data.Fallback == "digits" {
-		_, _ = fmt.Fprintf(stderr, fallbackWarning, err)
-		return digits.Generate(c.Seed, digitsTrain, digitsTest), nil
-	}
-	return d, err
+	_, _ = io.WriteString(stderr, warning)
+	return d, cmp.Or(vm.CheckSet(d.Train, n), vm.CheckSet(d.Test, n))
 }
 
 // downloadProgress shows a download: on a terminal a line that is written over,
@@ -70,14 +44,3 @@ func downloadProgress(w io.Writer, isTerminal bool) func(data.Progress) {
 		}
 	}
 }
-
-const fallbackWarning = `%v
-
-**********************************************************************
-*  WARNING: THIS IS NOT MNIST                                        *
-*  MNIST was not found and could not be downloaded (see above).      *
-*  data.fallback says digits, so this run uses the built-in digits:  *
-*  generated images, not handwriting. Accuracies are not MNIST's.    *
-**********************************************************************
-
-`

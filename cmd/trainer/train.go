@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"trainer/data/digits"
+	"trainer/data"
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
@@ -55,7 +55,7 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 	if err != nil {
 		return cause(ctx, err)
 	}
-	if dataset.Source == digits.Source && c.Data.Dataset != "digits" {
+	if dataset.Source == data.BuiltIn && c.Data.Dataset != "digits" {
 		// The fallback: what ran is what the run's files say.
 		c.Data.Dataset, c.Name = "digits", c.Name+"-digits"
 	}
@@ -66,7 +66,7 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 	defer func() { err = errors.Join(err, dir.Close()) }()
 	screen := newScreen(stdout, dir, c.Train.Epochs, c.Train.Replicas.Count*dataset.Train.Len())
 	from := ""
-	if dataset.Source != digits.Source {
+	if dataset.Source != data.BuiltIn {
 		from = ", from " + dataset.Source
 	}
 	screen.say("%s: %d + %d images%s", dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)

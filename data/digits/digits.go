@@ -11,17 +11,24 @@
 //	pen.go       the ink: line width, scaled to 20×20 pixels, drawn with soft
 //	             edges, centred by mass in 28×28 pixels, as in MNIST
 //
-// The two splits have different writers, so a network is tested on handwriting
-// that it was not trained on. Image i depends only on the seed, the split and i.
-// It is the same for any size of the set, any number of cores, and every platform
-// (see random.go).
+// Each split has writers of its own, so a network is tested on hands that it
+// never saw. Image i is a function of the random numbers, split and i alone: it
+// is the same in a set of any size, made by any number of cores, on every
+// platform (see random.go).
+//
+// Package data makes a data set of them.
 package digits
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"sync"
+)
 
-	"trainer/data"
+// An image has Side × Side pixels and shows one of Classes digits.
+const (
+	Side    = 28
+	Classes = 10
 )
 
 // Split names one of the two parts of the data set.
@@ -33,59 +40,40 @@ const (
 	Test  Split = "test"
 )
 
-// Name and Source are the name and the source of the data set. No other data set
-// uses them.
-const (
-	Name   = "digits (built in)"
-	Source = "built in"
-)
+// Streams returns the random numbers for a purpose and a number within it.
+// Equal arguments give equal numbers; it may be called from several goroutines.
+// See data.Stream.
+type Streams func(purpose string, n uint64) *rand.Rand
 
 // writers is the number of writers of a split. With 60,000 images each writes
 // about 120.
 const writers = 500
 
-// Generate returns a data set with the given numbers of training and test images,
-// which must not be negative. 60,000 + 10,000 images, as in MNIST, take a few
-// seconds on one core. It uses GOMAXPROCS goroutines.
-func Generate(seed uint64, train, test int) *data.Dataset {
-	return &data.Dataset{
-		Name:   Name,
-		Source: Source,
-		Train:  generate(seed, Train, train),
-		Test:   generate(seed, Test, test),
-	}
-}
-
-// generate returns the first n images of a split.
-func generate(seed uint64, split Split, n int) *data.Set {
-	set := &data.Set{
-		Name:    Name + " " + string(split),
-		Rows:    side,
-		Cols:    side,
-		Classes: len(glyphs),
-		Pixels:  make([]uint8, n*side*side),
-		Labels:  make([]uint8, n),
-	}
+// Images returns the first n images of a split, one after the other, Side × Side
+// pixels each, row by row, and their labels. 70,000 images take some seconds on
+// one core; it uses as many as Go does.
+func Images(streams Streams, split Split, n int) (pixels, labels []uint8) {
+	pixels, labels = make([]uint8, n*Side*Side), make([]uint8, n)
 	hands := make([]*writer, writers)
-	inParallel(writers, func(i int) { hands[i] = newWriter(seed, split, i) })
+	inParallel(writers, func(i int) { hands[i] = newWriter(streams, split, i) })
 	inParallel(n, func(i int) {
-		r := imageStream(seed, split, i)
-		set.Labels[i] = paint(set.Image(i), r, hands[r.below(writers)])
+		r := imageStream(streams, split, i)
+		labels[i] = paint(pixels[i*Side*Side:(i+1)*Side*Side], r, hands[r.below(writers)])
 	})
-	return set
+	return pixels, labels
 }
 
-// Image returns image i of a split, 28×28 pixels in row-major order, and its
-// label. i must not be negative; it has no upper limit.
-func Image(seed uint64, split Split, i int) (pixels []uint8, label uint8) {
-	pixels = make([]uint8, side*side)
-	r := imageStream(seed, split, i)
-	label = paint(pixels, r, newWriter(seed, split, r.below(writers)))
+// Image returns one image of a split, Side × Side pixels row by row, and its
+// label. Its number i is not negative; there is no last image.
+func Image(streams Streams, split Split, i int) (pixels []uint8, label uint8) {
+	pixels = make([]uint8, Side*Side)
+	r := imageStream(streams, split, i)
+	label = paint(pixels, r, newWriter(streams, split, r.below(writers)))
 	return pixels, label
 }
 
-func imageStream(seed uint64, split Split, i int) random {
-	return random{data.Stream(seed, "digits/"+string(split)+"/image", uint64(i))}
+func imageStream(streams Streams, split Split, i int) random {
+	return random{streams("digits/"+string(split)+"/image", uint64(i))}
 }
 
 // paint draws an image by a writer into dst, and returns its label.

@@ -1,20 +1,23 @@
-package digits
+package digits_test
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"image/png"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
 
 	"trainer/data"
+	"trainer/data/digits"
 )
 
-// checksum returns the SHA-256 of a data set: the labels and the pixels of each
-// split.
+const side = digits.Side
+
+// checksum returns the SHA-256 of a data set: for each split its labels, then
+// its pixels.
 func checksum(d *data.Dataset) string {
 	h := sha256.New()
 	for _, s := range []*data.Set{d.Train, d.Test} {
@@ -24,8 +27,8 @@ func checksum(d *data.Dataset) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sample is the data set that the tests of the statistics share.
-var sample = sync.OnceValue(func() *data.Dataset { return Generate(1, 6000, 2000) })
+// sample is the set that the tests of its statistics share.
+var sample = sync.OnceValue(func() *data.Dataset { return data.GenerateDigits(1, 6000, 2000) })
 
 // TestGolden pins the bytes of the digits. The results of runs depend on them, so a
 // change of any byte must be intended. The hashes were computed on amd64; they are
@@ -47,7 +50,7 @@ func TestGolden(t *testing.T) {
 			if tt.long && testing.Short() {
 				t.Skip("70,000 images: left out with -short")
 			}
-			if got := checksum(Generate(tt.seed, tt.train, tt.test)); got != tt.want {
+			if got := checksum(data.GenerateDigits(tt.seed, tt.train, tt.test)); got != tt.want {
 				t.Errorf("SHA-256 of the digits: got %s, want %s", got, tt.want)
 			}
 		})
@@ -55,7 +58,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestSetsAreConsistent(t *testing.T) {
-	d := Generate(3, 40, 30)
+	d := data.GenerateDigits(3, 40, 30)
 	for _, s := range []*data.Set{d.Train, d.Test} {
 		if err := s.Check(); err != nil {
 			t.Error(err)
@@ -67,8 +70,8 @@ func TestSetsAreConsistent(t *testing.T) {
 	if d.Train.Len() != 40 || d.Test.Len() != 30 {
 		t.Errorf("%d + %d images, want 40 + 30", d.Train.Len(), d.Test.Len())
 	}
-	if empty := Generate(3, 0, 0); empty.Train.Len() != 0 || empty.Test.Len() != 0 {
-		t.Error("Generate(3, 0, 0) has images")
+	if empty := data.GenerateDigits(3, 0, 0); empty.Train.Len() != 0 || empty.Test.Len() != 0 {
+		t.Error("GenerateDigits(3, 0, 0) has images")
 	}
 }
 
@@ -77,7 +80,7 @@ func TestSetsAreConsistent(t *testing.T) {
 func TestImageIsIndependent(t *testing.T) {
 	one := func(procs, n int) *data.Dataset {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		return Generate(7, n, n)
+		return data.GenerateDigits(7, n, n)
 	}
 	want := one(1, 60)
 	for _, procs := range []int{2, 3, 8} {
@@ -85,20 +88,21 @@ func TestImageIsIndependent(t *testing.T) {
 			t.Errorf("GOMAXPROCS=%d: other images than with 1", procs)
 		}
 	}
+	streams := func(purpose string, n uint64) *rand.Rand { return data.Stream(7, purpose, n) }
 	prefix := one(2, 25)
 	for i := range 25 {
 		if !bytes.Equal(prefix.Train.Image(i), want.Train.Image(i)) {
 			t.Errorf("image %d differs between a set of 25 and one of 60", i)
 		}
-		for split, set := range map[Split]*data.Set{Train: want.Train, Test: want.Test} {
-			pixels, label := Image(7, split, i)
+		for split, set := range map[digits.Split]*data.Set{digits.Train: want.Train, digits.Test: want.Test} {
+			pixels, label := digits.Image(streams, split, i)
 			if label != set.Labels[i] || !bytes.Equal(pixels, set.Image(i)) {
-				t.Errorf("Image(7, %q, %d) is not the set's image", split, i)
+				t.Errorf("Image(%q, %d) is not the set's image", split, i)
 			}
 		}
 	}
 	seen := map[string]bool{}
-	for _, s := range []*data.Set{want.Train, want.Test, Generate(8, 60, 0).Train} {
+	for _, s := range []*data.Set{want.Train, want.Test, data.GenerateDigits(8, 60, 0).Train} {
 		for i := range s.Len() {
 			seen[string(s.Image(i))] = true
 		}
@@ -133,7 +137,7 @@ func TestNormalised(t *testing.T) {
 			t.Fatalf("image %d is blank", n)
 		}
 		width, height := right-left+1, bottom-top+1
-		if max(width, height) != box {
+		if max(width, height) != 20 {
 			t.Fatalf("image %d: ink of %d×%d pixels, want 20 for the larger side", n, width, height)
 		}
 		if x, y := mx/mass, my/mass; math.Abs(x-side/2) > 0.5 || math.Abs(y-side/2) > 0.5 {
@@ -242,64 +246,10 @@ func TestNearestMeanAccuracy(t *testing.T) {
 	}
 }
 
-func TestGlyphs(t *testing.T) {
-	for digit, forms := range glyphs {
-		shares := 0.0
-		for k, f := range forms {
-			shares += f.share
-			for i, p := range f.poses {
-				if len(p) != len(f.poses[0]) {
-					t.Errorf("%d, form %d: pose %d has %d strokes, pose 0 %d", digit, k, i, len(p), len(f.poses[0]))
-					continue
-				}
-				for j, s := range p {
-					if len(s) != len(f.poses[0][j]) || len(s) < 2 {
-						t.Errorf("%d, form %d: stroke %d of pose %d has %d nodes, of pose 0 %d; want equal, and 2 at least",
-							digit, k, j, i, len(s), len(f.poses[0][j]))
-					}
-					for _, n := range s {
-						if n.x < -5 || n.x > 105 || n.y < 0 || n.y > 100 {
-							t.Errorf("%d, form %d, pose %d: node (%g, %g) is off the paper", digit, k, i, n.x, n.y)
-						}
-					}
-				}
-			}
-		}
-		if math.Abs(shares-1) > 1e-9 {
-			t.Errorf("%d: the shares of its forms sum to %g, want 1", digit, shares)
-		}
-	}
-}
-
-func TestSheet(t *testing.T) {
-	s := Generate(1, 5, 0).Train
-	var b bytes.Buffer
-	if err := Sheet(&b, s, 3, 2); err != nil {
-		t.Fatal(err)
-	}
-	sheet, err := png.Decode(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if size := sheet.Bounds().Size(); size.X != 3*29+1 || size.Y != 2*29+1 {
-		t.Errorf("sheet of %v pixels, want 88×59", size)
-	}
-	// Image 4 is the second image of the second row. Its pixels are inverted.
-	for i, p := range s.Image(4) {
-		r, _, _, _ := sheet.At(30+i%28, 30+i/28).RGBA()
-		if uint8(r>>8) != 255-p {
-			t.Fatalf("image 4, pixel %d: %d on the sheet, want %d", i, r>>8, 255-p)
-		}
-	}
-	if err := Sheet(&b, s, 0, 2); err == nil {
-		t.Error("a sheet of 0×2 images: no error")
-	}
-}
-
 func BenchmarkGenerate(b *testing.B) {
 	const n = 5000
 	for b.Loop() {
-		Generate(1, n, 0)
+		data.GenerateDigits(1, n, 0)
 	}
 	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "images/s")
 }

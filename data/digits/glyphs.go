@@ -24,9 +24,9 @@ type form struct {
 	poses []pose
 }
 
-// glyphs holds the forms of the ten digits. In a pose, ";" separates strokes,
-// spaces separate nodes, and "!" marks a corner.
-var glyphs = [10][]form{
+// glyphs are the forms of the ten digits. Strokes are separated by ";", nodes
+// by blanks, and "!" marks a corner.
+var glyphs = [Classes][]form{
 	0: {
 		{0.75, poses( // closed or nearly closed: round, narrow, egg-shaped, starting with a hook
 			"60,3 28,10 4,46 12,84 46,98 84,86 98,48 84,12 56,2 38,7",
@@ -155,9 +155,9 @@ var glyphs = [10][]form{
 	},
 }
 
-// heights holds the usual relative heights of the digits. Every digit is scaled to
-// fill the box in the end, so a small digit has a relatively thick line.
-var heights = [10]float64{0.90, 0.88, 0.94, 0.96, 1, 0.98, 0.97, 0.93, 1, 1.06}
+// heights are the usual heights of the digits relative to each other. All fill
+// the box in the end, so the pen is relatively thick in a small one.
+var heights = [Classes]float64{0.90, 0.88, 0.94, 0.96, 1, 0.98, 0.97, 0.93, 1, 1.06}
 
 // poses parses the poses of a form.
 func poses(texts ...string) []pose {

@@ -3,7 +3,6 @@ package digits
 import "math"
 
 const (
-	side = 28  // an image has side × side pixels
 	box  = 20  // the ink fits into box × box pixels
 	soft = 1.3 // width in pixels of a stroke's edge, from full ink to none
 )
@@ -128,9 +127,9 @@ func (p *page) grey(r random) *[box][box]uint8 {
 	return &g
 }
 
-// centre copies the box into an image of side × side pixels. As in MNIST, the
-// centre of mass of the ink is within half a pixel of the centre of pixel (14, 14),
-// counted from 0.
+// centre copies the box into the image of Side × Side pixels so that the ink's
+// centre of mass is within half a pixel of the centre of pixel (14, 14), counted
+// from 0. That is where MNIST has it.
 func centre(dst []uint8, grey *[box][box]uint8) {
 	var mass, mx, my int
 	for i := range grey {
@@ -143,7 +142,7 @@ func centre(dst []uint8, grey *[box][box]uint8) {
 	left, top := shift(mx, mass), shift(my, mass)
 	clear(dst)
 	for i := range grey {
-		copy(dst[(top+i)*side+left:], grey[i][:])
+		copy(dst[(top+i)*Side+left:], grey[i][:])
 	}
 }
 
@@ -151,6 +150,6 @@ func centre(dst []uint8, grey *[box][box]uint8) {
 // which the centre of mass, moment / mass in the box, is at pixel 14. It limits the
 // distance so that the box stays inside the image.
 func shift(moment, mass int) int {
-	twice := side*mass - 2*moment
-	return min(max((twice+mass)/(2*mass), 0), side-box)
+	twice := Side*mass - 2*moment
+	return min(max((twice+mass)/(2*mass), 0), Side-box)
 }

@@ -1,19 +1,17 @@
 package digits
 
-import "trainer/data"
-
-// writer is a handwriting: the properties that all images of a writer share. The
-// pen is measured in pixels of the finished image.
+// writer is a person's hand: what all images of a writer share. Lengths are
+// in glyph units, the pen in pixels of the finished image.
 type writer struct {
-	habits   [10]habit // by digit
-	slant    float64   // shear: x moves by slant for each unit of height
-	tilt     float64   // rotation, tangent of the angle
-	width    float64   // factor on x
-	round    float64   // 0: sharp corners, 1: smooth ones
-	slop     float64   // factor on all variation between images
-	pen      float64   // radius of the line
-	pressure float64   // relative variation of the radius along a stroke
-	nib      float64   // relative difference between vertical and horizontal strokes
+	habits   [Classes]habit // for each digit
+	slant    float64        // shear: x moves by slant for each unit of height
+	tilt     float64        // rotation, tangent of the angle
+	width    float64        // factor on x
+	round    float64        // 0: corners stay sharp, 1: they are passed smoothly
+	slop     float64        // factor on all variation from image to image
+	pen      float64        // radius
+	pressure float64        // relative variation of the radius along a stroke
+	nib      float64        // relative difference between down and across strokes
 	warp     warp
 }
 
@@ -42,9 +40,9 @@ func (h habit) pose(r random, slop float64) pose {
 	return p
 }
 
-// newWriter draws writer n of a split at random.
-func newWriter(seed uint64, split Split, n int) *writer {
-	r := random{data.Stream(seed, "digits/"+string(split)+"/writer", uint64(n))}
+// newWriter draws writer n of a split.
+func newWriter(streams Streams, split Split, n int) *writer {
+	r := random{streams("digits/"+string(split)+"/writer", uint64(n))}
 	w := &writer{
 		slant:    r.spread(0.09, 0.19),
 		tilt:     r.spread(0, 0.06),

@@ -3,6 +3,8 @@ package config
 import (
 	"math"
 	"slices"
+
+	"trainer/data"
 )
 
 // check reports combinations of values that are not allowed. Each value on its own
@@ -29,6 +31,10 @@ func (r *reader) check() {
 	}
 	if r.good("train.replicas.count", "train.replicas.rates") {
 		r.checkReplicas()
+	}
+
+	if r.good("data.dataset", "data.dir") && c.Data.Dir == "" && (c.Data.Dataset == string(data.IDX) || c.Data.Dataset == string(data.CSV)) {
+		r.report(r.place("data.dataset"), "%s needs data.dir, the folder of the files", c.Data.Dataset)
 	}
 
 	if r.good("train.update_order", "vm") && c.Train.UpdateOrder == "listing" && c.VM == "tape" {

@@ -30,6 +30,7 @@ import (
 	"math"
 	"slices"
 
+	"trainer/data"
 	"trainer/graph/model"
 )
 
@@ -142,12 +143,20 @@ var (
 	// (model.HiddenRule), zeros sets all weights to 0.
 	Rules = []string{"hidden", "zeros"}
 
-	Datasets     = []string{"mnist", "csv", "idx", "digits"}
+	Datasets     = datasets()
 	Fallbacks    = []string{"none", "digits"}
 	UpdateOrders = []string{"simultaneous", "listing"}
 )
 
-// Default returns the default of every key.
+// datasets returns the names of the kinds of data sets.
+func datasets() (names []string) {
+	for _, kind := range data.Kinds() {
+		names = append(names, string(kind))
+	}
+	return names
+}
+
+// Default returns the configuration of an empty file: every key's default.
 func Default() Config {
 	var c Config
 	for i := range keys {

@@ -305,13 +305,13 @@ func TestSet(t *testing.T) {
 	file := write(t, "name: f\nmodel: {init: {std: 0.5}}\ntrain: {batch: 4}\n")
 	got, err := Read(file, []string{
 		"train.batch=8", "train.batch=16", "train.rate.initial=0.5", "model.layers=[784,30,10]", "name=2026",
-		"model.init.file=a=b.safetensors", "data.dir=", "data.dataset=idx", "model.bias=false", "precision=float64",
+		"model.init.file=a=b.safetensors", "data.dir=", "data.dataset=digits", "model.bias=false", "precision=float64",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Name, want.Precision, want.Data.Dataset = "2026", model.Float64, "idx"
+	want.Name, want.Precision, want.Data.Dataset = "2026", model.Float64, "digits"
 	want.Train.Batch, want.Train.Rate.Initial = 16, 0.5
 	want.Model.Layers, want.Model.Bias, want.Model.Init = []int{784, 30, 10}, false, Init{File: "a=b.safetensors"}
 	if !reflect.DeepEqual(got, want) {
@@ -371,6 +371,8 @@ func TestPlaces(t *testing.T) {
 
 	for _, c := range []struct{ file, set, want string }{
 		{"vm: tape\n", "train.update_order=listing", "-set train.update_order=listing: listing needs a compiled program"},
+		{"data: {dataset: csv, dir: x}\n", "data.dir=", "c.yaml:1:17: data.dataset: csv needs data.dir"},
+		{"seed: 1\n", "data.dataset=idx", "-set data.dataset=idx: idx needs data.dir"},
 		{"device: cuda\n", "vm=interpret", "-set vm=interpret: vm interpret does not run on the device cuda"},
 		{"train: {replicas: {count: 3}}\n", "seed=9007199254740990", "-set seed=9007199254740990: the seed of the last of 3 replicas is above 9007199254740991"},
 		{"train: {replicas: {count: 3}}\n", "train.early_stopping.patience=5", "-set train.early_stopping.patience=5: replicas all run to the last epoch"},
@@ -530,6 +532,9 @@ func TestRoundTrip(t *testing.T) {
 		}
 		if c.Device == "cuda" {
 			c.VM = "auto"
+		}
+		if c.Data.Dir == "" {
+			c.Data.Dataset = pick([]string{"mnist", "digits"})
 		}
 		if got, err := readSource(c.YAML()); err != nil || !reflect.DeepEqual(got, c) {
 			t.Fatalf("%v\nhave %+v\nwant %+v\n%s", err, got, c, c.YAML())
