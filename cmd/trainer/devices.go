@@ -25,7 +25,10 @@ func devicesCommand(args []string, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "cpu     %v\n", m)
+	how, err := m.Describe(c.Train.Batch)
+	if err == nil {
+		_, err = fmt.Fprintf(stdout, "cpu     %s\n", how)
+	}
 	if err = errors.Join(err, m.Close()); err != nil {
 		return err
 	}

@@ -25,15 +25,7 @@ func newMachine(c config.Config) (m vm.VM, chose string, err error) {
 		m, err = cuda.New(c.Network(), compiler, cuda.Options{})
 		switch {
 		case err == nil:
-			chose = fmt.Sprintf("device cuda%s, vm %s: %v", why, m.Name(), m)
-			if c.Train.Replicas.Count > 1 {
-				return m, chose, nil // the fleet has modes of its own
-			}
-			mode, err := m.(moder).Mode(c.Train.Batch)
-			if err != nil {
-				return nil, "", errors.Join(err, m.Close())
-			}
-			return m, chose + ", " + mode, nil
+			return described(m, "cuda"+why, c)
 		case c.Device == "cuda":
 			return nil, "", fmt.Errorf("%w\nor use the processor: -device cpu", err)
 		}
@@ -51,13 +43,15 @@ func newMachine(c config.Config) (m vm.VM, chose string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return m, fmt.Sprintf("device %s%s, vm %s: %v", device, why, m.Name(), m), nil
+	return described(m, device+why, c)
 }
 
-// moder is a machine that trains in one of several modes.
-type moder interface {
-	// Mode says in which it trains batch samples a step, and why in no faster one.
-	Mode(batch int) (string, error)
+func described(m vm.VM, device string, c config.Config) (vm.VM, string, error) {
+	how, err := m.Describe(c.Train.Batch)
+	if err != nil {
+		return nil, "", errors.Join(err, m.Close())
+	}
+	return m, fmt.Sprintf("device %s, vm %s: %s", device, m.Name(), how), nil
 }
 
 // autoDevice returns the device that auto takes, and why.

@@ -61,13 +61,9 @@ type Options struct {
 	Parameters model.Parameters
 }
 
-// clamped is a machine that returns 1 for σ(z) from z = SigmoidOne() on. From
-// there on the check allows it an error of 1 − σ(z).
-type clamped interface{ SigmoidOne() float64 }
-
-// Check checks the gradients of machine m and restores the parameters of m. It
-// returns an error if the check could not be completed. Report.OK says whether the
-// gradients agree.
+// Check compares the gradients of machine m, and leaves m with the parameters
+// that it had. The error is for a check that could not be made; whether the
+// gradients agree is Report.OK.
 func Check(m vm.VM, o Options) (report Report, err error) {
 	n := m.Network()
 	if err := n.Check(); err != nil {
@@ -99,7 +95,7 @@ func Check(m vm.VM, o Options) (report Report, err error) {
 	}()
 
 	report = newReport(m, o)
-	if c, ok := m.(clamped); ok {
+	if c, ok := m.(vm.Clamped); ok {
 		report.SigmoidOne = c.SigmoidOne()
 	}
 	r := rand.New(rand.NewPCG(o.Seed, 0x67726164)) // "grad"

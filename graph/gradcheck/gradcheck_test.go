@@ -458,7 +458,8 @@ func TestTapeGiven(t *testing.T) {
 	}
 }
 
-// Snapshot and Idle are for training, which a fake does not support.
+// Describe, Snapshot and Idle belong to training, which a fake cannot do.
+func (*fake) Describe(int) (string, error)   { return "", errors.New("no training") }
 func (*fake) Snapshot() (vm.Snapshot, error) { return nil, errors.New("no snapshots") }
 func (*fake) Idle(int) bool                  { return false }
 

@@ -21,10 +21,17 @@ import (
 	"trainer/graph/model"
 )
 
-// VM trains and evaluates one network.
+// VM trains and evaluates one network. What only some machines have is in the
+// interfaces Fleeter and Clamped, which a caller asks for by a checked type
+// assertion.
 type VM interface {
-	// Name is the machine's name in the configuration: "cpu", "interpret", "tape", and "cuda" by its device.
+	// Name is one word: "cpu", "cuda", "interpret" or "tape".
 	Name() string
+
+	// Describe says in a line how the machine makes a pass with batch samples a
+	// step, 1 or more, and why in no faster way: "compiled, AVX-512 kernels, at
+	// most 2 cores". The error is that of a machine that cannot make such a pass.
+	Describe(batch int) (string, error)
 
 	// Network returns the network that the machine was made for.
 	Network() model.Network
@@ -67,6 +74,10 @@ type VM interface {
 	// Close frees what the machine holds.
 	Close() error
 }
+
+// Clamped is a machine whose sigmoid is cut off: it takes σ(z) for 1 from
+// z = SigmoidOne() on. Beyond it the machine may be off by 1 − σ(z).
+type Clamped interface{ SigmoidOne() float64 }
 
 // Snapshot is the parameters of a machine at a moment. It is used from one
 // goroutine, which need not be the machine's.
@@ -125,8 +136,8 @@ func (p Pass) Check(n model.Network) error {
 	if err := CheckSet(p.Set, n); err != nil {
 		return err
 	}
-	if p.Batch < 1 {
-		return fmt.Errorf("batch of %d samples: want 1 or more", p.Batch)
+	if err := CheckBatchSize(p.Batch); err != nil {
+		return err
 	}
 	if p.Costs != nil && len(p.Costs) != p.Steps() {
 		return fmt.Errorf("room for %d costs: want %d, one a step", len(p.Costs), p.Steps())
@@ -146,6 +157,14 @@ func CheckSet(s *data.Set, n model.Network) error {
 	}
 	if s.Classes > n.Outputs() {
 		return fmt.Errorf("%s: %d classes, and a network of %d outputs (model.layers)", s.Name, s.Classes, n.Outputs())
+	}
+	return nil
+}
+
+// CheckBatchSize reports that a step cannot have batch samples.
+func CheckBatchSize(batch int) error {
+	if batch < 1 {
+		return fmt.Errorf("batch of %d samples: want 1 or more", batch)
 	}
 	return nil
 }

@@ -51,6 +51,7 @@ type Report struct {
 // Row is a measurement. A time is the shortest of several.
 type Row struct {
 	What    string  `json:"what"`
+	How     string  `json:"how,omitempty"` // of a pass, how the machine makes it
 	Nanos   float64 `json:"ns_per_sample"`
 	Epoch   float64 `json:"seconds_per_epoch"`       // for 60,000 samples
 	Witness float64 `json:"witness_ns_per_sample"`   // 0: not measured
@@ -84,8 +85,12 @@ func Run(ctx context.Context, o Options) (Report, error) {
 
 func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	n := a.Network()
+	witness, err := b.Describe(1)
+	if err != nil {
+		return Report{}, err
+	}
 	r := Report{
-		Network: n.String(), Machine: fmt.Sprintf("%s: %v", a.Name(), a), Witness: fmt.Sprintf("%s: %v", b.Name(), b),
+		Network: n.String(), Machine: a.Name(), Witness: b.Name() + ": " + witness,
 		Data: fmt.Sprintf("%s, %d images", o.Set.Name, o.Set.Len()),
 	}
 	p := model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0))
@@ -101,7 +106,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	r.add("load the set", float64(load)/float64(o.Set.Len()), 0)
+	r.add("load the set", "", float64(load)/float64(o.Set.Len()), 0)
 
 	some := o.Set.Slice(0, min(o.Set.Len(), witnessSamples))
 	for _, batch := range Batches {
@@ -109,7 +114,13 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		if err != nil {
 			return r, err
 		}
-		r.add(fmt.Sprintf("train, batch %d", batch), own, other)
+		how := ""
+		if own > 0 {
+			if how, err = a.Describe(batch); err != nil {
+				return r, err
+			}
+		}
+		r.add(fmt.Sprintf("train, batch %d", batch), how, own, other)
 		if batch == 1 && o.Python != "" {
 			if r.NumPy, err = numpy(ctx, o.Python, own); err != nil {
 				return r, err
@@ -120,7 +131,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 	if err != nil {
 		return r, err
 	}
-	r.add("evaluate", own, other)
+	r.add("evaluate", "", own, other)
 	return r, nil
 }
 
@@ -158,9 +169,9 @@ func evaluation(ctx context.Context, set *data.Set) work {
 	}}
 }
 
-func (r *Report) add(what string, own, other float64) {
+func (r *Report) add(what, how string, own, other float64) {
 	if own > 0 {
-		r.Rows = append(r.Rows, Row{what, own, own * epoch / 1e9, other, other / own})
+		r.Rows = append(r.Rows, Row{what, how, own, own * epoch / 1e9, other, other / own})
 	}
 }
 
@@ -255,11 +266,14 @@ func (r Report) Text(w io.Writer) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\tns per sample\ts for 60,000\twitness, ns\ttimes as fast")
+	_, _ = fmt.Fprintln(t, "\tns per sample\ts for 60,000\twitness, ns\ttimes as fast\thow")
 	for _, row := range r.Rows {
 		_, _ = fmt.Fprintf(t, "%s\t%.0f\t%.4f", row.What, row.Nanos, row.Epoch)
-		if row.Witness > 0 {
-			_, _ = fmt.Fprintf(t, "\t%.0f\t%.1f", row.Witness, row.Ratio)
+		switch {
+		case row.Witness > 0:
+			_, _ = fmt.Fprintf(t, "\t%.0f\t%.1f\t%s", row.Witness, row.Ratio, row.How)
+		case row.How != "":
+			_, _ = fmt.Fprintf(t, "\t\t\t%s", row.How)
 		}
 		_, _ = fmt.Fprintln(t)
 	}

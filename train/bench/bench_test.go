@@ -48,6 +48,9 @@ func TestRun(t *testing.T) {
 		if row.What != want[i] || row.Nanos <= 0 || i > 0 && (row.Witness <= 0 || row.Ratio != row.Witness/row.Nanos) {
 			t.Errorf("row %+v, want %q", row, want[i])
 		}
+		if strings.HasPrefix(row.What, "train") != strings.Contains(row.How, "kernels") {
+			t.Errorf("row %q is made by %q", row.What, row.How)
+		}
 	}
 	var b bytes.Buffer
 	if err := r.Text(&b); err != nil {

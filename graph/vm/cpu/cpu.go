@@ -37,7 +37,7 @@ func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	if n := network.Inputs(); n > math.MaxUint16+1 {
-		return nil, fmt.Errorf("cpu: %d inputs: this machine takes up to %d: use vm: tape", n, math.MaxUint16+1)
+		return nil, fmt.Errorf("cpu: %d inputs: this machine takes up to %d: use machine interpret or tape", n, math.MaxUint16+1)
 	}
 	if o.Cores == 0 {
 		o.Cores = runtime.GOMAXPROCS(0)
@@ -113,10 +113,20 @@ func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options,
 // Name implements vm.VM.
 func (m *machine[T]) Name() string { return "cpu" }
 
-// String says which kernels on how many cores.
-func (m *machine[T]) String() string {
-	return fmt.Sprintf("compiled, %s kernels, cores: %d", m.kernel.Name, m.cores)
+// Describe implements vm.VM: which kernels on how many cores.
+func (m *machine[T]) Describe(batch int) (string, error) {
+	if err := vm.CheckBatchSize(batch); err != nil {
+		return "", fmt.Errorf("cpu: %w", err)
+	}
+	cores := "one core"
+	if n := min(batch, m.cores); n > 1 {
+		cores = fmt.Sprintf("at most %d cores", n)
+	}
+	return fmt.Sprintf("compiled, %s kernels, %s", kernelNames[m.kernel.Name], cores), nil
 }
+
+// kernelNames are the kernels' names for people.
+var kernelNames = map[string]string{"avx512": "AVX-512", "avx2": "AVX2", "go": "pure Go"}
 
 // Network implements vm.VM.
 func (m *machine[T]) Network() model.Network { return m.network }

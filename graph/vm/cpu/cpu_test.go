@@ -3,6 +3,7 @@ package cpu_test
 import (
 	"context"
 	"math"
+	"strings"
 	"testing"
 
 	"trainer/data"
@@ -33,6 +34,38 @@ func TestConformance(t *testing.T) {
 	}
 	t.Run("one core", func(t *testing.T) { vmtest.Run(t, with(cpu.Options{Cores: 1}), vmtest.Options{}) })
 	t.Run("three cores", func(t *testing.T) { vmtest.Run(t, with(cpu.Options{Cores: 3}), vmtest.Options{}) })
+}
+
+// TestDescribe: which kernels, and how many cores a pass uses.
+func TestDescribe(t *testing.T) {
+	n := model.Network{Layers: []int{4, 3}}
+	for _, c := range []struct {
+		cores, batch int
+		want         string
+	}{
+		{3, 1, "compiled, pure Go kernels, one core"}, {3, 2, "compiled, pure Go kernels, at most 2 cores"},
+		{3, 128, "compiled, pure Go kernels, at most 3 cores"}, {1, 128, "compiled, pure Go kernels, one core"},
+	} {
+		m, err := with(cpu.Options{Cores: c.cores, Kernels: "go"})(n, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Describe(c.batch); err != nil || got != c.want {
+			t.Errorf("%d cores, batch %d: %q, %v; want %q", c.cores, c.batch, got, err, c.want)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, k := range kernel.Float32() {
+		m, err := with(cpu.Options{Kernels: k.Name})(n, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := m.Describe(1); err != nil || strings.Contains(text, ",  ") {
+			t.Errorf("kernels %s have no name for people: %q, %v", k.Name, text, err)
+		}
+	}
 }
 
 // TestRandomNetworksAgainstTape: the compiled program and Gorgonia's own machine

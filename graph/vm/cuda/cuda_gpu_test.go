@@ -295,7 +295,23 @@ func TestStickyError(t *testing.T) {
 	}
 }
 
-// TestModeOf: `trainer devices` prints the mode.
+// TestDescribe: the device, and the mode of each batch size.
+func TestDescribe(t *testing.T) {
+	onDevice(t)
+	m, err := with(cuda.Options{})(textbook, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	for batch, want := range map[int]string{4: "block mode", 128: "grid mode"} {
+		got, err := m.Describe(batch)
+		if err != nil || !strings.Contains(got, want) || !strings.HasPrefix(got, "compiled, on ") {
+			t.Errorf("batch %d: %q, %v; want the device and %s", batch, got, err, want)
+		}
+	}
+}
+
+// TestModeOf: what `trainer devices` says.
 func TestModeOf(t *testing.T) {
 	hopper := driver.Info{Multiprocessors: 132, SharedPerBlock: 232448, Cooperative: true}
 	ada := driver.Info{Multiprocessors: 128, SharedPerBlock: 101376, Cooperative: true}

@@ -27,7 +27,7 @@ func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	if network.Inputs() > 1<<16 {
-		return nil, fmt.Errorf("cuda: %d inputs: this machine takes up to %d: use device cpu and vm: tape", network.Inputs(), 1<<16)
+		return nil, fmt.Errorf("cuda: %d inputs: this machine takes up to %d: use machine interpret or tape", network.Inputs(), 1<<16)
 	}
 	if network.Precision == model.Float64 {
 		return newMachine[float64](network, compile, o)
@@ -246,22 +246,19 @@ func upload[E driver.Scalar](d *driver.Device, what string, values []E) (*driver
 // Name implements vm.VM.
 func (m *machine[T]) Name() string { return "cuda" }
 
-// Mode describes the mode in which the machine trains batch samples a step, and
-// says why the faster modes cannot.
-func (m *machine[T]) Mode(batch int) (string, error) {
+// Describe implements vm.VM: the device, the mode, and why it is no faster one.
+func (m *machine[T]) Describe(batch int) (string, error) {
+	if err := vm.CheckBatchSize(batch); err != nil {
+		return "", fmt.Errorf("cuda: %w", err)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l, err := m.step(stepKey{batch: batch})
 	if err != nil {
 		return "", fmt.Errorf("cuda: %w", err)
 	}
-	return modeText(l.Image) + l.slower, nil
-}
-
-// String names the device.
-func (m *machine[T]) String() string {
 	info := m.device.Info()
-	return fmt.Sprintf("compiled, on %s (compute capability %d.%d)", info.Name, info.Major, info.Minor)
+	return fmt.Sprintf("compiled, on %s (compute capability %d.%d), %s%s", info.Name, info.Major, info.Minor, modeText(l.Image), l.slower), nil
 }
 
 // Network implements vm.VM.

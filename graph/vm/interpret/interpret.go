@@ -85,8 +85,13 @@ func (m *machine[T]) get(known map[int]program[T], compile func(int) (*ir.Progra
 // Name implements vm.VM.
 func (m *machine[T]) Name() string { return "interpret" }
 
-// String says what the machine is.
-func (m *machine[T]) String() string { return "compiled, run by plain loops" }
+// Describe implements vm.VM.
+func (m *machine[T]) Describe(batch int) (string, error) {
+	if err := vm.CheckBatchSize(batch); err != nil {
+		return "", fmt.Errorf("interpret: %w", err)
+	}
+	return "compiled, plain loops, one core", nil
+}
 
 // Network implements vm.VM.
 func (m *machine[T]) Network() model.Network { return m.network }

@@ -50,15 +50,20 @@ func New(network model.Network) (*VM, error) {
 // Name implements vm.VM.
 func (m *VM) Name() string { return "tape" }
 
-// String describes the machine.
-func (m *VM) String() string { return "Gorgonia's TapeMachine on the graph" }
+// Describe implements vm.VM.
+func (m *VM) Describe(batch int) (string, error) {
+	if err := vm.CheckBatchSize(batch); err != nil {
+		return "", fmt.Errorf("tape: %w", err)
+	}
+	return "not compiled, Gorgonia's TapeMachine on the graph", nil
+}
 
 // Network implements vm.VM.
 func (m *VM) Network() model.Network { return m.network }
 
-// SigmoidOne returns the z from which on Gorgonia v0.9.18 returns 1 for σ(z). The
-// exact value there is 1 − 5.6e-9 (float64) or 1 − 3.1e-7 (float32). The gradient
-// check allows for this error.
+// SigmoidOne implements vm.Clamped: it returns the z from which Gorgonia v0.9.18 takes σ(z) for 1, where
+// it is 1 − 5.6e-9 (float64) and 1 − 3.1e-7 (float32) still. The gradient check
+// allows for it.
 func (m *VM) SigmoidOne() float64 {
 	if m.network.Precision == model.Float32 {
 		return 15

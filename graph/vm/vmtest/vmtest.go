@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"trainer/data"
@@ -48,6 +49,7 @@ func Run(t *testing.T, newVM New, options Options) {
 			t.Run("Snapshot", s.snapshot)
 			t.Run("Predict", s.predict)
 			t.Run("Repeatable", s.repeatable)
+			t.Run("Describe", s.describe)
 			t.Run("Parameters", s.parameters)
 			t.Run("Progress", s.progress)
 			t.Run("Cancel", s.cancel)
@@ -290,6 +292,26 @@ func (s suite) parameters(t *testing.T) {
 		if m.Network().String() != n.String() {
 			t.Errorf("machine for %v says that it is for %v", n, m.Network())
 		}
+	}
+}
+
+// describe: a line for each batch size, which changes nothing; no line for a
+// size that no step can have.
+func (s suite) describe(t *testing.T) {
+	n := s.network(true, 16, 4)
+	p := randomParameters(n, 11)
+	m := s.machine(t, n, p)
+	for _, batch := range []int{1, 7, 128} {
+		if text, err := m.Describe(batch); err != nil || text == "" || strings.ContainsAny(text, "\n\r") {
+			t.Errorf("batch %d: %q, %v; want a line", batch, text, err)
+		}
+	}
+	if text, err := m.Describe(0); err == nil || text != "" {
+		t.Errorf("batch 0: %q, %v; want an error", text, err)
+	}
+	same(t, "after it was described", parametersOf(t, m), p)
+	if name := m.Name(); name == "" || strings.ContainsAny(name, " \n") {
+		t.Errorf("the machine's name is %q, want a word", name)
 	}
 }
 
