@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"trainer/graph/vm"
-	"trainer/graph/vm/tape"
+	"trainer/graph/vm/machines"
 	"trainer/train/bench"
 )
 
@@ -30,9 +30,12 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return cause(ctx, err)
 	}
+	open := func(o machines.Options) func() (vm.VM, error) {
+		return func() (vm.VM, error) { m, _, err := machines.Open(c.Network(), o); return m, err }
+	}
 	o := bench.Options{
-		New:     func() (vm.VM, error) { m, _, err := newMachine(c); return m, err },
-		Witness: func() (vm.VM, error) { return tape.New(c.Network()) },
+		New:     open(machineOptions(c)),
+		Witness: open(machines.Options{Kind: machines.Tape}),
 		Set:     d.Train,
 		Least:   *least,
 	}

@@ -11,6 +11,7 @@ import (
 	"trainer/graph/draw"
 	"trainer/graph/ir"
 	"trainer/graph/lower"
+	"trainer/graph/vm/machines"
 )
 
 // graphCommand prints the expression graph of the configured network.
@@ -47,7 +48,9 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	}
 	write := func(w io.Writer) error { return drawing(w, g.Drawing()) }
 	if *program {
-		write = func(w io.Writer) error { return printProgram(w, g, lowerOptions(c), *passes) }
+		write = func(w io.Writer) error {
+			return printProgram(w, g, machines.Compiler(c.Network(), machineOptions(c)).Options, *passes)
+		}
 	}
 	if *out == "" {
 		return write(stdout)

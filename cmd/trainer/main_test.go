@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/graph/vm/cuda"
+	"trainer/train/config"
 	"trainer/train/rundir"
 )
 
@@ -53,7 +55,7 @@ func TestTrainAndEval(t *testing.T) {
 	if code != exitDone || stderr != "" {
 		t.Fatalf("exit code %d, standard error %q", code, stderr)
 	}
-	for _, want := range []string{"60 + 30 images", "16-5-3 sigmoid", "device cpu", "epoch 1/3", "epoch 3/3", "best", dir} {
+	for _, want := range []string{"60 + 30 images", "16-5-3 sigmoid", "machine cpu", "epoch 1/3", "epoch 3/3", "best", dir} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("standard output lacks %q:\n%s", want, stdout)
 		}
@@ -131,6 +133,34 @@ func TestGraph(t *testing.T) {
 	}
 }
 
+// TestMachines: the machines know every device and kind that a configuration may
+// name, and no pair of them is an error but for a device that is not there.
+func TestMachines(t *testing.T) {
+	for _, device := range config.Devices {
+		for _, kind := range config.Machines {
+			c := config.Default()
+			c.Model.Layers, c.Device, c.Machine = []int{4, 3}, device, kind
+			m, why, err := newMachine(c)
+			if device == "cuda" && kind == "compiled" && cuda.Check() != nil {
+				if err == nil || m != nil {
+					t.Errorf("%s, %s: %v, %q", device, kind, m, why)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s, %s: %v", device, kind, err)
+				continue
+			}
+			if want := "machine " + m.Name(); !strings.HasPrefix(why, want) {
+				t.Errorf("%s, %s: %q does not begin with %q", device, kind, why, want)
+			}
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // TestErrors: exit codes, and words that help. Nothing goes to standard output.
 func TestErrors(t *testing.T) {
 	empty := t.TempDir()
@@ -151,7 +181,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-config", bad}, exitUsage, []string{bad + ":3:3", "train.epoch", "epochs", bad + ":4:10", "train.batch"}},
 		{[]string{"-set", "train.epochs=x"}, exitUsage, []string{"-set train.epochs=x"}},
 		{[]string{"-device", "gpu"}, exitUsage, []string{"device=gpu", "auto", "cuda"}},
-		{[]string{"-device", "cuda", "-set", "data.dataset=digits"}, exitFailed, []string{"cuda", "-device cpu"}},
+		{[]string{"-device", "cuda", "-set", "data.dataset=digits"}, exitFailed, []string{"cuda", "device cpu"}},
 		{[]string{"-set", "data.dir=" + empty, "-out", filepath.Join(empty, "a")}, exitFailed, []string{empty, "train-images-idx3-ubyte"}},
 		{[]string{"-set", "data.dataset=csv", "-set", "data.dir=" + empty, "-out", filepath.Join(empty, "b")}, exitFailed, []string{empty, "mnist_train.csv"}},
 		{[]string{"-set", "data.dataset=idx"}, exitUsage, []string{"data.dir"}},

@@ -37,11 +37,8 @@ func (r *reader) check() {
 		r.report(r.place("data.dataset"), "%s needs data.dir, the folder of the files", c.Data.Dataset)
 	}
 
-	if r.good("train.update_order", "vm") && c.Train.UpdateOrder == "listing" && c.VM == "tape" {
-		r.report(r.place("train.update_order", "vm"), "listing needs a compiled program, and vm tape runs the graph as it is: use another vm, or simultaneous")
-	}
-	if r.good("device", "vm") && c.Device == "cuda" && c.VM != "auto" {
-		r.report(r.place("vm", "device"), "vm %s does not run on the device cuda: use vm auto, or device cpu", c.VM)
+	if r.good("train.update_order", "machine") && c.Train.UpdateOrder == "listing" && c.Machine == "tape" {
+		r.report(r.place("train.update_order", "machine"), "listing needs a compiled program, and the machine tape runs the graph as it is: use another machine, or simultaneous")
 	}
 }
 

@@ -39,8 +39,8 @@ type Config struct {
 	Name      string          // a part of the name of the run folder
 	Seed      uint64          // seed of all random numbers of the run
 	Device    string          // one of Devices
-	VM        string          // one of VMs
-	Precision model.Precision // element type of all values of the network
+	Machine   string          // one of Machines
+	Precision model.Precision // of all values of the network
 	Model     Model
 	Data      Data
 	Train     Train
@@ -135,9 +135,8 @@ type EarlyStopping struct {
 var (
 	Devices = []string{"auto", "cpu", "cuda"}
 
-	// VMs lists the machines. A new machine is added here, and where main
-	// makes them.
-	VMs = []string{"auto", "cpu", "interpret", "tape"}
+	// Machines lists the kinds of machines that package machines knows.
+	Machines = []string{"compiled", "interpret", "tape"}
 
 	// Rules lists the rules for the initial weights: hidden is that of the listing
 	// (model.HiddenRule), zeros sets all weights to 0.

@@ -60,7 +60,7 @@ func readSource(source []byte, sets ...string) (Config, error) {
 // TestDefault compares the defaults with a second list, written by hand.
 func TestDefault(t *testing.T) {
 	want := Config{
-		Name: "run", Seed: 1, Device: "auto", VM: "auto", Precision: model.Float32,
+		Name: "run", Seed: 1, Device: "auto", Machine: "compiled", Precision: model.Float32,
 		Model: Model{Layers: []int{784, 50, 10}, Activation: model.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
 		Data:  Data{Dataset: "mnist", Fallback: "none"},
 		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous", Replicas: Replicas{Count: 1}},
@@ -330,7 +330,7 @@ func TestSetErrors(t *testing.T) {
 		{"train.batch=x", "-set train.batch=x: have x, want a whole number from 1 to 100000"},
 		{"train.batch=", "have no value"},
 		{"train.batch", "want key=value, as in -set train.epochs=5"},
-		{"=3", "-set =3: unknown key. The keys are: name, seed, device, vm, precision, model, data, train"},
+		{"=3", "-set =3: unknown key. The keys are: name, seed, device, machine, precision, model, data, train"},
 		{"batch=3", "did you mean train.batch?"},
 		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, replicas"},
 		{"train.rate.initial.x=3", "The keys in train.rate are: initial, factor, every"},
@@ -358,22 +358,21 @@ func TestSetErrors(t *testing.T) {
 // TestPlaces checks the place of a problem that two keys cause together, and the
 // order of the problems.
 func TestPlaces(t *testing.T) {
-	file := write(t, "train: {batch: 100000}\nmodel: {layers: [784, 50, 10]}\nseed: x\nvm: y\n")
-	_, err := Read(file, []string{"vm=z", "model.layers=[5000, 10]", "device=w"})
+	file := write(t, "train: {batch: 100000}\nmodel: {layers: [784, 50, 10]}\nseed: x\nmachine: y\n")
+	_, err := Read(file, []string{"machine=z", "model.layers=[5000, 10]", "device=w"})
 	want := fmt.Sprintf(`%[1]s:1:16: train.batch: a mini-batch of 100000 samples has 501000000 values in the layers, the limit is 500000000: use a smaller train.batch
 %[1]s:3:7: seed: have x, want a whole number from 0 to 9007199254740991
-%[1]s:4:5: vm: have y, want auto, cpu, interpret or tape
--set vm=z: have z, want auto, cpu, interpret or tape
+%[1]s:4:10: machine: have y, want compiled, interpret or tape
+-set machine=z: have z, want compiled, interpret or tape
 -set device=w: have w, want auto, cpu or cuda`, file)
 	if err == nil || err.Error() != want {
 		t.Errorf("have:\n%v\nwant:\n%s", err, want)
 	}
 
 	for _, c := range []struct{ file, set, want string }{
-		{"vm: tape\n", "train.update_order=listing", "-set train.update_order=listing: listing needs a compiled program"},
+		{"machine: tape\n", "train.update_order=listing", "-set train.update_order=listing: listing needs a compiled program"},
 		{"data: {dataset: csv, dir: x}\n", "data.dir=", "c.yaml:1:17: data.dataset: csv needs data.dir"},
 		{"seed: 1\n", "data.dataset=idx", "-set data.dataset=idx: idx needs data.dir"},
-		{"device: cuda\n", "vm=interpret", "-set vm=interpret: vm interpret does not run on the device cuda"},
 		{"train: {replicas: {count: 3}}\n", "seed=9007199254740990", "-set seed=9007199254740990: the seed of the last of 3 replicas is above 9007199254740991"},
 		{"train: {replicas: {count: 3}}\n", "train.early_stopping.patience=5", "-set train.early_stopping.patience=5: replicas all run to the last epoch"},
 		{"train: {replicas: {rates: [1, 2, 3]}}\n", "train.replicas.count=2", "c.yaml:1:27: train.replicas.rates: 3 rates for 2 replicas"},
@@ -511,7 +510,7 @@ func TestRoundTrip(t *testing.T) {
 	for range 500 {
 		c := Config{
 			Name: pick([]string{"run", "true", "1e3", "2026-01-01", "x.y-z", "null"}), Seed: random.Uint64N(maxSeed + 1),
-			Device: pick(Devices), VM: pick(VMs), Precision: model.Precision(random.IntN(2)),
+			Device: pick(Devices), Machine: pick(Machines), Precision: model.Precision(random.IntN(2)),
 			Model: Model{Layers: []int{1 + random.IntN(9999), 1 + random.IntN(9999)}, Activation: model.Activation(random.IntN(2)), Bias: random.IntN(2) == 0,
 				Init: []Init{{Std: float(1000)}, {}, {Rule: pick(Rules)}, {File: "f" + word(20)}}[random.IntN(4)]},
 			Data: Data{Dataset: pick(Datasets), Dir: word(20), Fallback: pick(Fallbacks)},
@@ -529,9 +528,6 @@ func TestRoundTrip(t *testing.T) {
 			for range random.IntN(3) {
 				c.Train.Replicas.Rates = append(c.Train.Replicas.Rates, float(1000))
 			}
-		}
-		if c.Device == "cuda" {
-			c.VM = "auto"
 		}
 		if c.Data.Dir == "" {
 			c.Data.Dataset = pick([]string{"mnist", "digits"})

@@ -136,7 +136,7 @@ func TestNearest(t *testing.T) {
 		{"train", "factor", "train.rate.factor"},
 		{"train", "earlystopping", "train.early_stopping"},
 		{"", "model.layer", "model.layers"},
-		{"", "wm", "vm"},
+		{"", "machin", "machine"},
 		{"", "optimizer", ""},
 		{"", "", ""},
 	} {

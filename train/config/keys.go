@@ -74,12 +74,13 @@ var keys = []key{
 		doc:   "Seed of all random numbers: first weights, shuffling, built-in digits. Same seed, same run.",
 		field: func(c *Config) any { return &c.Seed }},
 	{path: "device", kind: choice, def: "auto", choices: Devices,
-		doc:   "Where to compute; auto takes a CUDA device when there is one that works.",
+		doc: "Where the compiled machine runs: auto takes a CUDA device when there is one that works, else the CPU; " +
+			"cuda is a CUDA device or an error.",
 		field: func(c *Config) any { return &c.Device }},
-	{path: "vm", kind: choice, def: "auto", choices: VMs,
-		doc: "Machine that computes; auto takes the fastest for the device. cpu runs the compiled program with vector kernels; " +
-			"interpret runs it with plain loops; tape is Gorgonia's own machine on the graph as it is.",
-		field: func(c *Config) any { return &c.VM }},
+	{path: "machine", kind: choice, def: "compiled", choices: Machines,
+		doc: "How to compute. compiled is the compiled program with the fast kernels of the device. Two slow machines are there to compare with, " +
+			"and run on the CPU whatever the device: interpret runs the compiled program with plain loops; tape is Gorgonia's own machine on the graph as it is.",
+		field: func(c *Config) any { return &c.Machine }},
 	{path: "precision", kind: choice, def: "float32", choices: model.PrecisionNames(),
 		doc:   "Type of all weights and values of the network.",
 		field: func(c *Config) any { return &c.Precision }},
