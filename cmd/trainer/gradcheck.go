@@ -8,6 +8,7 @@ import (
 
 	"trainer/graph/gradcheck"
 	"trainer/graph/model"
+	"trainer/train/config"
 )
 
 // errGradients says that the check itself went well, and the gradients differ.
@@ -19,21 +20,24 @@ func gradcheckCommand(args []string, stdout, _ io.Writer) (err error) {
 	f := flag.NewFlagSet("gradcheck", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
-	path := f.String("model", "", "check at the parameters of this safetensors `file`; without it, at random ones")
+	path := f.String("model", "", "check at the parameters of this model, a safetensors `file` or a run folder; without it, at random ones")
 	asJSON := f.Bool("json", false, "print JSON")
-	c, err := flags.parse(f, args, stdout)
+	if err := parseFlags(f, args, stdout); err != nil {
+		return err
+	}
+	var options gradcheck.Options
+	var c config.Config
+	if *path == "" {
+		c, err = flags.read()
+	} else {
+		var m model.Model
+		c, m, _, err = flags.readModel(*path)
+		options.Parameters = m.Parameters
+	}
 	if err != nil {
 		return err
 	}
-	options := gradcheck.Options{Seed: c.Seed}
-	if *path != "" {
-		m, err := model.Read(*path)
-		if err != nil {
-			return err
-		}
-		c = withNetwork(c, m.Network)
-		options.Parameters = m.Parameters
-	}
+	options.Seed = c.Seed
 	machine, _, err := newMachine(c)
 	if err != nil {
 		return err

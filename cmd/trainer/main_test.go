@@ -14,6 +14,7 @@ import (
 	"trainer/data"
 	"trainer/graph/vm/cuda"
 	"trainer/train/config"
+	"trainer/train/evaluation"
 	"trainer/train/rundir"
 )
 
@@ -79,7 +80,7 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("eval: exit code %d, %q, %q", code, stdout, stderr)
 	}
 	code, stdout, _ = trainer("eval", "-json", "-model", filepath.Join(dir, rundir.ModelFile))
-	var e evaluation
+	var e evaluation.Report
 	if err := json.Unmarshal([]byte(stdout), &e); code != exitDone || err != nil {
 		t.Fatalf("eval -json: exit code %d, %v, %q", code, err, stdout)
 	}
@@ -99,7 +100,7 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("eval says %+v, the run's last epoch %+v", e.Test, last)
 	}
 
-	code, stdout, stderr = trainer("gradcheck", "-model", dir+"/"+rundir.ModelFile)
+	code, stdout, stderr = trainer("gradcheck", "-model", dir)
 	if code != exitDone || stderr != "" || !strings.Contains(stdout, "given parameters") {
 		t.Errorf("gradcheck of a model: exit code %d, %q, %q", code, stdout, stderr)
 	}

@@ -178,3 +178,10 @@ func (c Config) Network() model.Network {
 		Precision:  c.Precision,
 	}
 }
+
+// WithNetwork returns c for another network: that of a model file.
+func (c Config) WithNetwork(n model.Network) Config {
+	c.Model.Layers, c.Model.Activation, c.Model.Bias = slices.Clone(n.Layers), n.Activation, n.Bias
+	c.Precision = n.Precision
+	return c
+}

@@ -494,6 +494,18 @@ func TestReplica(t *testing.T) {
 	}
 }
 
+// TestWithNetwork: the network is the other, all else stays.
+func TestWithNetwork(t *testing.T) {
+	n := model.Network{Layers: []int{4, 3, 2}, Activation: model.Tanh, Precision: model.Float64}
+	c := Default().WithNetwork(n)
+	if !reflect.DeepEqual(c.Network(), n) {
+		t.Errorf("network %v, want %v", c.Network(), n)
+	}
+	if c = c.WithNetwork(Default().Network()); !reflect.DeepEqual(c, Default()) {
+		t.Errorf("and back: %+v", c)
+	}
+}
+
 // TestRoundTrip writes random legal configurations and reads them back.
 func TestRoundTrip(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

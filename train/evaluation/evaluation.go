@@ -1,0 +1,77 @@
+// Package evaluation says how well a machine's parameters do on a data set:
+// cost, accuracy, and which classes are taken for which.
+package evaluation
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"trainer/data"
+	"trainer/graph/vm"
+)
+
+// Report is the outcome on both sets.
+type Report struct {
+	Model   string `json:"model"` // the file; the caller's to fill in
+	Network string `json:"network"`
+	Dataset string `json:"dataset"`
+	Source  string `json:"source"` // where the data set came from
+	Train   Result `json:"train"`
+	Test    Result `json:"test"`
+}
+
+// Result is the outcome on a set.
+type Result struct {
+	Samples   int     `json:"samples"`
+	Cost      float64 `json:"cost"` // A.46
+	Correct   int     `json:"correct"`
+	Accuracy  float64 `json:"accuracy"`
+	Confusion [][]int `json:"confusion"` // [label][predicted]
+}
+
+// Run evaluates the machine's parameters on both sets.
+func Run(ctx context.Context, m vm.VM, d *data.Dataset) (Report, error) {
+	r := Report{Network: m.Network().String(), Dataset: d.Name, Source: d.Source}
+	for _, part := range []struct {
+		set *data.Set
+		to  *Result
+	}{{d.Train, &r.Train}, {d.Test, &r.Test}} {
+		s, err := m.Evaluate(ctx, part.set)
+		if err != nil {
+			return Report{}, err
+		}
+		*part.to = Result{s.Samples, s.Cost, s.Correct, s.Accuracy(), s.Confusion}
+	}
+	return r, nil
+}
+
+// Text writes the report as tables.
+func (r Report) Text(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintf(t, "model\t%s\nnetwork\t%s\ndata\t%s, from %s\n", r.Model, r.Network, r.Dataset, r.Source)
+	for _, part := range []struct {
+		name string
+		Result
+	}{{"train", r.Train}, {"test", r.Test}} {
+		_, _ = fmt.Fprintf(t, "%s\taccuracy %.4f (%d of %d), cost %.5f\n", part.name, part.Accuracy, part.Correct, part.Samples, part.Cost)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(w, "\nConfusion on the test set: a row for each label, a column for each prediction.\n")
+	t = tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight)
+	for k := range r.Test.Confusion {
+		_, _ = fmt.Fprintf(t, "\t%d", k)
+	}
+	_, _ = fmt.Fprintln(t, "\t")
+	for label, row := range r.Test.Confusion {
+		_, _ = fmt.Fprintf(t, "%d", label)
+		for _, n := range row {
+			_, _ = fmt.Fprintf(t, "\t%d", n)
+		}
+		_, _ = fmt.Fprintln(t, "\t")
+	}
+	return t.Flush()
+}

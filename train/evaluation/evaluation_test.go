@@ -1,0 +1,74 @@
+package evaluation_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"trainer/data"
+	"trainer/graph/model"
+	"trainer/graph/vm"
+	"trainer/graph/vm/machines"
+	"trainer/train/evaluation"
+)
+
+// evaluated is a machine, with known parameters, and a data set whose outcome on
+// it can be counted by hand: σ(8x − 4) and σ(4 − 8x) for a pixel x, so that ink
+// is class 0 and paper class 1.
+func evaluated(t *testing.T) (vm.VM, *data.Dataset) {
+	t.Helper()
+	n := model.Network{Layers: []int{1, 2}, Bias: true, Precision: model.Float64}
+	m, _, err := machines.Open(n, machines.Options{Device: machines.CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Close() })
+	if err := m.SetParameters(model.Parameters{{Out: 2, In: 1, Weight: []float64{8, -8}, Bias: []float64{-4, 4}}}); err != nil {
+		t.Fatal(err)
+	}
+	set := func(pixels, labels []uint8) *data.Set {
+		return &data.Set{Name: "dots", Rows: 1, Cols: 1, Classes: 2, Pixels: pixels, Labels: labels}
+	}
+	return m, &data.Dataset{Name: "dots", Source: "by hand",
+		Train: set([]uint8{255, 0}, []uint8{0, 1}), Test: set([]uint8{255, 255, 0, 0}, []uint8{0, 1, 1, 1})}
+}
+
+func TestReport(t *testing.T) {
+	m, d := evaluated(t)
+	r, err := evaluation.Run(context.Background(), m, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Model = "a.safetensors"
+	var b bytes.Buffer
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	// With s = σ(−4) = 0.0179862, the outputs are 1−s and s in one order or the
+	// other: the cost is s² of a sample that is right, (1−s)² of one that is wrong,
+	// 0.00032 and (3·0.00032 + 0.96435)/4 = 0.24133.
+	const want = `model    a.safetensors
+network  1-2 sigmoid, with bias, float64
+data     dots, from by hand
+train    accuracy 1.0000 (2 of 2), cost 0.00032
+test     accuracy 0.7500 (3 of 4), cost 0.24133
+
+Confusion on the test set: a row for each label, a column for each prediction.
+   0 1
+ 0 1 0
+ 1 1 2
+`
+	if b.String() != want {
+		t.Errorf("have:\n%s\nwant:\n%s", b.String(), want)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	m, d := evaluated(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := evaluation.Run(ctx, m, d); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the context's", err)
+	}
+}
