@@ -1,7 +1,7 @@
 // Package vm says what a machine that trains a network can do. The machines
 // are in the folders below: cpu and cuda run compiled programs fast; interpret
 // runs them by plain loops, and tape runs the expression graph as Gorgonia does:
-// these two are the witnesses.
+// these two are the witnesses. Package machines opens them.
 //
 // A machine holds the parameters of one network and the datasets that it was
 // given, and runs whole passes over them, not steps: what happens between two
