@@ -60,10 +60,10 @@ func TestBuildRefuses(t *testing.T) {
 		"batch of 0":    func() (*graph.Graph, error) { return graph.Step(good, 0) },
 		"network of 1":  func() (*graph.Graph, error) { return graph.Step(model.Network{Layers: []int{4}}, 1) },
 		"layer 2 has 0": func() (*graph.Graph, error) { return graph.Forward(model.Network{Layers: []int{4, 0}}, 1) },
-		"Activation(7)": func() (*graph.Graph, error) {
+		"activation(7)": func() (*graph.Graph, error) {
 			return graph.Forward(model.Network{Layers: []int{4, 1}, Activation: 7}, 1)
 		},
-		"and Precision(9)": func() (*graph.Graph, error) {
+		"and precision(9)": func() (*graph.Graph, error) {
 			return graph.Forward(model.Network{Layers: []int{4, 1}, Precision: 9}, 1)
 		},
 	} {
