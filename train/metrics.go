@@ -13,11 +13,16 @@ type Metrics struct {
 	SamplesPerSecond float64 `json:"samples_per_second"`
 }
 
-// better reports whether m is a better result than n: the higher accuracy on
-// the test set, and of equal ones the lower cost.
+// judged returns what decides which epoch, and so which run, is better.
+func (m Metrics) judged() (accuracy, cost float64) { return m.TestAccuracy, m.TestCost }
+
+// better reports whether m is a better result than n: it has the higher accuracy
+// or, if both are equal, the lower cost.
 func (m Metrics) better(n Metrics) bool {
-	if m.TestAccuracy != n.TestAccuracy {
-		return m.TestAccuracy > n.TestAccuracy
+	accuracy, cost := m.judged()
+	otherAccuracy, otherCost := n.judged()
+	if accuracy != otherAccuracy {
+		return accuracy > otherAccuracy
 	}
-	return m.TestCost < n.TestCost
+	return cost < otherCost
 }

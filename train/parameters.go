@@ -2,8 +2,6 @@ package train
 
 import (
 	"fmt"
-	"io"
-	"strconv"
 
 	"trainer/data"
 	"trainer/graph/model"
@@ -37,34 +35,3 @@ func InitialParameters(c config.Config) (model.Parameters, error) {
 	}
 	return model.Normal(n, init.Std, random), nil
 }
-
-// snapshot is the parameters at a moment of the run.
-type snapshot struct {
-	parameters model.Parameters
-	metrics    Metrics // of the last whole epoch; zero before the first
-	samples    int     // visited since that epoch's end; 0 unless interrupted
-}
-
-// writeModel writes a snapshot as a model file. The metadata says what it is
-// and how to evaluate it.
-func (s *Session) writeModel(at snapshot) func(io.Writer) error {
-	meta := map[string]string{
-		"name":    s.Config.Name,
-		"seed":    strconv.FormatUint(s.Config.Seed, 10),
-		"dataset": s.Dataset.Name,
-		"epoch":   strconv.Itoa(at.metrics.Epoch),
-	}
-	if at.samples > 0 {
-		meta["samples_after_epoch"] = strconv.Itoa(at.samples)
-	} else if at.metrics.Epoch > 0 {
-		meta["train_accuracy"] = formatFloat(at.metrics.TrainAccuracy)
-		meta["train_cost"] = formatFloat(at.metrics.TrainCost)
-		meta["test_accuracy"] = formatFloat(at.metrics.TestAccuracy)
-		meta["test_cost"] = formatFloat(at.metrics.TestCost)
-	}
-	return func(w io.Writer) error {
-		return model.Write(w, s.Config.Network(), at.parameters, meta)
-	}
-}
-
-func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -1,310 +1,338 @@
-// Package train is the training loop: epochs of gradient descent on a machine,
-// the learning rate's schedule, the evaluation after each epoch, and the files
-// of a run.
+// Package train is the training loop: epochs of gradient descent, the schedule
+// of the learning rate, the evaluation after each epoch, and the files of a run
+// folder.
 //
-// A Session has everything that a run needs. Its machine is a vm.VM of any
-// kind; nothing here knows which. Replicas is the run that is several: a
-// vm.Fleet trains them, and the best is kept. Equal configurations, data and machines give
-// equal bits: random numbers come from streams of the run's seed.
+// A Session trains one or more independent runs on a vm.Fleet; nothing here
+// knows which machine that is. Equal configurations, data and machines give
+// equal bits: random numbers come from streams of each run's seed.
 package train
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"trainer/data"
-	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
-	"trainer/train/figure"
 	"trainer/train/rundir"
 )
 
-// saveEvery is the least time between two saves of the parameters within a
-// run: a save waits for the disk.
-const saveEvery = time.Second
-
-// Session is a run.
+// Session trains the independent runs of a configuration (train.runs) on the
+// same data. Run r is the training of Config.Run(r), and gets the same
+// parameters and scores as that training alone, to the bit where the fleet
+// promises it.
+//
+// A run ends after the last epoch, or when early stopping stops it, or when a
+// value is no longer finite: then it has failed. The other runs go on. Whole
+// epochs before a failure count.
+//
+// The folder of a single run has config.yaml, metrics.jsonl (a Metrics for each
+// epoch), model.safetensors (the last parameters), best.safetensors (those of
+// the best epoch) and the figure. The folder of several runs has the same files
+// for the best run; its metrics.jsonl and figure are written at the end. It also
+// has runs.jsonl (a RunMetrics for each epoch and run) and, at the end,
+// runs.json (a Run for each).
 type Session struct {
 	Config  config.Config
 	Dataset *data.Dataset
-	Machine vm.VM
+	Fleet   vm.Fleet // of Config.Train.Runs.Count runs
 	Dir     *rundir.Dir
 	Watch   Watcher
 }
 
-// Watcher is told how a run gets on.
+// Watcher is told how a session proceeds.
 type Watcher interface {
-	// Batch is called now and then during an epoch, with the number of its
-	// samples that are done.
+	// Batch is called now and then during an epoch, with the number of samples
+	// that all runs together have visited in it.
 	Batch(epoch, done int)
-	// Epoch is called after an epoch and its evaluations, perhaps while the next
-	// one trains, and then from another goroutine. best says that no earlier
-	// epoch was better.
-	Epoch(m Metrics, best bool)
+	// Epoch is called after an epoch and its evaluations with the metrics of each
+	// run that made the epoch. runs[top] is the best of them; best says that no
+	// earlier epoch of any run was better. The next epoch may already train, and
+	// the call then comes from another goroutine than those of Batch.
+	Epoch(runs []RunMetrics, top int, best bool)
 }
 
-// Result is the outcome of a run.
+// Result is the outcome of a session.
 type Result struct {
-	Epochs       []Metrics
-	Best         Metrics // of the epoch whose parameters are in best.safetensors
-	StoppedEarly bool    // by train.early_stopping
+	Runs []Run
+	Best int // the run with the best epoch of all; -1 if there is no whole epoch
 }
 
-// Run trains, once: train.replicas is the business of Replicas. It sets the
-// machine's parameters, trains and evaluates for the configured number of
-// epochs, and writes all files of the run folder.
+// Run trains all runs and writes the files of the run folder.
 //
-// When ctx is done, the run ends after a whole step, saves, and returns the
-// context's cause with what was reached. When a value is no longer finite, it
-// returns a *vm.NonFiniteError, wrapped, and model.safetensors holds the
-// parameters of the last whole epoch.
+// When ctx is done, the runs stop after a whole step, and Run saves and returns
+// what was reached with the context's cause. When all runs have failed, the
+// error wraps the *vm.NonFiniteError of the last one. After any error the files
+// hold what was reached; model.safetensors has only finite values.
 func (s *Session) Run(ctx context.Context) (Result, error) {
-	r := &run{Session: s}
-	if err := r.begin(); err != nil {
-		return Result{}, err
+	u := &session{Session: s, Result: Result{Runs: make([]Run, s.Fleet.Len()), Best: -1}}
+	if err := u.begin(); err != nil {
+		return Result{Best: -1}, err
 	}
-	err := r.epochs(ctx)
-	// Whatever ended the loop, what was reached is written.
-	return r.result, errors.Join(err, r.finish())
+	err := u.train(ctx)
+	return u.Result, errors.Join(err, u.finish())
 }
 
-// run is a Session under way.
-type run struct {
+// session is a Session that is running.
+type session struct {
 	*Session
-	result Result
-	last   snapshot // after the last whole epoch, or where the run was interrupted
-	best   snapshot
-	waited int       // epochs without improvement, for early stopping
-	mark   float64   // the test accuracy that has to be passed, for the same
-	saved  time.Time // the last save of the parameters
-	dirty  bool      // best has changed since
+	Result // so far
+	folder
 }
 
-// begin sets the first parameters and writes the configuration.
-func (r *run) begin() error {
-	if n := r.Config.Train.Replicas.Count; n > 1 {
-		return fmt.Errorf("BUG: train.replicas.count is %d, and a Session is one run", n)
+// begin sets the first parameters of all runs and writes the configuration.
+func (s *session) begin() error {
+	if n := s.Config.Train.Runs.Count; n != len(s.Runs) {
+		return fmt.Errorf("BUG: a fleet of %d for %d runs (train.runs.count)", len(s.Runs), n)
 	}
-	p, err := InitialParameters(r.Config)
-	if err != nil {
-		return err
+	for r := range s.Runs {
+		c := s.Config.Run(r)
+		s.Runs[r].RunID = RunID{Run: r, Seed: c.Seed, InitialRate: c.Train.Rate.Initial}
+		p, err := InitialParameters(c)
+		if err != nil {
+			return err
+		}
+		if err := s.Fleet.SetParameters(r, p); err != nil {
+			return err
+		}
+		if !s.several() {
+			s.last = snapshot{parameters: p}
+		}
 	}
-	if err := r.Machine.SetParameters(p); err != nil {
-		return err
-	}
-	r.last = snapshot{parameters: p}
-	for _, set := range []*data.Set{r.Dataset.Train, r.Dataset.Test} {
-		if err := r.Machine.Load(set); err != nil {
+	for _, set := range []*data.Set{s.Dataset.Train, s.Dataset.Test} {
+		if err := s.Fleet.Load(set); err != nil {
 			return fmt.Errorf("load %s: %w", set.Name, err)
 		}
 	}
-	r.saved = time.Now()
-	return writeConfig(r.Dir, r.Config)
+	s.saved = time.Now()
+	return s.writeConfig()
 }
 
-// writeConfig writes the first file of a run, when there is space for all.
-func writeConfig(dir *rundir.Dir, c config.Config) error {
-	// Two models of eight bytes a parameter, and some for the rest.
-	if err := dir.CheckSpace(1<<20 + int64(2*8*c.Network().Size())); err != nil {
+// several reports whether there is more than one run.
+func (s *session) several() bool { return len(s.Runs) > 1 }
+
+// epoch is an epoch of the runs that have not ended.
+type epoch struct {
+	number  int // counted from 1
+	runs    []int
+	done    []int   // samples visited, by run
+	seconds float64 // of training
+}
+
+// train is the training loop. Where the fleet leaves cores idle, an epoch is
+// evaluated and recorded while the next one trains.
+func (s *session) train(ctx context.Context) error {
+	t := s.Config.Train
+	var runs []int // that have not ended
+	for r := range s.Runs {
+		runs = append(runs, r)
+	}
+	var pending <-chan error // of the evaluation under way
+	for number := 1; number <= t.Epochs && len(runs) > 0; number++ {
+		e := &epoch{number: number, runs: runs, done: make([]int, len(s.Runs))}
+		err := s.pass(ctx, e)
+		if pending != nil {
+			if earlier := <-pending; earlier != nil {
+				return earlier
+			}
+			pending = nil
+		}
+		if err := s.fail(e, err); err != nil {
+			return s.stopped(ctx, e, err)
+		}
+		runs = e.runs
+		// Early stopping needs the scores before the next epoch.
+		if number < t.Epochs && t.EarlyStopping.Patience == 0 {
+			if pending, err = s.evaluateAhead(ctx, e); err != nil {
+				return s.stopped(ctx, e, err)
+			}
+		}
+		if pending == nil {
+			if err := s.evaluate(ctx, s.Fleet, e); err != nil {
+				return s.stopped(ctx, e, err)
+			}
+			runs = slices.DeleteFunc(e.runs, func(r int) bool { return s.Runs[r].StoppedEarly })
+		}
+	}
+	return nil
+}
+
+// pass trains the runs of an epoch.
+func (s *session) pass(ctx context.Context, e *epoch) error {
+	set := s.Dataset.Train
+	passes := make([]vm.Pass, len(e.runs))
+	total := 0
+	var shuffles sync.WaitGroup
+	for i, r := range e.runs {
+		passes[i] = vm.Pass{Set: set, Batch: s.Config.Train.Batch, Rate: s.rate(r, e.number), Progress: func(done int) {
+			total += done - e.done[r]
+			e.done[r] = done
+			s.Watch.Batch(e.number, total)
+		}}
+		if s.Config.Train.Shuffle {
+			shuffles.Go(func() { passes[i].Order = data.Shuffled(set.Len(), s.Runs[r].Seed, e.number) })
+		}
+	}
+	shuffles.Wait()
+	start := time.Now()
+	err := s.Fleet.Train(ctx, e.runs, passes)
+	e.seconds = time.Since(start).Seconds()
+	return err
+}
+
+// rate returns the learning rate of a run in an epoch.
+func (s *session) rate(run, epoch int) float64 { return s.Config.Run(run).Train.Rate.At(epoch) }
+
+// fail ends the runs that a *vm.RunsError names. It returns any other error, and
+// one if all runs of the session have failed.
+func (s *session) fail(e *epoch, err error) error {
+	var some *vm.RunsError
+	if !errors.As(err, &some) {
 		return err
 	}
-	return dir.WriteFile(rundir.ConfigFile, func(w io.Writer) error {
-		_, err := w.Write(c.YAML())
-		return err
-	})
-}
-
-// epochs is the loop of the run. Where the machine leaves cores idle, an epoch
-// is evaluated and recorded while the next one trains.
-func (r *run) epochs(ctx context.Context) error {
-	t := r.Config.Train
-	ahead := r.Machine.Idle(t.Batch) && t.EarlyStopping.Patience == 0
-	var pending chan error // of the evaluation under way
-	wait := func() error {
-		if pending == nil {
+	key := "train.rate.initial"
+	if len(s.Config.Train.Runs.Rates) > 0 {
+		key = "train.runs.rates"
+	}
+	for _, r := range e.runs {
+		if bad := some.Failed[r]; bad != nil {
+			err = fmt.Errorf("epoch %d, batch %d: %w", e.number, bad.Step+1, bad)
+			s.Runs[r].Failed = err.Error()
+			err = fmt.Errorf("%w: the learning rate %g may be too large (%s), or the first weights (model.init)", err, s.rate(r, e.number), key)
+		}
+	}
+	// The next epoch may already use the old list.
+	e.runs = slices.DeleteFunc(slices.Clone(e.runs), func(r int) bool { return some.Failed[r] != nil })
+	for i := range s.Runs {
+		if s.Runs[i].Failed == "" {
 			return nil
 		}
-		err := <-pending
-		pending = nil
+	}
+	if s.several() {
+		return fmt.Errorf("no run is left (see %s); the last failed in %w", rundir.RunsFile, err)
+	}
+	return err
+}
+
+// evaluateAhead starts to evaluate an epoch, to go on while the next one trains.
+// It returns nil if the fleet has no idle cores for that.
+func (s *session) evaluateAhead(ctx context.Context, e *epoch) (<-chan error, error) {
+	snapshot, err := s.Fleet.Snapshot(s.Config.Train.Batch)
+	if snapshot == nil || err != nil {
+		return nil, err
+	}
+	// It is short, and an interrupted session should have its last epoch.
+	ctx = context.WithoutCancel(ctx)
+	done := make(chan error, 1)
+	go func() {
+		err := s.evaluate(ctx, snapshot, e)
+		if err = errors.Join(err, snapshot.Close()); err != nil {
+			err = s.stopped(ctx, e, err)
+		}
+		done <- err
+	}()
+	return done, nil
+}
+
+// evaluate scores the runs of an epoch on both sets and records the results.
+func (s *session) evaluate(ctx context.Context, runs vm.Runs, e *epoch) error {
+	start := time.Now()
+	train, err := runs.Evaluate(ctx, s.Dataset.Train, e.runs)
+	if err != nil {
 		return err
 	}
-	for epoch := 1; epoch <= t.Epochs; epoch++ {
-		m, done, err := r.train(ctx, epoch)
-		if earlier := wait(); earlier != nil {
-			return earlier
-		}
-		if err != nil {
-			return r.stopped(ctx, err, epoch, done)
-		}
-		p, err := r.Machine.Parameters()
-		if err != nil {
-			return fmt.Errorf("epoch %d: %w", epoch, err)
-		}
-		if ahead && epoch < t.Epochs {
-			s, err := r.Machine.Snapshot()
-			if err != nil {
-				return fmt.Errorf("epoch %d: %w", epoch, err)
-			}
-			pending = make(chan error, 1)
-			go func() {
-				// It is short, and an interrupted run should have its last epoch.
-				err := r.evaluate(context.WithoutCancel(ctx), s, m, p)
-				pending <- errors.Join(err, s.Close())
-			}()
+	test, err := runs.Evaluate(ctx, s.Dataset.Test, e.runs)
+	if err != nil {
+		return err
+	}
+	seconds := time.Since(start).Seconds()
+	var all []RunMetrics
+	var failed error
+	bad := map[int]*vm.NonFiniteError{}
+	for i, r := range e.runs {
+		if sum := train[i].Cost + test[i].Cost; math.IsNaN(sum) || math.IsInf(sum, 0) {
+			bad[r] = &vm.NonFiniteError{Tensor: "cost", Step: (s.Dataset.Train.Len() - 1) / s.Config.Train.Batch}
+			failed = &vm.RunsError{Failed: bad}
 			continue
 		}
-		if err := r.evaluate(ctx, r.Machine, m, p); err != nil {
-			return r.stopped(ctx, err, epoch, done)
-		}
-		if r.exhausted() {
-			r.result.StoppedEarly = true
-			return nil
-		}
+		all = append(all, RunMetrics{s.Runs[r].RunID, Metrics{
+			Epoch: e.number, LearningRate: s.rate(r, e.number),
+			TrainCost: train[i].Cost, TrainAccuracy: train[i].Accuracy(),
+			TestCost: test[i].Cost, TestAccuracy: test[i].Accuracy(),
+			TrainSeconds: e.seconds, EvalSeconds: seconds,
+			SamplesPerSecond: float64(len(e.runs)*s.Dataset.Train.Len()) / e.seconds,
+		}})
 	}
-	return nil
-}
-
-// train makes the pass of an epoch. It returns how many samples were visited.
-func (r *run) train(ctx context.Context, epoch int) (m Metrics, done int, err error) {
-	t := r.Config.Train
-	m = Metrics{Epoch: epoch, LearningRate: t.Rate.At(epoch)}
-	pass := vm.Pass{Set: r.Dataset.Train, Batch: t.Batch, Rate: m.LearningRate, Progress: func(n int) {
-		done = n
-		r.Watch.Batch(epoch, n)
-	}}
-	if t.Shuffle {
-		pass.Order = data.Shuffled(pass.Set.Len(), r.Config.Seed, epoch)
-	}
-	start := time.Now()
-	err = r.Machine.Train(ctx, pass)
-	m.TrainSeconds = time.Since(start).Seconds()
-	m.SamplesPerSecond = float64(pass.Samples()) / m.TrainSeconds
-	return m, done, err
-}
-
-// evaluator is a machine, or a snapshot of one.
-type evaluator interface {
-	Evaluate(ctx context.Context, set *data.Set) (vm.Score, error)
-}
-
-// evaluate completes the metrics of an epoch by the scores on both sets, and
-// records it with its parameters.
-func (r *run) evaluate(ctx context.Context, e evaluator, m Metrics, p model.Parameters) error {
-	start := time.Now()
-	train, err := e.Evaluate(ctx, r.Dataset.Train)
-	if err != nil {
+	if err := s.fail(e, failed); err != nil || len(all) == 0 {
 		return err
 	}
-	test, err := e.Evaluate(ctx, r.Dataset.Test)
-	if err != nil {
-		return err
-	}
-	m.EvalSeconds = time.Since(start).Seconds()
-	m.TrainCost, m.TrainAccuracy = train.Cost, train.Accuracy()
-	m.TestCost, m.TestAccuracy = test.Cost, test.Accuracy()
-	if err := r.keep(snapshot{parameters: p, metrics: m}); err != nil {
-		return err
-	}
-	r.Watch.Epoch(m, r.result.Best.Epoch == m.Epoch)
-	return nil
+	return s.record(runs, all)
 }
 
-// stopped makes the error of an epoch that did not come to its end. After an
-// interruption the last parameters are those of the last whole step.
-func (r *run) stopped(ctx context.Context, err error, epoch, done int) error {
-	var bad *vm.NonFiniteError
-	switch {
-	case errors.As(err, &bad):
-		return fmt.Errorf("epoch %d, batch %d: %w: the learning rate %g may be too large (train.rate.initial), or the first weights (model.init)",
-			epoch, bad.Step+1, err, r.Config.Train.Rate.At(epoch))
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		p, e := r.Machine.Parameters()
-		if e != nil {
-			return errors.Join(context.Cause(ctx), e)
-		}
-		r.last.parameters, r.last.samples = p, done
-		return context.Cause(ctx)
-	}
-	return fmt.Errorf("epoch %d: %w", epoch, err)
-}
-
-// keep records a whole epoch: its metrics, its parameters, and whether it is
-// the best.
-func (r *run) keep(s snapshot) error {
-	m := s.metrics
-	r.last = s
-	if len(r.result.Epochs) == 0 || m.better(r.result.Best) {
-		r.best, r.result.Best, r.dirty = s, m, true
-	}
-	stopping := r.Config.Train.EarlyStopping
-	if len(r.result.Epochs) == 0 || m.TestAccuracy > r.mark+stopping.MinDelta {
-		r.mark, r.waited = m.TestAccuracy, 0
-	} else {
-		r.waited++
-	}
-	r.result.Epochs = append(r.result.Epochs, m)
-	line, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("epoch %d: %w", m.Epoch, err)
-	}
-	if err := r.Dir.AppendLine(rundir.MetricsFile, line); err != nil {
-		return err
-	}
-	if time.Since(r.saved) < saveEvery {
-		return nil
-	}
-	return r.save()
-}
-
-// save writes the last parameters, and the best if they are others than those
-// of the last save.
-func (r *run) save() error {
-	if err := r.Dir.WriteFile(rundir.ModelFile, r.writeModel(r.last)); err != nil {
-		return err
-	}
-	if r.dirty {
-		if err := r.Dir.WriteFile(rundir.BestFile, r.writeModel(r.best)); err != nil {
+// record keeps what a whole epoch gave: all metrics, and the parameters of the
+// best run.
+func (s *session) record(runs vm.Runs, all []RunMetrics) error {
+	top := 0
+	for i, m := range all {
+		s.Runs[m.Run].add(m.Metrics, s.Config.Train.EarlyStopping)
+		if err := s.appendMetrics(m); err != nil {
 			return err
 		}
-		r.dirty = false
+		if m.better(all[top].Metrics) {
+			top = i
+		}
 	}
-	r.saved = time.Now()
+	improved := s.Best < 0 || all[top].better(s.best.metrics)
+	if improved {
+		s.Best = all[top].Run
+	}
+	if last := s.Runs[s.Best].Last; last.Epoch == all[top].Epoch { // else the best run has ended
+		p, err := runs.Parameters(s.Best)
+		if err != nil {
+			return err
+		}
+		s.last = snapshot{parameters: p, metrics: *last}
+		if improved {
+			s.best, s.unsaved = s.last, true
+		}
+	}
+	if time.Since(s.saved) >= saveEvery {
+		if err := s.save(); err != nil {
+			return err
+		}
+	}
+	s.Watch.Epoch(all, top, improved)
 	return nil
 }
 
-// exhausted reports whether early stopping ends the run now.
-func (r *run) exhausted() bool {
-	patience := r.Config.Train.EarlyStopping.Patience
-	return patience > 0 && r.waited >= patience
-}
-
-// finish writes the last and the best parameters, and the figure.
-func (r *run) finish() error {
-	if err := r.save(); err != nil {
+// stopped returns the error of an epoch that was not completed. After an
+// interruption it keeps where each run stopped, and the parameters that the best
+// run has then.
+func (s *session) stopped(ctx context.Context, e *epoch, err error) error {
+	var bad *vm.NonFiniteError
+	switch {
+	case errors.As(err, &bad): // fail said where
 		return err
+	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
+		return fmt.Errorf("epoch %d: %w", e.number, err)
 	}
-	if len(r.result.Epochs) == 0 {
-		return nil
+	for _, r := range e.runs {
+		s.Runs[r].Samples = e.done[r]
+		if r != s.Best && s.several() {
+			continue
+		}
+		p, err := s.Fleet.Parameters(r)
+		if err != nil {
+			return errors.Join(context.Cause(ctx), err)
+		}
+		if p.NonFinite() == "" {
+			s.last.parameters, s.last.samples = p, e.done[r]
+		}
 	}
-	return r.writeFigure(r.result.Epochs)
+	return context.Cause(ctx)
 }
-
-// writeFigure draws the accuracies of some epochs.
-func (s *Session) writeFigure(epochs []Metrics) error {
-	c := figure.Curve{Title: figureTitle(s.Config.Network(), s.Dataset)}
-	for _, m := range epochs {
-		c.Train = append(c.Train, m.TrainAccuracy)
-		c.Test = append(c.Test, m.TestAccuracy)
-	}
-	if err := s.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }); err != nil {
-		return err
-	}
-	return s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) })
-}
-
-func figureTitle(n model.Network, d *data.Dataset) string { return fmt.Sprintf("%s: %v", d.Name, n) }

@@ -1,23 +1,28 @@
 package train_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"trainer/data"
+	"trainer/graph/lower"
 	"trainer/graph/model"
 	"trainer/graph/vm"
+	"trainer/graph/vm/cpu"
+	"trainer/graph/vm/interpret"
 	"trainer/graph/vm/tape"
 	"trainer/train"
 	"trainer/train/config"
@@ -59,26 +64,47 @@ func smallConfig(t *testing.T, sets ...string) config.Config {
 
 // watcher records what it is told, and may cancel at a sample.
 type watcher struct {
-	epochs []train.Metrics
+	epochs []train.Metrics // the best of each epoch
 	best   []bool
 	batch  func(epoch, done int)
+	runs   [][]train.RunMetrics // of each epoch
+	last   int                  // samples done
 }
 
 func (w *watcher) Batch(epoch, done int) {
+	w.last = done
 	if w.batch != nil {
 		w.batch(epoch, done)
 	}
 }
 
-func (w *watcher) Epoch(m train.Metrics, best bool) {
-	w.epochs = append(w.epochs, m)
+func (w *watcher) Epoch(runs []train.RunMetrics, top int, best bool) {
+	w.runs = append(w.runs, runs)
+	w.epochs = append(w.epochs, runs[top].Metrics)
 	w.best = append(w.best, best)
 }
 
-// session makes a run in a new folder, which it returns.
-func session(t *testing.T, c config.Config, d *data.Dataset, w *watcher) (*train.Session, string) {
+// newMachine returns what makes a machine of a kind.
+func newMachine(kind string, c config.Config) func() (vm.VM, error) {
+	n := c.Network()
+	compiler := lower.Compiler{Network: n, Options: lower.Options{Listing: c.Train.UpdateOrder == "listing"}}
+	return map[string]func() (vm.VM, error){
+		"cpu":       func() (vm.VM, error) { return cpu.New(n, compiler, cpu.Options{}) },
+		"interpret": func() (vm.VM, error) { return interpret.New(n, compiler) },
+		"tape":      func() (vm.VM, error) { return tape.New(n) },
+	}[kind]
+}
+
+// session makes a session on the tape machine in a new folder, which it returns.
+func session(t *testing.T, c config.Config, w *watcher) (*train.Session, string) {
 	t.Helper()
-	m, err := tape.New(c.Network())
+	return sessionOn(t, newMachine("tape", c), c, w)
+}
+
+// sessionOn makes a session on machines that newVM makes.
+func sessionOn(t *testing.T, newVM func() (vm.VM, error), c config.Config, w *watcher) (*train.Session, string) {
+	t.Helper()
+	f, err := vm.NewFleet(c.Train.Runs.Count, newVM)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,11 +115,11 @@ func session(t *testing.T, c config.Config, d *data.Dataset, w *watcher) (*train
 	}
 	t.Cleanup(func() {
 		_ = dir.Close() // a test may have removed the folder
-		if err := m.Close(); err != nil {
+		if err := f.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &train.Session{Config: c, Dataset: d, Machine: m, Dir: dir, Watch: w}, path
+	return &train.Session{Config: c, Dataset: small(1), Fleet: f, Dir: dir, Watch: w}, path
 }
 
 func readModel(t *testing.T, dir, name string) model.Model {
@@ -105,49 +131,61 @@ func readModel(t *testing.T, dir, name string) model.Model {
 	return m
 }
 
-func metricsOf(t *testing.T, dir string) []train.Metrics {
+// linesOf reads a file of JSON lines.
+func linesOf[T any](t *testing.T, dir, file string) (all []T) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, rundir.MetricsFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []train.Metrics
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		var m train.Metrics
-		d := json.NewDecoder(bytes.NewReader(lines.Bytes()))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&m); err != nil {
-			t.Fatalf("%s: %v", lines.Text(), err)
+	d := json.NewDecoder(bytes.NewReader(read(t, dir, file)))
+	d.DisallowUnknownFields()
+	for d.More() {
+		var v T
+		if err := d.Decode(&v); err != nil {
+			t.Fatalf("%s: %v", file, err)
 		}
-		all = append(all, m)
+		all = append(all, v)
 	}
 	return all
 }
 
+func metricsOf(t *testing.T, dir string) []train.Metrics {
+	t.Helper()
+	return linesOf[train.Metrics](t, dir, rundir.MetricsFile)
+}
+
+// TestRun: one run, evaluated after each epoch or while the next one trains.
 func TestRun(t *testing.T) {
-	c := smallConfig(t, "train.rate.factor=0.5", "train.rate.every=2")
+	for _, test := range []struct {
+		kind  string
+		batch int
+	}{{"tape", 4}, {"interpret", 4}, {"cpu", 1}} {
+		t.Run(test.kind, func(t *testing.T) { testRun(t, test.kind, test.batch) })
+	}
+}
+
+func testRun(t *testing.T, kind string, batch int) {
+	c := smallConfig(t, "train.rate.factor=0.5", "train.rate.every=2", fmt.Sprintf("train.batch=%d", batch))
 	w := &watcher{}
-	s, dir := session(t, c, small(1), w)
+	s, dir := sessionOn(t, newMachine(kind, c), c, w)
 	result, err := s.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(w.epochs) != 6 || !reflect.DeepEqual(w.epochs, result.Epochs) {
-		t.Fatalf("watched %d epochs, result of %d", len(w.epochs), len(result.Epochs))
+	run := result.Runs[0]
+	if len(w.epochs) != 6 || !reflect.DeepEqual(w.epochs, run.Epochs) {
+		t.Fatalf("watched %d epochs, result of %d", len(w.epochs), len(run.Epochs))
 	}
-	if got := metricsOf(t, dir); !reflect.DeepEqual(got, result.Epochs) {
-		t.Errorf("metrics.jsonl has %+v, want %+v", got, result.Epochs)
+	if got := metricsOf(t, dir); !reflect.DeepEqual(got, run.Epochs) {
+		t.Errorf("metrics.jsonl has %+v, want %+v", got, run.Epochs)
 	}
 	best := -1
-	for i, m := range result.Epochs {
+	for i, m := range run.Epochs {
 		if m.Epoch != i+1 {
 			t.Errorf("epoch %d is numbered %d", i+1, m.Epoch)
 		}
 		if want := 2 * math.Pow(0.5, float64(i/2)); m.LearningRate != want {
 			t.Errorf("η of epoch %d is %g, want %g", m.Epoch, m.LearningRate, want)
 		}
-		better := best < 0 || m.TestAccuracy > result.Epochs[best].TestAccuracy ||
-			m.TestAccuracy == result.Epochs[best].TestAccuracy && m.TestCost < result.Epochs[best].TestCost
+		better := best < 0 || m.TestAccuracy > run.Epochs[best].TestAccuracy ||
+			m.TestAccuracy == run.Epochs[best].TestAccuracy && m.TestCost < run.Epochs[best].TestCost
 		if better {
 			best = i
 		}
@@ -155,16 +193,16 @@ func TestRun(t *testing.T) {
 			t.Errorf("epoch %d: best %t, want %t", m.Epoch, w.best[i], better)
 		}
 	}
-	if result.Best != result.Epochs[best] {
-		t.Errorf("best %+v, want %+v", result.Best, result.Epochs[best])
+	if result.Best != 0 || *run.Best != run.Epochs[best] {
+		t.Errorf("best %d, %+v, want %+v", result.Best, *run.Best, run.Epochs[best])
 	}
 	// The classes can be told apart: chance is a third.
-	if result.Best.TestAccuracy < 0.9 {
-		t.Errorf("test accuracy %v after %d epochs: it does not learn", result.Best.TestAccuracy, len(result.Epochs))
+	if run.Best.TestAccuracy < 0.9 {
+		t.Errorf("test accuracy %v after %d epochs: it does not learn", run.Best.TestAccuracy, len(run.Epochs))
 	}
 
 	last := readModel(t, dir, rundir.ModelFile)
-	p, err := s.Machine.Parameters()
+	p, err := s.Fleet.Parameters(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,19 +210,19 @@ func TestRun(t *testing.T) {
 		t.Error("model.safetensors does not hold the last parameters")
 	}
 	if last.Metadata["epoch"] != "6" || last.Metadata["dataset"] != "rows" ||
-		last.Metadata["test_accuracy"] != fmt.Sprint(result.Epochs[5].TestAccuracy) {
+		last.Metadata["test_accuracy"] != fmt.Sprint(run.Epochs[5].TestAccuracy) {
 		t.Errorf("metadata %v", last.Metadata)
 	}
 	kept := readModel(t, dir, rundir.BestFile)
 	if kept.Metadata["epoch"] != fmt.Sprint(best+1) {
 		t.Errorf("best.safetensors is of epoch %s, want %d", kept.Metadata["epoch"], best+1)
 	}
-	if err := s.Machine.SetParameters(kept.Parameters); err != nil {
+	if err := s.Fleet.SetParameters(0, kept.Parameters); err != nil {
 		t.Fatal(err)
 	}
-	score, err := s.Machine.Evaluate(context.Background(), s.Dataset.Test)
-	if err != nil || score.Accuracy() != result.Best.TestAccuracy {
-		t.Errorf("best.safetensors has accuracy %v, %v; want %v", score.Accuracy(), err, result.Best.TestAccuracy)
+	scores, err := s.Fleet.Evaluate(context.Background(), s.Dataset.Test, []int{0})
+	if err != nil || scores[0].Accuracy() != run.Best.TestAccuracy {
+		t.Errorf("best.safetensors has the scores %v, %v; want accuracy %v", scores, err, run.Best.TestAccuracy)
 	}
 
 	for _, name := range []string{rundir.FigureSVG, rundir.FigurePNG} {
@@ -199,11 +237,55 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestFolder: the files of one run, and what is in them.
+func TestFolder(t *testing.T) {
+	s, dir := session(t, smallConfig(t, "train.epochs=2"), &watcher{})
+	if _, err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := filesOf(t, dir), []string{"accuracy.png", "accuracy.svg", "best.safetensors", "config.yaml", "metrics.jsonl", "model.safetensors"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("files %v, want %v", got, want)
+	}
+	line := `{"epoch":1,"learning_rate":2,"train_cost":#,"train_accuracy":#,"test_cost":#,"test_accuracy":#,"train_seconds":#,"eval_seconds":#,"samples_per_second":#}` + "\n"
+	want := line + strings.Replace(line, "1", "2", 1)
+	if got := regexp.MustCompile(`:[0-9.e+-]{3,}`).ReplaceAllString(string(read(t, dir, rundir.MetricsFile)), ":#"); got != want {
+		t.Errorf("metrics.jsonl is %s, want %s", got, want)
+	}
+	m := readModel(t, dir, rundir.ModelFile)
+	keys := slices.Sorted(maps.Keys(m.Metadata))
+	if want := strings.Fields("activation bias dataset epoch layers name seed test_accuracy test_cost train_accuracy train_cost"); !reflect.DeepEqual(keys, want) {
+		t.Errorf("metadata %v, want the keys %v", m.Metadata, want)
+	}
+}
+
+func filesOf(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name()[0] != '.' { // the lock
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+func read(t *testing.T, dir, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
 // TestSameBits: the same configuration gives the same parameters; another
 // seed, another order or another start others.
 func TestSameBits(t *testing.T) {
 	run := func(sets ...string) model.Parameters {
-		s, dir := session(t, smallConfig(t, append([]string{"train.epochs=2"}, sets...)...), small(1), &watcher{})
+		s, dir := session(t, smallConfig(t, append([]string{"train.epochs=2"}, sets...)...), &watcher{})
 		if _, err := s.Run(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +304,7 @@ func TestSameBits(t *testing.T) {
 
 // TestInitFromFile: a run that starts from the parameters of another.
 func TestInitFromFile(t *testing.T) {
-	first, dir := session(t, smallConfig(t, "train.epochs=1"), small(1), &watcher{})
+	first, dir := session(t, smallConfig(t, "train.epochs=1"), &watcher{})
 	if _, err := first.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -262,13 +344,13 @@ func TestInterrupt(t *testing.T) {
 			cancel(errStop)
 		}
 	}
-	s, dir := session(t, smallConfig(t), small(1), w)
+	s, dir := session(t, smallConfig(t), w)
 	result, err := s.Run(ctx)
 	if !errors.Is(err, errStop) {
 		t.Fatalf("error %v, want the cause", err)
 	}
-	if len(result.Epochs) != 1 || len(metricsOf(t, dir)) != 1 {
-		t.Errorf("%d whole epochs and %d metrics, want 1", len(result.Epochs), len(metricsOf(t, dir)))
+	if len(result.Runs[0].Epochs) != 1 || len(metricsOf(t, dir)) != 1 {
+		t.Errorf("%d whole epochs and %d metrics, want 1", len(result.Runs[0].Epochs), len(metricsOf(t, dir)))
 	}
 	last := readModel(t, dir, rundir.ModelFile)
 	if last.Metadata["epoch"] != "1" || last.Metadata["samples_after_epoch"] != "80" || last.Metadata["test_accuracy"] != "" {
@@ -287,7 +369,7 @@ func TestInterrupt(t *testing.T) {
 // TestInterruptFirstEpoch: there is no best yet, and no figure.
 func TestInterruptFirstEpoch(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	s, dir := session(t, smallConfig(t), small(1), &watcher{batch: func(int, int) { cancel(errStop) }})
+	s, dir := session(t, smallConfig(t), &watcher{batch: func(int, int) { cancel(errStop) }})
 	if _, err := s.Run(ctx); !errors.Is(err, errStop) {
 		t.Fatalf("error %v, want the cause", err)
 	}
@@ -301,22 +383,22 @@ func TestInterruptFirstEpoch(t *testing.T) {
 
 // TestEarlyStopping: a rate of nearly nothing improves nothing.
 func TestEarlyStopping(t *testing.T) {
-	s, _ := session(t, smallConfig(t, "train.epochs=20", "train.rate.initial=1e-12", "train.early_stopping.patience=3"), small(1), &watcher{})
+	s, _ := session(t, smallConfig(t, "train.epochs=20", "train.rate.initial=1e-12", "train.early_stopping.patience=3"), &watcher{})
 	result, err := s.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !result.StoppedEarly || len(result.Epochs) != 4 {
-		t.Errorf("stopped early: %t after %d epochs, want after 4", result.StoppedEarly, len(result.Epochs))
+	if !result.Runs[0].StoppedEarly || len(result.Runs[0].Epochs) != 4 {
+		t.Errorf("stopped early: %t after %d epochs, want after 4", result.Runs[0].StoppedEarly, len(result.Runs[0].Epochs))
 	}
 }
 
 // TestEarlyStoppingMinDelta: improvements that are too small do not count.
 func TestEarlyStoppingMinDelta(t *testing.T) {
-	s, _ := session(t, smallConfig(t, "train.early_stopping.patience=2", "train.early_stopping.min_delta=1"), small(1), &watcher{})
+	s, _ := session(t, smallConfig(t, "train.early_stopping.patience=2", "train.early_stopping.min_delta=1"), &watcher{})
 	result, err := s.Run(context.Background())
-	if err != nil || len(result.Epochs) != 3 {
-		t.Errorf("%d epochs, %v; want 3: no accuracy rises by more than 1", len(result.Epochs), err)
+	if err != nil || len(result.Runs[0].Epochs) != 3 {
+		t.Errorf("%d epochs, %v; want 3: no accuracy rises by more than 1", len(result.Runs[0].Epochs), err)
 	}
 }
 
@@ -336,8 +418,11 @@ func (f *failing) Train(ctx context.Context, p vm.Pass) error {
 
 // TestNonFinite: the run ends, says where, and keeps the last good parameters.
 func TestNonFinite(t *testing.T) {
-	s, dir := session(t, smallConfig(t), small(1), &watcher{})
-	s.Machine = &failing{VM: s.Machine}
+	c := smallConfig(t)
+	s, dir := sessionOn(t, func() (vm.VM, error) {
+		m, err := tape.New(c.Network())
+		return &failing{VM: m}, err
+	}, c, &watcher{})
 	result, err := s.Run(context.Background())
 	var bad *vm.NonFiniteError
 	if !errors.As(err, &bad) {
@@ -348,15 +433,15 @@ func TestNonFinite(t *testing.T) {
 			t.Errorf("error %q does not say %q", err, want)
 		}
 	}
-	if len(result.Epochs) != 2 || readModel(t, dir, rundir.ModelFile).Metadata["epoch"] != "2" {
-		t.Errorf("%d epochs; model %v, want the one of epoch 2", len(result.Epochs), readModel(t, dir, rundir.ModelFile).Metadata)
+	if len(result.Runs[0].Epochs) != 2 || readModel(t, dir, rundir.ModelFile).Metadata["epoch"] != "2" {
+		t.Errorf("%d epochs; model %v, want the one of epoch 2", len(result.Runs[0].Epochs), readModel(t, dir, rundir.ModelFile).Metadata)
 	}
 }
 
 // TestRunFolderBroken: a folder that goes away is an error with its path.
 func TestRunFolderBroken(t *testing.T) {
 	w := &watcher{}
-	s, dir := session(t, smallConfig(t), small(1), w)
+	s, dir := session(t, smallConfig(t), w)
 	w.batch = func(epoch, _ int) {
 		if epoch == 2 {
 			_ = os.RemoveAll(dir)

@@ -16,6 +16,6 @@ func machineOptions(c config.Config) machines.Options {
 	return machines.Options{
 		Device: machines.Device(c.Device), Kind: machines.Kind(c.Machine),
 		Listing: c.Train.UpdateOrder == "listing",
-		Batch:   c.Train.Batch, Runs: c.Train.Replicas.Count,
+		Batch:   c.Train.Batch, Runs: c.Train.Runs.Count,
 	}
 }

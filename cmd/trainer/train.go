@@ -33,30 +33,24 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	return trainRun(c, *out, stdout, stderr)
 }
 
-// trainRun makes everything that a run needs, in the order in which mistakes
-// are cheapest to find, and runs it.
+// trainRun makes everything that a session needs, cheap checks first, and runs
+// it.
 func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error) {
 	ctx, stop := untilSignal(func(s os.Signal) {
-		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; once more ends at once\n", s)
+		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; send it again to end at once\n", s)
 	})
 	defer stop()
-	machine, fleet, chose, err := newTrainer(c)
+	fleet, chose, err := newFleet(c)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if fleet != nil {
-			err = errors.Join(err, fleet.Close())
-		} else {
-			err = errors.Join(err, machine.Close())
-		}
-	}()
+	defer func() { err = errors.Join(err, fleet.Close()) }()
 	dataset, err := openDataset(ctx, c, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}
 	if dataset.Source == data.BuiltIn && c.Data.Dataset != "digits" {
-		// The fallback: what ran is what the run's files say.
+		// The fallback: the run's files say what ran.
 		c.Data.Dataset, c.Name = "digits", c.Name+"-digits"
 	}
 	dir, err := rundir.Create(out, c.Name, time.Now())
@@ -64,7 +58,7 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	screen := newScreen(stdout, dir, c.Train.Epochs, c.Train.Replicas.Count*dataset.Train.Len())
+	screen := newScreen(stdout, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
 	from := ""
 	if dataset.Source != data.BuiltIn {
 		from = ", from " + dataset.Source
@@ -73,55 +67,41 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 	screen.say("%v: %d parameters", c.Network(), c.Network().Size())
 	screen.say("%s", chose)
 	screen.say("run folder %s", dir.Path())
-
-	if fleet != nil {
-		run := &train.Replicas{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: replicasScreen{screen}}
-		screen.say("%d replicas, with the seeds %d to %d", fleet.Len(), c.Seed, c.Replica(fleet.Len()-1).Seed)
-		result, err := run.Run(ctx)
-		screen.shown.Close()
-		screen.replicas(result, dataset.Name, dir)
-		return err
+	if n := fleet.Len(); n > 1 {
+		screen.say("%d runs, with the seeds %d to %d", n, c.Seed, c.Run(n-1).Seed)
 	}
-	session := &train.Session{Config: c, Dataset: dataset, Machine: machine, Dir: dir, Watch: screen}
+	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
-	if len(result.Epochs) > 0 {
-		last := result.Epochs[len(result.Epochs)-1]
-		if result.StoppedEarly {
-			screen.say("stopped early: no improvement for %d epochs", c.Train.EarlyStopping.Patience)
-		}
-		screen.say("%s: test accuracy %.4f after epoch %d, at best %.4f after epoch %d",
-			dataset.Name, last.TestAccuracy, last.Epoch, result.Best.TestAccuracy, result.Best.Epoch)
-		screen.say("files in %s: %s, %s, %s, %s", dir.Path(), rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
-	}
+	screen.report(result, session)
 	return err
 }
 
-// newTrainer makes a machine, or a fleet of them for replicas, and says in a line
-// which and why.
-func newTrainer(c config.Config) (m vm.VM, f vm.Fleet, chose string, err error) {
-	n := c.Train.Replicas.Count
-	if n == 1 {
-		m, chose, err = newMachine(c)
-		return m, nil, chose, err
-	}
-	f, err = vm.NewFleet(n, func() (m vm.VM, err error) {
+// newFleet makes the fleet that trains the runs, and says in a line which
+// machine it is and why.
+func newFleet(c config.Config) (f vm.Fleet, chose string, err error) {
+	f, err = vm.NewFleet(c.Train.Runs.Count, func() (m vm.VM, err error) {
 		m, chose, err = newMachine(c)
 		return m, err
 	})
-	return nil, f, chose, err
+	return f, chose, err
 }
 
-// screen says how a run gets on: on standard output, and in the folder's log.
+// screen shows how a session proceeds: on standard output, and in the folder's
+// log.
 type screen struct {
-	shown  *progress.Progress
-	logged *progress.Progress
+	shown   *progress.Progress
+	logged  *progress.Progress
+	several bool // whether there is more than one run
 }
 
-func newScreen(stdout io.Writer, dir *rundir.Dir, epochs, samples int) screen {
+// newScreen makes the screen of a session of runs, each with so many samples an
+// epoch.
+func newScreen(stdout io.Writer, dir *rundir.Dir, epochs, runs, samples int) screen {
 	return screen{
-		shown:  progress.New(stdout, progress.IsTerminal(stdout), epochs, samples),
-		logged: progress.New(logWriter{dir}, false, epochs, samples),
+		shown:   progress.New(stdout, progress.IsTerminal(stdout), epochs, runs*samples),
+		logged:  progress.New(logWriter{dir}, false, epochs, runs*samples),
+		several: runs > 1,
 	}
 }
 
@@ -134,24 +114,51 @@ func (s screen) say(format string, args ...any) {
 // Batch implements train.Watcher.
 func (s screen) Batch(epoch, done int) { s.shown.Advance(epoch, done) }
 
-// Epoch implements train.Watcher.
-func (s screen) Epoch(m train.Metrics, best bool) { s.epoch(m, best, "") }
-
-// replicasScreen is the screen of a run with replicas: it shows the best of each
-// epoch.
-type replicasScreen struct{ screen }
-
-// Epoch implements train.ReplicasWatcher.
-func (s replicasScreen) Epoch(m train.ReplicaMetrics, best bool) {
-	s.epoch(m.Metrics, best, fmt.Sprintf("replica %d", m.Replica))
+// Epoch implements train.Watcher: it shows the best run of the epoch.
+func (s screen) Epoch(runs []train.RunMetrics, top int, best bool) {
+	m := runs[top]
+	line := progress.EpochLine{
+		Epoch: m.Epoch, Rate: m.LearningRate, Best: best,
+		TrainCost: m.TrainCost, TrainAccuracy: m.TrainAccuracy,
+		TestCost: m.TestCost, TestAccuracy: m.TestAccuracy,
+		SamplesPerSecond: m.SamplesPerSecond, Seconds: m.TrainSeconds,
+	}
+	if s.several {
+		line.Note = fmt.Sprintf("run %d", m.Run)
+	}
+	s.shown.Epoch(line)
+	s.logged.Epoch(line)
 }
 
-// replicas lists the results of all replicas, and says which is the best.
-func (s screen) replicas(result train.ReplicasResult, dataset string, dir *rundir.Dir) {
+// report shows what the session came to.
+func (s screen) report(result train.Result, session *train.Session) {
+	if s.several {
+		s.list(result.Runs)
+	}
+	if result.Best < 0 {
+		return
+	}
+	best, which := result.Runs[result.Best], ""
+	if s.several {
+		which = fmt.Sprintf("the best is run %d, seed %d, rate %.4g: ", best.Run, best.Seed, best.InitialRate)
+	} else if best.StoppedEarly {
+		s.say("stopped early: no improvement for %d epochs", session.Config.Train.EarlyStopping.Patience)
+	}
+	s.say("%s: %stest accuracy %.4f after epoch %d, at best %.4f after epoch %d",
+		session.Dataset.Name, which, best.Last.TestAccuracy, best.Last.Epoch, best.Best.TestAccuracy, best.Best.Epoch)
+	files := fmt.Sprintf("files in %s: %s, %s, %s, %s", session.Dir.Path(), rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
+	if s.several {
+		files += fmt.Sprintf(" of the best; %s, %s of all", rundir.RunsFile, rundir.RunMetricsFile)
+	}
+	s.say("%s", files)
+}
+
+// list shows a table of all runs.
+func (s screen) list(runs []train.Run) {
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(w, "replica\tseed\trate\tbest test accuracy\tafter epoch\tlast\t")
-	for _, r := range result.Replicas {
+	_, _ = fmt.Fprintln(w, "run\tseed\trate\tbest test accuracy\tafter epoch\tlast\t")
+	for _, r := range runs {
 		best, epoch, last := "none", "-", "-"
 		if r.Best != nil {
 			best, epoch, last = fmt.Sprintf("%.4f", r.Best.TestAccuracy), strconv.Itoa(r.Best.Epoch), fmt.Sprintf("%.4f", r.Last.TestAccuracy)
@@ -159,40 +166,23 @@ func (s screen) replicas(result train.ReplicasResult, dataset string, dir *rundi
 		if r.Failed != "" {
 			last = "failed"
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%d\t%.4g\t%s\t%s\t%s\t\n", r.Replica, r.Seed, r.InitialRate, best, epoch, last)
+		_, _ = fmt.Fprintf(w, "%d\t%d\t%.4g\t%s\t%s\t%s\t\n", r.Run, r.Seed, r.InitialRate, best, epoch, last)
 	}
 	_ = w.Flush() // to memory
 	for line := range strings.Lines(table.String()) {
 		s.say("%s", strings.TrimSuffix(line, "\n"))
 	}
-	for _, r := range result.Replicas {
+	for _, r := range runs {
 		if r.Failed != "" {
-			s.say("replica %d failed: %s", r.Replica, r.Failed)
+			s.say("run %d failed: %s", r.Run, r.Failed)
+		} else if r.StoppedEarly {
+			s.say("run %d stopped early after epoch %d", r.Run, r.Last.Epoch)
 		}
 	}
-	if result.Best < 0 {
-		return
-	}
-	best := result.Replicas[result.Best]
-	s.say("%s: the best is replica %d, seed %d, rate %.4g: test accuracy %.4f after epoch %d, at best %.4f after epoch %d",
-		dataset, best.Replica, best.Seed, best.InitialRate, best.Last.TestAccuracy, best.Last.Epoch, best.Best.TestAccuracy, best.Best.Epoch)
-	s.say("files in %s: %s, %s, %s and %s of the best; %s, %s of all", dir.Path(),
-		rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG, rundir.ReplicasFile, rundir.ReplicaMetricsFile)
 }
 
-func (s screen) epoch(m train.Metrics, best bool, note string) {
-	line := progress.EpochLine{
-		Note: note, Epoch: m.Epoch, Rate: m.LearningRate, Best: best,
-		TrainCost: m.TrainCost, TrainAccuracy: m.TrainAccuracy,
-		TestCost: m.TestCost, TestAccuracy: m.TestAccuracy,
-		SamplesPerSecond: m.SamplesPerSecond, Seconds: m.TrainSeconds,
-	}
-	s.shown.Epoch(line)
-	s.logged.Epoch(line)
-}
-
-// logWriter appends lines to the log of a run folder. An error ends the log,
-// not the run: what counts is saved by other ways, which do fail.
+// logWriter appends lines to the log of a run folder. An error ends the log, not
+// the session: an error of a file that matters does end it.
 type logWriter struct{ dir *rundir.Dir }
 
 func (w logWriter) Write(b []byte) (int, error) {

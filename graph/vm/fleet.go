@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -15,139 +12,149 @@ import (
 	"trainer/graph/model"
 )
 
-// Fleet trains replicas of one network together: independent runs, each with
-// parameters, an order and a learning rate of its own. A replica comes to the
-// same bits as on a machine of the same kind alone; a fleet says where not.
+// Fleet trains independent runs of one network together. Each run has its own
+// parameters, order of samples and learning rate, and gets the same bits as on
+// a machine of the same kind alone, unless the fleet documents otherwise.
 //
-// A replica whose values are no longer finite has failed: it keeps parameters
-// of no use, and Train and Evaluate pass it by until SetParameters gives it
-// new ones. The others go on.
+// Runs are counted from 0. A list of runs is in ascending order.
 //
-// A fleet is used from one goroutine at a time.
+// A fleet is used from one goroutine at a time. A snapshot of it may be used
+// from another goroutine meanwhile.
 type Fleet interface {
-	// Len returns the number of replicas.
+	// Runs evaluates the runs as they are now. Close frees the whole fleet.
+	Runs
+
+	// Len returns the number of runs.
 	Len() int
 
-	// Network returns the network of all replicas.
+	// Network returns the network of all runs.
 	Network() model.Network
 
 	// Load makes a set resident, as VM.Load does.
 	Load(set *data.Set) error
 
-	// SetParameters copies p into replica r, rounded to the network's precision.
-	SetParameters(r int, p model.Parameters) error
+	// SetParameters copies p into a run, rounded to the network's precision.
+	SetParameters(run int, p model.Parameters) error
 
-	// Parameters returns a copy of the parameters of replica r.
-	Parameters(r int) (model.Parameters, error)
+	// Train makes a pass with each of the listed runs: passes[i] is the pass of
+	// runs[i]. All passes have the same Set, Batch and number of samples. The
+	// other runs stay as they are. Progress is called from one goroutine at a
+	// time.
+	//
+	// A *RunsError says which runs failed because a value was no longer finite;
+	// the others made the whole pass. The parameters of a failed run are
+	// undefined until the next SetParameters. When ctx is done, each run stops
+	// after a whole step, and Train returns ctx's error. After any other error
+	// some of the runs may have made their pass.
+	Train(ctx context.Context, runs []int, passes []Pass) error
 
-	// Train makes a pass with each replica: passes[r] is that of replica r. All
-	// have the same Set, Batch and number of samples. Progress is called from
-	// one goroutine at a time. A *ReplicasError says which replicas failed in
-	// this pass, when the others have made it whole. When ctx is done, each
-	// replica stops after a whole step of its own, and the error is ctx's.
-	Train(ctx context.Context, passes []Pass) error
+	// Snapshot copies the runs as they are now, to evaluate them during the next
+	// passes. It returns nil if passes of this batch size leave no cores idle:
+	// evaluating a copy would then slow them down.
+	Snapshot(batch int) (Runs, error)
+}
 
-	// Evaluate runs each replica forward over a set. The score of a replica that
-	// failed is of no samples.
-	Evaluate(ctx context.Context, set *data.Set) ([]Score, error)
+// Runs is the parameters of some runs: those of a fleet now, or a snapshot.
+type Runs interface {
+	// Parameters returns the parameters of a run as they are now. Nobody changes
+	// them afterwards: neither the fleet nor the caller.
+	Parameters(run int) (model.Parameters, error)
 
-	// Close frees what the fleet holds.
+	// Evaluate runs the network forward over a set with the parameters of each
+	// of the listed runs: the i-th score is the score of runs[i]. A snapshot
+	// evaluates only sets that were loaded before.
+	Evaluate(ctx context.Context, set *data.Set, runs []int) ([]Score, error)
+
+	// Close frees what it holds. A fleet may have one open snapshot at a time.
 	Close() error
 }
 
-// Fleeter is a machine that has a better way to train replicas than several
+// Fleeter is a machine that has a better way to train several runs than several
 // machines of its kind.
 type Fleeter interface {
-	// Fleet makes the machine a fleet of n replicas with parameters of zero. The
-	// machine is then the fleet's, which closes it; after an error it is not.
+	// Fleet makes the machine a fleet of n runs with parameters of zero. The
+	// fleet owns the machine and closes it; after an error the caller does.
 	Fleet(n int) (Fleet, error)
 }
 
-// ReplicasError says which replicas failed in a pass.
-type ReplicasError struct {
-	Failed map[int]*NonFiniteError // by replica
+// RunsError says which runs failed in a pass.
+type RunsError struct {
+	Failed map[int]*NonFiniteError // by run
 }
 
-func (e *ReplicasError) Error() string {
-	var each []string
-	for _, r := range slices.Sorted(maps.Keys(e.Failed)) {
-		each = append(each, fmt.Sprintf("replica %d: %v", r, e.Failed[r]))
-	}
-	return strings.Join(each, "; ")
-}
+func (e *RunsError) Error() string { return fmt.Sprintf("runs failed: %v", e.Failed) }
 
-// Unwrap returns the replicas' errors.
-func (e *ReplicasError) Unwrap() []error {
-	var all []error
-	for _, r := range slices.Sorted(maps.Keys(e.Failed)) {
-		all = append(all, e.Failed[r])
+// CheckPasses reports why the passes cannot be passes of the listed runs of a
+// fleet of n. It does not check each pass for itself: see Pass.Check.
+func CheckPasses(runs []int, passes []Pass, n int) error {
+	if err := CheckRuns(runs, n); err != nil {
+		return err
 	}
-	return all
-}
-
-// CheckPasses reports what makes the passes impossible for a fleet of n
-// replicas.
-func CheckPasses(passes []Pass, n int, network model.Network) error {
-	if len(passes) != n {
-		return fmt.Errorf("%d passes for %d replicas", len(passes), n)
+	if len(passes) != len(runs) {
+		return fmt.Errorf("%d passes for %d runs", len(passes), len(runs))
 	}
-	for r, p := range passes {
-		if err := p.Check(network); err != nil {
-			return fmt.Errorf("replica %d: %w", r, err)
-		}
+	for i, p := range passes {
 		if first := passes[0]; p.Set != first.Set || p.Batch != first.Batch || p.Samples() != first.Samples() {
-			return fmt.Errorf("replica %d: another set, batch or number of samples than replica 0", r)
+			return fmt.Errorf("run %d: another set, batch or number of samples than run %d", runs[i], runs[0])
 		}
 	}
 	return nil
 }
 
-// CheckReplica reports that a fleet of n replicas has no replica r.
-func CheckReplica(r, n int) error {
-	if r < 0 || r >= n {
-		return fmt.Errorf("replica %d of %d", r, n)
+// CheckRuns reports what is wrong with a list of runs of a fleet of n.
+func CheckRuns(runs []int, n int) error {
+	for i, run := range runs {
+		if run < 0 || run >= n {
+			return fmt.Errorf("run %d: the fleet has the runs 0 to %d", run, n-1)
+		}
+		if i > 0 && run <= runs[i-1] {
+			return fmt.Errorf("runs %v: want ascending order", runs)
+		}
 	}
 	return nil
 }
 
-// NewFleet makes a fleet of n replicas with parameters of zero. It is that of
-// the machine that newVM returns if it is a Fleeter. Else the replicas take
-// turns on one machine, or, where that leaves cores idle, on as many as there
-// are cores, which newVM makes when they are needed; each has its own copy of
-// the sets. The fleet closes the machines.
+// NewFleet makes a fleet of n runs with parameters of zero on machines that
+// newVM makes. The fleet closes the machines.
+//
+// One run has the machine to itself. For several, a machine that is a Fleeter
+// makes the fleet. On other machines the runs take turns: on one machine that
+// uses all cores, or on up to a machine a core where one leaves cores idle,
+// each with its own copy of the sets.
 func NewFleet(n int, newVM func() (VM, error)) (Fleet, error) {
 	if n < 1 {
-		return nil, fmt.Errorf("fleet of %d replicas: want 1 or more", n)
+		return nil, fmt.Errorf("fleet of %d runs: want 1 or more", n)
 	}
 	m, err := newVM()
 	if err != nil {
 		return nil, err
 	}
-	if own, ok := m.(Fleeter); ok {
+	if own, ok := m.(Fleeter); ok && n > 1 {
 		f, err := own.Fleet(n)
 		if err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
 		return f, nil
 	}
-	f := &pool{newVM: newVM, machines: []VM{m}, replicas: make([]model.Parameters, n), failed: make([]bool, n)}
-	for r := range f.replicas {
-		f.replicas[r] = model.NewParameters(m.Network())
+	f := &pool{newVM: newVM, machines: []VM{m}, runs: make([]model.Parameters, n)}
+	if n > 1 {
+		for r := range f.runs {
+			f.runs[r] = model.NewParameters(m.Network())
+		}
 	}
 	return f, nil
 }
 
-// pool is a fleet of replicas that take turns on machines: to bring parameters
-// to a machine and back costs nothing beside a pass.
+// pool is a fleet of runs that take turns on machines. Moving parameters to a
+// machine and back costs little beside a pass; a single run leaves them there.
 type pool struct {
 	newVM    func() (VM, error)
 	machines []VM
-	replicas []model.Parameters
-	failed   []bool
+	runs     []model.Parameters // replaced by passes, never changed; [nil] for a single run
 }
 
 // Len implements Fleet.
-func (f *pool) Len() int { return len(f.replicas) }
+func (f *pool) Len() int { return len(f.runs) }
 
 // Network implements Fleet.
 func (f *pool) Network() model.Network { return f.machines[0].Network() }
@@ -156,38 +163,45 @@ func (f *pool) Network() model.Network { return f.machines[0].Network() }
 func (f *pool) Load(set *data.Set) error { return f.machines[0].Load(set) }
 
 // SetParameters implements Fleet.
-func (f *pool) SetParameters(r int, p model.Parameters) error {
-	if err := CheckReplica(r, f.Len()); err != nil {
+func (f *pool) SetParameters(run int, p model.Parameters) error {
+	if err := CheckRuns([]int{run}, f.Len()); err != nil {
 		return err
 	}
-	if err := p.Check(f.Network()); err != nil {
-		return fmt.Errorf("replica %d: %w", r, err)
+	if f.Len() == 1 {
+		return f.machines[0].SetParameters(p)
 	}
-	f.replicas[r], f.failed[r] = p.Clone(), false
-	f.replicas[r].Round(f.Network().Precision)
+	if err := p.Check(f.Network()); err != nil {
+		return fmt.Errorf("run %d: %w", run, err)
+	}
+	p = p.Clone()
+	p.Round(f.Network().Precision)
+	f.runs[run] = p
 	return nil
 }
 
-// Parameters implements Fleet.
-func (f *pool) Parameters(r int) (model.Parameters, error) {
-	if err := CheckReplica(r, f.Len()); err != nil {
+// Parameters implements Runs.
+func (f *pool) Parameters(run int) (model.Parameters, error) {
+	if err := CheckRuns([]int{run}, f.Len()); err != nil {
 		return nil, err
 	}
-	return f.replicas[r].Clone(), nil
+	if f.Len() == 1 {
+		return f.machines[0].Parameters()
+	}
+	return f.runs[run], nil
 }
 
 // Train implements Fleet.
-func (f *pool) Train(ctx context.Context, passes []Pass) error {
-	if err := CheckPasses(passes, f.Len(), f.Network()); err != nil {
+func (f *pool) Train(ctx context.Context, runs []int, passes []Pass) error {
+	if err := CheckPasses(runs, passes, f.Len()); err != nil || len(runs) == 0 {
 		return err
 	}
-	if err := f.grow(passes[0].Batch); err != nil {
+	if err := f.grow(len(runs), passes[0].Batch); err != nil {
 		return err
 	}
 	var mu sync.Mutex
 	failed := map[int]*NonFiniteError{}
-	err := f.each(ctx, func(m VM, r int) error {
-		pass := passes[r]
+	err := f.each(ctx, runs, func(m VM, i int) error {
+		pass := passes[i]
 		if report := pass.Progress; report != nil {
 			pass.Progress = func(done int) {
 				mu.Lock()
@@ -196,32 +210,34 @@ func (f *pool) Train(ctx context.Context, passes []Pass) error {
 			}
 		}
 		trained := m.Train(ctx, pass)
-		p, err := m.Parameters()
-		if err != nil {
-			return errors.Join(trained, err)
+		if f.Len() > 1 {
+			p, err := m.Parameters()
+			if err != nil {
+				return errors.Join(trained, err)
+			}
+			f.runs[runs[i]] = p
 		}
-		f.replicas[r] = p
 		var bad *NonFiniteError
 		if errors.As(trained, &bad) {
 			mu.Lock()
 			defer mu.Unlock()
-			f.failed[r], failed[r] = true, bad
+			failed[runs[i]] = bad
 			return nil
 		}
 		return trained
 	})
 	if err == nil && len(failed) > 0 {
-		return &ReplicasError{failed}
+		return &RunsError{failed}
 	}
 	return err
 }
 
-// grow makes the machines that a pass of this batch size can use.
-func (f *pool) grow(batch int) error {
-	if !f.machines[0].Idle(batch) {
+// grow makes the machines that passes of n runs and this batch size can use.
+func (f *pool) grow(n, batch int) error {
+	if !f.machines[0].LeavesCoresIdle(batch) {
 		return nil
 	}
-	for len(f.machines) < min(f.Len(), runtime.GOMAXPROCS(0)) {
+	for len(f.machines) < min(n, runtime.GOMAXPROCS(0)) {
 		m, err := f.newVM()
 		if err != nil {
 			return err
@@ -231,11 +247,14 @@ func (f *pool) grow(batch int) error {
 	return nil
 }
 
-// Evaluate implements Fleet.
-func (f *pool) Evaluate(ctx context.Context, set *data.Set) ([]Score, error) {
-	scores := make([]Score, f.Len())
-	err := f.each(ctx, func(m VM, r int) (err error) {
-		scores[r], err = m.Evaluate(ctx, set)
+// Evaluate implements Runs.
+func (f *pool) Evaluate(ctx context.Context, set *data.Set, runs []int) ([]Score, error) {
+	if err := CheckRuns(runs, f.Len()); err != nil {
+		return nil, err
+	}
+	scores := make([]Score, len(runs))
+	err := f.each(ctx, runs, func(m VM, i int) (err error) {
+		scores[i], err = m.Evaluate(ctx, set)
 		return err
 	})
 	if err != nil {
@@ -244,30 +263,64 @@ func (f *pool) Evaluate(ctx context.Context, set *data.Set) ([]Score, error) {
 	return scores, nil
 }
 
-// each calls do for each replica that has not failed, with a machine that has
-// its parameters. The machines work side by side, and the one that is free
-// takes the next replica. After an error no other begins.
-func (f *pool) each(ctx context.Context, do func(m VM, r int) error) error {
+// Snapshot implements Fleet. The passes of several runs use all cores.
+func (f *pool) Snapshot(batch int) (Runs, error) {
+	m := f.machines[0]
+	if f.Len() > 1 || !m.LeavesCoresIdle(batch) {
+		return nil, nil
+	}
+	p, err := m.Parameters()
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.Snapshot()
+	return single{s, p}, err
+}
+
+// single is a snapshot of the single run of a fleet.
+type single struct {
+	Snapshot
+	parameters model.Parameters
+}
+
+// Parameters implements Runs.
+func (s single) Parameters(run int) (model.Parameters, error) {
+	return s.parameters, CheckRuns([]int{run}, 1)
+}
+
+// Evaluate implements Runs.
+func (s single) Evaluate(ctx context.Context, set *data.Set, runs []int) ([]Score, error) {
+	scores := make([]Score, len(runs))
+	err := CheckRuns(runs, 1)
+	for i := range runs {
+		if err == nil {
+			scores[i], err = s.Snapshot.Evaluate(ctx, set)
+		}
+	}
+	return scores, err
+}
+
+// each calls do with the index of each listed run and a machine that has the
+// run's parameters. The machines work side by side; an idle machine takes the
+// next run. After an error no other run starts.
+func (f *pool) each(ctx context.Context, runs []int, do func(m VM, i int) error) error {
 	var wait sync.WaitGroup
 	var next, stop atomic.Int64
-	errs := make([]error, f.Len())
+	errs := make([]error, len(runs))
 	work := func(m VM) {
 		for stop.Load() == 0 {
-			r := int(next.Add(1)) - 1
-			if r >= f.Len() {
+			i := int(next.Add(1)) - 1
+			if i >= len(runs) {
 				return
 			}
-			if f.failed[r] {
-				continue
-			}
 			err := ctx.Err()
-			if err == nil {
-				err = m.SetParameters(f.replicas[r])
+			if err == nil && f.Len() > 1 {
+				err = m.SetParameters(f.runs[runs[i]])
 			}
 			if err == nil {
-				err = do(m, r)
+				err = do(m, i)
 			}
-			if errs[r] = err; err != nil {
+			if errs[i] = err; err != nil {
 				stop.Store(1)
 			}
 		}
@@ -277,15 +330,15 @@ func (f *pool) each(ctx context.Context, do func(m VM, r int) error) error {
 	}
 	work(f.machines[0])
 	wait.Wait()
-	for r, err := range errs {
+	for i, err := range errs {
 		if err != nil {
-			return fmt.Errorf("replica %d: %w", r, err)
+			return fmt.Errorf("run %d: %w", runs[i], err)
 		}
 	}
 	return nil
 }
 
-// Close implements Fleet.
+// Close implements Runs.
 func (f *pool) Close() error {
 	var errs []error
 	for _, m := range f.machines {

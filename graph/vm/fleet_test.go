@@ -27,13 +27,13 @@ var machines = map[string]vmtest.New{
 }
 
 func fleetOf(newVM vmtest.New) vmtest.NewFleet {
-	return func(n model.Network, replicas int) (vm.Fleet, error) {
-		return vm.NewFleet(replicas, func() (vm.VM, error) { return newVM(n, false) })
+	return func(n model.Network, runs int) (vm.Fleet, error) {
+		return vm.NewFleet(runs, func() (vm.VM, error) { return newVM(n, false) })
 	}
 }
 
-// TestFleet runs the suite with one machine, and with 3 side by side where
-// batches leave cores idle.
+// TestFleet runs the suite on one machine, and on 3 side by side where batches
+// leave cores idle.
 func TestFleet(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -60,17 +60,17 @@ func (c counted) Close() error {
 	return c.VM.Close()
 }
 
-// TestFleetMachines: there are as many machines as can work side by side, and
-// Close closes them all; one that cannot be made is an error.
+// TestFleetMachines: the fleet makes as many machines as can work side by side,
+// and Close closes them all. A machine that cannot be made is an error.
 func TestFleetMachines(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	n := model.Network{Layers: []int{4, 3}, Bias: true}
 	errFull := errors.New("full")
-	for _, test := range []struct{ replicas, batch, most, want int }{
+	for _, test := range []struct{ runs, batch, most, want int }{
 		{5, 1, 9, 3}, {2, 1, 9, 2}, {5, 4, 9, 1}, {1, 1, 9, 1}, {5, 1, 2, 2}, {5, 1, 0, 0},
 	} {
 		open := 0
-		f, err := vm.NewFleet(test.replicas, func() (vm.VM, error) {
+		f, err := vm.NewFleet(test.runs, func() (vm.VM, error) {
 			if open == test.most {
 				return nil, errFull
 			}
@@ -88,11 +88,12 @@ func TestFleetMachines(t *testing.T) {
 			t.Fatal(err)
 		}
 		set := &data.Set{Name: "set", Rows: 2, Cols: 2, Classes: 3, Pixels: make([]uint8, 8*4), Labels: make([]uint8, 8)}
-		passes := make([]vm.Pass, test.replicas)
-		for r := range passes {
+		runs, passes := make([]int, test.runs), make([]vm.Pass, test.runs)
+		for r := range runs {
+			runs[r] = r
 			passes[r] = vm.Pass{Set: set, Batch: test.batch, Rate: 0.1}
 		}
-		if err := f.Train(t.Context(), passes); (err != nil) != (test.most < 3) || err != nil && !errors.Is(err, errFull) {
+		if err := f.Train(t.Context(), runs, passes); (err != nil) != (test.most < 3) || err != nil && !errors.Is(err, errFull) {
 			t.Errorf("%+v: %v", test, err)
 		}
 		if open != test.want {

@@ -59,9 +59,9 @@ type VM interface {
 	// also while the machine trains on.
 	Snapshot() (Snapshot, error)
 
-	// Idle reports whether a pass of this batch size leaves processor cores idle,
+	// LeavesCoresIdle reports whether a pass of this batch size leaves processor cores idle,
 	// so that evaluating a snapshot meanwhile costs no time.
-	Idle(batch int) bool
+	LeavesCoresIdle(batch int) bool
 
 	// Predict returns the outputs a^L, a row of n^L for each row of n^1 in x.
 	Predict(x []float64) ([]float64, error)

@@ -21,16 +21,16 @@ func (r *reader) check() {
 	}
 	if r.good("train.epochs", "train.rate.initial", "train.rate.factor", "train.rate.every") {
 		rate := c.Train.Rate
-		if rates := c.Train.Replicas.Rates; len(rates) > 0 && r.good("train.replicas.rates") {
+		if rates := c.Train.Runs.Rates; len(rates) > 0 && r.good("train.runs.rates") {
 			rate.Initial = slices.Min(rates)
 		}
 		if last := rate.At(c.Train.Epochs); last < math.SmallestNonzeroFloat32 {
-			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.replicas.rates", "train.rate.initial"),
+			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.runs.rates", "train.rate.initial"),
 				"the learning rate falls to %s in epoch %d, and nothing is learned: use a larger train.rate.factor or train.rate.every", formatNumber(last), c.Train.Epochs)
 		}
 	}
-	if r.good("train.replicas.count", "train.replicas.rates") {
-		r.checkReplicas()
+	if r.good("train.runs.count", "train.runs.rates") {
+		r.checkRuns()
 	}
 
 	if r.good("data.dataset", "data.dir") && c.Data.Dir == "" && (c.Data.Dataset == string(data.IDX) || c.Data.Dataset == string(data.CSV)) {
@@ -42,33 +42,30 @@ func (r *reader) check() {
 	}
 }
 
-// checkReplicas reports settings that replicas do not support, and settings that
-// would have no effect.
-func (r *reader) checkReplicas() {
+// checkRuns reports what several runs cannot have, and what would make some of
+// them useless.
+func (r *reader) checkRuns() {
 	c := &r.config
-	count, rates := c.Train.Replicas.Count, len(c.Train.Replicas.Rates)
+	count, rates := c.Train.Runs.Count, len(c.Train.Runs.Rates)
 	if count == 1 {
 		if rates > 0 {
-			r.report(r.place("train.replicas.rates"), "there is one replica: set train.replicas.count to use them, or set train.rate.initial")
+			r.report(r.place("train.runs.rates"), "there is only one run: set train.runs.count, or use train.rate.initial instead")
 		}
 		return
 	}
-	at := r.place("train.replicas.count")
+	at := r.place("train.runs.count")
 	if rates > count {
-		r.report(r.place("train.replicas.rates"), "%d rates for %d replicas, so that some are not tried: set train.replicas.count to %d, or a multiple, or give fewer rates", rates, count, rates)
+		r.report(r.place("train.runs.rates"), "%d rates for %d runs, so some rates are not tried: set train.runs.count to %d, a multiple of it, or give fewer rates", rates, count, rates)
 	}
 	if r.good("seed") && c.Seed+uint64(count-1) > maxSeed {
-		r.report(r.place("seed"), "the seed of the last of %d replicas is above %d: use a smaller seed", count, int64(maxSeed))
-	}
-	if r.good("train.early_stopping.patience") && c.Train.EarlyStopping.Patience > 0 {
-		r.report(r.place("train.early_stopping.patience"), "replicas all run to the last epoch (the best epoch is kept anyway): remove it, or set train.replicas.count to 1")
+		r.report(r.place("seed"), "the seed of the last of %d runs is above %d: use a smaller seed", count, int64(maxSeed))
 	}
 	if n := parameters(c) * int64(count); r.good("model.layers") && parameters(c) <= maxParameters && n > maxParameters {
-		r.report(at, "%d replicas have %d weights and biases together, the limit is %d: use fewer replicas or smaller layers", count, n, maxParameters)
+		r.report(at, "%d runs have %d weights and biases together, the limit is %d: use fewer runs or smaller layers", count, n, maxParameters)
 	}
 	same := c.Model.Init.File != "" || c.Model.Init.Rule == "zeros"
 	if r.good("train.shuffle", "model.init.file", "model.init.rule") && same && !c.Train.Shuffle && rates == 0 {
-		r.report(at, "all replicas would be the same run, as the first weights and the order of the samples are given: give train.replicas.rates, or shuffle")
+		r.report(at, "all runs would be identical, because the first weights and the order of the samples are fixed: give train.runs.rates, or set train.shuffle to true")
 	}
 }
 

@@ -88,7 +88,7 @@ type Train struct {
 	Rate          Rate
 	UpdateOrder   string // one of UpdateOrders
 	EarlyStopping EarlyStopping
-	Replicas      Replicas
+	Runs          Runs
 }
 
 // Rate is the schedule of the learning rate η.
@@ -105,27 +105,27 @@ func (r Rate) At(epoch int) float64 {
 	return r.Initial * math.Pow(r.Factor, float64((epoch-1)/r.Every))
 }
 
-// Replicas describes independent runs of the same training; the best one is kept.
-// (Config).Replica returns the configuration of each.
-type Replicas struct {
-	Count int       // 1: an ordinary run
-	Rates []float64 // learning rates in the first epoch, used in turn; empty: Rate.Initial for all
+// Runs are independent runs of the same training; the best is kept. (Config).Run
+// returns the configuration of each.
+type Runs struct {
+	Count int
+	Rates []float64 // learning rates of the first epoch, in turn; none: Rate.Initial for all
 }
 
-// Replica returns the configuration of replica r, counted from 0, as an ordinary run.
-// Its seed is c.Seed + r. Its initial rate is element r of Rates, which is repeated
-// as often as necessary. All replicas use the data set of c, even if the data set
-// depends on the seed.
-func (c Config) Replica(r int) Config {
+// Run returns the configuration of run r, counted from 0, on its own: its seed is
+// seed + r, and it takes the r-th of the rates, starting over after the last.
+// All runs use the data set of c, even one that is generated from the seed.
+func (c Config) Run(r int) Config {
 	c.Seed += uint64(r)
-	if rates := c.Train.Replicas.Rates; len(rates) > 0 {
+	if rates := c.Train.Runs.Rates; len(rates) > 0 {
 		c.Train.Rate.Initial = rates[r%len(rates)]
 	}
-	c.Train.Replicas = Replicas{Count: 1}
+	c.Train.Runs = Runs{Count: 1}
 	return c
 }
 
-// EarlyStopping says when to end a run whose test accuracy no longer improves.
+// EarlyStopping stops a run whose test accuracy no longer rises. Each run is
+// judged on its own.
 type EarlyStopping struct {
 	Patience int     // number of epochs without improvement after which to stop; 0: never
 	MinDelta float64 // an improvement raises the best test accuracy by more than MinDelta

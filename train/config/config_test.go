@@ -63,7 +63,7 @@ func TestDefault(t *testing.T) {
 		Name: "run", Seed: 1, Device: "auto", Machine: "compiled", Precision: model.Float32,
 		Model: Model{Layers: []int{784, 50, 10}, Activation: model.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
 		Data:  Data{Dataset: "mnist", Fallback: "none"},
-		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous", Replicas: Replicas{Count: 1}},
+		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous", Runs: Runs{Count: 1}},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Default() = %+v\nwant %+v", got, want)
@@ -259,13 +259,13 @@ func TestValues(t *testing.T) {
 		{"model.init.file", "''", "not empty"},
 		{"model.init.file", "a b.safetensors", ""},
 		{"train.batch", "100000", ""},
-		{"train.replicas.count", "1024", ""},
-		{"train.replicas.count", "1025", "from 1 to 1024"},
-		{"train.replicas.rates", "[]", ""},
-		{"train.replicas.rates", "0.1", "write it as [0.1, 0.3]"},
-		{"train.replicas.rates", "[0.1, 0]", "entry 2: have 0, want a number above 0"},
-		{"train.replicas.rates", "[.5]", "write it as 10, 0.5"},
-		{"train.replicas.rates", "[1]", "there is one replica"},
+		{"train.runs.count", "1024", ""},
+		{"train.runs.count", "1025", "from 1 to 1024"},
+		{"train.runs.rates", "[]", ""},
+		{"train.runs.rates", "0.1", "write it as [0.1, 0.3]"},
+		{"train.runs.rates", "[0.1, 0]", "entry 2: have 0, want a number above 0"},
+		{"train.runs.rates", "[.5]", "write it as 10, 0.5"},
+		{"train.runs.rates", "[1]", "there is only one run"},
 	}
 	for _, test := range tests {
 		path := write(t, nest(test.path, test.value))
@@ -332,7 +332,7 @@ func TestSetErrors(t *testing.T) {
 		{"train.batch", "want key=value, as in -set train.epochs=5"},
 		{"=3", "-set =3: unknown key. The keys are: name, seed, device, machine, precision, model, data, train"},
 		{"batch=3", "did you mean train.batch?"},
-		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, replicas"},
+		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, runs"},
 		{"train.rate.initial.x=3", "The keys in train.rate are: initial, factor, every"},
 		{"train.rate={initial: 1}", "is a group: set one of its keys, initial, factor, every"},
 		{"train.batch=[", "is not YAML"},
@@ -373,12 +373,11 @@ func TestPlaces(t *testing.T) {
 		{"machine: tape\n", "train.update_order=listing", "-set train.update_order=listing: listing needs a compiled program"},
 		{"data: {dataset: csv, dir: x}\n", "data.dir=", "c.yaml:1:17: data.dataset: csv needs data.dir"},
 		{"seed: 1\n", "data.dataset=idx", "-set data.dataset=idx: idx needs data.dir"},
-		{"train: {replicas: {count: 3}}\n", "seed=9007199254740990", "-set seed=9007199254740990: the seed of the last of 3 replicas is above 9007199254740991"},
-		{"train: {replicas: {count: 3}}\n", "train.early_stopping.patience=5", "-set train.early_stopping.patience=5: replicas all run to the last epoch"},
-		{"train: {replicas: {rates: [1, 2, 3]}}\n", "train.replicas.count=2", "c.yaml:1:27: train.replicas.rates: 3 rates for 2 replicas"},
-		{"model: {layers: [10000, 90]}\n", "train.replicas.count=1024", "-set train.replicas.count=1024: 1024 replicas have 921692160 weights and biases together"},
-		{"model: {init: {rule: zeros}}\ntrain: {shuffle: false}\n", "train.replicas.count=2", "all replicas would be the same run"},
-		{"train: {epochs: 11, rate: {factor: 1.0e-5}, replicas: {count: 2}}\n", "train.replicas.rates=[1000, 1]", "the learning rate falls to 1"},
+		{"train: {runs: {count: 3}}\n", "seed=9007199254740990", "-set seed=9007199254740990: the seed of the last of 3 runs is above 9007199254740991"},
+		{"train: {runs: {rates: [1, 2, 3]}}\n", "train.runs.count=2", "c.yaml:1:23: train.runs.rates: 3 rates for 2 runs"},
+		{"model: {layers: [10000, 90]}\n", "train.runs.count=1024", "-set train.runs.count=1024: 1024 runs have 921692160 weights and biases together"},
+		{"model: {init: {rule: zeros}}\ntrain: {shuffle: false}\n", "train.runs.count=2", "all runs would be identical"},
+		{"train: {epochs: 11, rate: {factor: 1.0e-5}, runs: {count: 2}}\n", "train.runs.rates=[1000, 1]", "the learning rate falls to 1"},
 	} {
 		if _, err := Read(write(t, c.file), []string{c.set}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q and -set %s: %v, want %q", c.file, c.set, err, c.want)
@@ -475,21 +474,21 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestReplica checks that a replica differs from the configuration only in the seed
-// and the rate, and that it is an ordinary run.
-func TestReplica(t *testing.T) {
-	c, err := Read("", []string{"seed=7", "train.replicas.count=5", "train.replicas.rates=[0.5, 0.25]", "train.rate.factor=0.9"})
+// TestRun: run r has the seed seed + r and the rates in turn; nothing else
+// differs.
+func TestRun(t *testing.T) {
+	c, err := Read("", []string{"seed=7", "train.runs.count=5", "train.runs.rates=[0.5, 0.25]", "train.rate.factor=0.9"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for r, rate := range []float64{0.5, 0.25, 0.5, 0.25, 0.5} {
 		want, err := Read("", []string{fmt.Sprintf("seed=%d", 7+r), "train.rate.factor=0.9", fmt.Sprintf("train.rate.initial=%g", rate)})
-		if got := c.Replica(r); err != nil || !reflect.DeepEqual(got, want) {
-			t.Errorf("replica %d: %+v, %v; want %+v", r, got, err, want)
+		if got := c.Run(r); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("run %d: %+v, %v; want %+v", r, got, err, want)
 		}
 	}
-	c.Train.Replicas.Rates = nil
-	if got := c.Replica(3).Train.Rate.Initial; got != 0.1 {
+	c.Train.Runs.Rates = nil
+	if got := c.Run(3).Train.Rate.Initial; got != 0.1 {
 		t.Errorf("without rates: %v, want train.rate.initial", got)
 	}
 }
@@ -530,15 +529,15 @@ func TestRoundTrip(t *testing.T) {
 				Rate:          Rate{Initial: float(1000), Factor: 1 - random.Float64()/2, Every: 1 + random.IntN(maxEpochs)},
 				UpdateOrder:   "simultaneous",
 				EarlyStopping: EarlyStopping{Patience: random.IntN(maxEpochs), MinDelta: float(1)},
-				Replicas:      Replicas{Count: 1}},
+				Runs:          Runs{Count: 1}},
 		}
 		if random.IntN(2) == 0 {
 			c.Seed /= 2
 			c.Model.Layers = []int{1 + random.IntN(99), 1 + random.IntN(99)}
-			c.Train.Shuffle, c.Train.EarlyStopping.Patience = true, 0
-			c.Train.Replicas.Count = 2 + random.IntN(maxReplicas-1)
+			c.Train.Shuffle = true
+			c.Train.Runs.Count = 2 + random.IntN(maxRuns-1)
 			for range random.IntN(3) {
-				c.Train.Replicas.Rates = append(c.Train.Replicas.Rates, float(1000))
+				c.Train.Runs.Rates = append(c.Train.Runs.Rates, float(1000))
 			}
 		}
 		if c.Data.Dir == "" {

@@ -53,7 +53,7 @@ const (
 	maxParameters = 100_000_000 // weights and biases of the network: 0.8 GB in float64
 	maxValues     = 500_000_000 // a^l of a mini-batch: 4 GB in float64
 	maxEpochs     = 100_000
-	maxReplicas   = 1024
+	maxRuns       = 1024
 
 	// maxSeed is the largest integer up to which a float64 holds every one:
 	// readers of JSON and YAML keep it exact.
@@ -143,20 +143,20 @@ var keys = []key{
 		doc: "simultaneous takes all gradients from the weights before the step, as in the equations; " +
 			"listing updates the output weights first, as the textbook's program does.",
 		field: func(c *Config) any { return &c.Train.UpdateOrder }},
-	{path: "train.early_stopping", kind: group, doc: "Whether to stop before the last epoch."},
+	{path: "train.early_stopping", kind: group, doc: "Whether a run stops before the last epoch; each run is judged on its own."},
 	{path: "train.early_stopping.patience", kind: integer, def: "0", max: maxEpochs,
 		doc:   "Stop after this many epochs in a row without a better test accuracy; 0: never.",
 		field: func(c *Config) any { return &c.Train.EarlyStopping.Patience }},
 	{path: "train.early_stopping.min_delta", kind: number, def: "0", max: 1,
 		doc:   "A test accuracy is better when it is above the best by more than this.",
 		field: func(c *Config) any { return &c.Train.EarlyStopping.MinDelta }},
-	{path: "train.replicas", kind: group, doc: "Independent runs of the same training, side by side; the best is kept, and all results are listed."},
-	{path: "train.replicas.count", kind: integer, def: "1", min: 1, max: maxReplicas,
-		doc:   "How many; replica r, counted from 0, has the seed seed + r: first weights and shuffling of its own, on the same images.",
-		field: func(c *Config) any { return &c.Train.Replicas.Count }},
-	{path: "train.replicas.rates", kind: numbers, def: "[]", most: maxReplicas, aboveMin: true, max: 1000,
-		doc:   "Learning rates of the first epoch in place of train.rate.initial: the replicas take them in turn. Empty: the same for all.",
-		field: func(c *Config) any { return &c.Train.Replicas.Rates }},
+	{path: "train.runs", kind: group, doc: "Independent runs of the same training, side by side; the best is kept, and all results are listed."},
+	{path: "train.runs.count", kind: integer, def: "1", min: 1, max: maxRuns,
+		doc:   "Number of runs. Run r, counted from 0, has the seed seed + r, so its own first weights and shuffling, on the same images.",
+		field: func(c *Config) any { return &c.Train.Runs.Count }},
+	{path: "train.runs.rates", kind: numbers, def: "[]", most: maxRuns, aboveMin: true, max: 1000,
+		doc:   "Learning rates of the first epoch; the runs take them in turn. Empty: train.rate.initial for all.",
+		field: func(c *Config) any { return &c.Train.Runs.Rates }},
 }
 
 // find returns the key at path, or nil.

@@ -52,7 +52,7 @@ type Progress struct {
 // EpochLine holds the values in the line of an epoch.
 type EpochLine struct {
 	Epoch            int     // counted from 1
-	Note             string  // shown after the epoch: "replica 12"; may be empty
+	Note             string  // shown after the epoch: "run 12"; "": none
 	Rate             float64 // η
 	TrainCost        float64
 	TrainAccuracy    float64 // 0 to 1

@@ -115,11 +115,11 @@ func TestColor(t *testing.T) {
 // result on the test set.
 func TestNote(t *testing.T) {
 	line := third
-	line.Note = "replica 12"
-	if got, want := line.format(50, 200), strings.Replace(thirdText, "  rate", "  replica 12  rate", 1); got != want {
+	line.Note = "run 12"
+	if got, want := line.format(50, 200), strings.Replace(thirdText, "  rate", "  run 12  rate", 1); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := line.format(50, 60), "epoch  3/50  replica 12  test cost 0.0389 acc 0.9570"; got != want {
+	if got, want := line.format(50, 60), "epoch  3/50  run 12  test cost 0.0389 acc 0.9570"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -37,9 +37,9 @@ const (
 	FigurePNG   = "accuracy.png"      // the same figure
 	LogFile     = "log.txt"           // the messages on the terminal
 
-	// Only in a run with replicas.
-	ReplicasFile       = "replicas.json"  // the result of each replica
-	ReplicaMetricsFile = "replicas.jsonl" // one JSON object per epoch and replica
+	// Of several runs.
+	RunsFile       = "runs.json"  // the result of each run
+	RunMetricsFile = "runs.jsonl" // a JSON object for each epoch and run
 )
 
 // Parent is the folder in which Create makes the folders of runs without a path.

@@ -48,8 +48,8 @@ func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 	return m.snapshot, nil
 }
 
-// Idle implements vm.VM.
-func (m *machine[T]) Idle(batch int) bool { return batch == 1 && m.cores > 1 }
+// LeavesCoresIdle implements vm.VM.
+func (m *machine[T]) LeavesCoresIdle(batch int) bool { return batch == 1 && m.cores > 1 }
 
 // Evaluate implements vm.Snapshot.
 func (s *snapshot[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {

@@ -136,9 +136,7 @@ func TestGridPrecision(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = m.Close() }()
-	mode, err := m.(interface {
-		Mode(batch int) (string, error)
-	}).Mode(128)
+	mode, err := m.Describe(128)
 	if err != nil || !strings.Contains(mode, "block mode") || !strings.Contains(mode, "the grid computes in float32") {
 		t.Errorf("mode %q, %v: want block mode and the reason", mode, err)
 	}

@@ -137,9 +137,9 @@ func (m *machine[T]) predict(x []float64, rows, out int) (_ []float64, err error
 	return result, nil
 }
 
-// Idle implements vm.VM. It is always false: the device that trains also
+// LeavesCoresIdle implements vm.VM. It is always false: the device that trains also
 // evaluates the snapshot.
-func (m *machine[T]) Idle(int) bool { return false }
+func (m *machine[T]) LeavesCoresIdle(int) bool { return false }
 
 // snapshot is a copy of the parameters on the device.
 type snapshot[T data.Float] struct {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 
 	"trainer/data"
@@ -20,7 +22,6 @@ import (
 // grid mode: only rounding differs.
 type fleet[T data.Float] struct {
 	machine *machine[T]
-	failed  []bool
 }
 
 // Fleet implements vm.Fleeter.
@@ -50,7 +51,7 @@ func (m *machine[T]) Fleet(n int) (vm.Fleet, error) {
 		delete(m.steps, k)
 	}
 	m.parameters, m.status, m.runs, m.grid = parameters, status, n, false
-	return &fleet[T]{m, make([]bool, n)}, errors.Join(errs...)
+	return &fleet[T]{m}, errors.Join(errs...)
 }
 
 // Len implements vm.Fleet.
@@ -64,7 +65,7 @@ func (f *fleet[T]) Load(set *data.Set) error { return f.machine.Load(set) }
 
 // SetParameters implements vm.Fleet.
 func (f *fleet[T]) SetParameters(r int, p model.Parameters) error {
-	if err := vm.CheckReplica(r, f.Len()); err != nil {
+	if err := vm.CheckRuns([]int{r}, f.Len()); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
 	if err := p.Check(f.machine.network); err != nil {
@@ -72,13 +73,12 @@ func (f *fleet[T]) SetParameters(r int, p model.Parameters) error {
 	}
 	f.machine.mu.Lock()
 	defer f.machine.mu.Unlock()
-	f.failed[r] = false
 	return f.machine.upload(r, p)
 }
 
-// Parameters implements vm.Fleet.
+// Parameters implements vm.Runs.
 func (f *fleet[T]) Parameters(r int) (model.Parameters, error) {
-	if err := vm.CheckReplica(r, f.Len()); err != nil {
+	if err := vm.CheckRuns([]int{r}, f.Len()); err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	f.machine.mu.Lock()
@@ -86,58 +86,80 @@ func (f *fleet[T]) Parameters(r int) (model.Parameters, error) {
 	return f.machine.download(f.machine.parameters, r)
 }
 
-// Train implements vm.Fleet. A run that failed before is launched too, but its
-// block ends early, so it does not delay the others.
-func (f *fleet[T]) Train(ctx context.Context, passes []vm.Pass) error {
-	if err := vm.CheckPasses(passes, f.Len(), f.machine.network); err != nil {
+// Train implements vm.Fleet. A launch has a block for every run. The rate of a
+// run that is not listed is NaN, which ends its block after a step, and its
+// parameters are put back afterwards.
+func (f *fleet[T]) Train(ctx context.Context, runs []int, passes []vm.Pass) (err error) {
+	m := f.machine
+	if err := vm.CheckPasses(runs, passes, f.Len()); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
-	f.machine.mu.Lock()
-	defer f.machine.mu.Unlock()
-	if passes[0].Samples() == 0 {
-		return ctx.Err()
-	}
-	silenced := slices.Clone(passes)
-	for r := range silenced {
-		if f.failed[r] {
-			silenced[r].Progress, silenced[r].Costs = nil, nil
+	for i, p := range passes {
+		if err := p.Check(m.network); err != nil {
+			return fmt.Errorf("cuda: run %d: %w", runs[i], err)
 		}
 	}
-	failed, err := f.machine.train(ctx, silenced)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(runs) == 0 || passes[0].Samples() == 0 {
+		return ctx.Err()
+	}
+	every := make([]vm.Pass, f.Len())
+	size := m.count * m.size()
+	for r := range every {
+		if i, listed := slices.BinarySearch(runs, r); listed {
+			every[r] = passes[i]
+			continue
+		}
+		every[r] = passes[0]
+		every[r].Rate, every[r].Progress, every[r].Costs = math.NaN(), nil, nil
+		kept, e := m.device.Alloc("parameters of a run that sits out", size)
+		if e != nil {
+			return fmt.Errorf("cuda: %w", e)
+		}
+		defer func() { err = errors.Join(err, kept.Free()) }()
+		if err := kept.Copy(0, m.parameters, r*size, size); err != nil {
+			return fmt.Errorf("cuda: %w", err)
+		}
+		defer func() { err = errors.Join(err, m.parameters.Copy(r*size, kept, 0, size)) }()
+	}
+	failed, err := m.train(ctx, every)
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return err
 		}
 		return fmt.Errorf("cuda: %w", err)
 	}
-	for r := range failed {
-		if f.failed[r] {
-			delete(failed, r)
-		}
-		f.failed[r] = true
-	}
+	maps.DeleteFunc(failed, func(r int, _ *vm.NonFiniteError) bool {
+		_, listed := slices.BinarySearch(runs, r)
+		return !listed
+	})
 	if len(failed) > 0 {
-		return &vm.ReplicasError{Failed: failed}
+		return &vm.RunsError{Failed: failed}
 	}
 	return nil
 }
 
-// Evaluate implements vm.Fleet. It evaluates one run after the other, each on
-// the whole device.
-func (f *fleet[T]) Evaluate(ctx context.Context, set *data.Set) ([]vm.Score, error) {
+// Evaluate implements vm.Runs: one run after the other, each on the whole
+// device.
+func (f *fleet[T]) Evaluate(ctx context.Context, set *data.Set, runs []int) ([]vm.Score, error) {
+	if err := vm.CheckRuns(runs, f.Len()); err != nil {
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
 	m := f.machine
-	scores := make([]vm.Score, f.Len())
-	for r := range scores {
-		if f.failed[r] {
-			continue
-		}
+	scores := make([]vm.Score, len(runs))
+	for i, r := range runs {
 		var err error
-		if scores[r], err = m.score(ctx, set, address(m.parameters)+kernel.Address(r*m.count*m.size())); err != nil {
+		if scores[i], err = m.score(ctx, set, address(m.parameters)+kernel.Address(r*m.count*m.size())); err != nil {
 			return nil, err
 		}
 	}
 	return scores, nil
 }
 
-// Close implements vm.Fleet.
+// Snapshot implements vm.Fleet: a snapshot would be evaluated on the device,
+// which trains.
+func (f *fleet[T]) Snapshot(int) (vm.Runs, error) { return nil, nil }
+
+// Close implements vm.Runs.
 func (f *fleet[T]) Close() error { return f.machine.Close() }

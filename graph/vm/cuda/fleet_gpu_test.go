@@ -50,7 +50,7 @@ func TestFleetBatch(t *testing.T) {
 	pass := vm.Pass{Set: set, Batch: 32, Rate: 0.5}
 	for _, err := range []error{
 		f.SetParameters(0, p), f.SetParameters(1, p), alone.SetParameters(p),
-		f.Train(t.Context(), []vm.Pass{pass, pass}), alone.Train(t.Context(), pass),
+		f.Train(t.Context(), []int{0, 1}, []vm.Pass{pass, pass}), alone.Train(t.Context(), pass),
 	} {
 		if err != nil {
 			t.Fatal(err)

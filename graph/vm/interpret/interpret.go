@@ -219,8 +219,8 @@ func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 	return s, nil
 }
 
-// Idle implements vm.VM.
-func (m *machine[T]) Idle(int) bool { return runtime.GOMAXPROCS(0) > 1 }
+// LeavesCoresIdle implements vm.VM.
+func (m *machine[T]) LeavesCoresIdle(int) bool { return runtime.GOMAXPROCS(0) > 1 }
 
 // Predict implements vm.VM.
 func (m *machine[T]) Predict(x []float64) ([]float64, error) {

@@ -184,9 +184,9 @@ func (m *VM) Snapshot() (vm.Snapshot, error) {
 	return s, s.SetParameters(p)
 }
 
-// Idle implements vm.VM. It returns false because Gorgonia's matrix products use
+// LeavesCoresIdle implements vm.VM. It returns false because Gorgonia's matrix products use
 // all cores.
-func (m *VM) Idle(int) bool { return false }
+func (m *VM) LeavesCoresIdle(int) bool { return false }
 
 // Predict implements vm.VM.
 func (m *VM) Predict(x []float64) ([]float64, error) {

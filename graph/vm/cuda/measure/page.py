@@ -38,7 +38,7 @@ class Results:
             return None
 
     def run(self, name):
-        """The metrics of a run, a dict an epoch; of replicas, the best one's."""
+        """The metrics of a run folder, a dict for each epoch; with several runs, those of the best."""
         text = self.text(os.path.join("runs", name, "metrics.jsonl")) or ""
         try:
             return [json.loads(line) for line in text.splitlines() if line.strip()] or None
@@ -129,7 +129,7 @@ def collect(folder):
     report["batches"] = table
     report["evaluate_seconds_60000"] = get(find(bench, "evaluate"), "seconds_per_epoch")
     report["main"] = {d: main_run(run(n), wall(n)) for d, n in (("cuda", "main"), ("cpu", "main-cpu"))}
-    report["replicas"] = replicas(r, run, wall)
+    report["runs"] = runs(r, run, wall)
     report["targets"] = targets(report)
     return report
 
@@ -183,19 +183,19 @@ def main_run(metrics, wall):
     }
 
 
-def replicas(r, run, wall):
-    """The time of an epoch, one replica and many: by the runs' own metrics, and
-    from start to exit, where the difference of 6 and 1 epochs has no start in it
-    but the evaluations."""
-    count = (r.text("replicas.txt") or "").strip()
+def runs(r, run, wall):
+    """The time of an epoch with one run and with many: by the metrics, and from
+    start to exit. The difference of 6 and 1 epochs has the evaluations in it but
+    not the start."""
+    count = (r.text("runs.txt") or "").strip()
     if not count:
         return None
     found = {"count": int(count)}
     for which in ("one", "many"):
-        short, long = wall(f"replicas-{which}-1"), wall(f"replicas-{which}-6")
+        short, long = wall(f"runs-{which}-1"), wall(f"runs-{which}-6")
         found[which] = {
             "wall_epoch_seconds": (long - short) / 5 if short is not None and long is not None else None,
-            "train_epoch_seconds": least(run(f"replicas-{which}-6"), "train_seconds"),
+            "train_epoch_seconds": least(run(f"runs-{which}-6"), "train_seconds"),
         }
     found["ratio_train"] = divide(get(found, "many", "train_epoch_seconds"), get(found, "one", "train_epoch_seconds"))
     found["ratio_wall"] = divide(get(found, "many", "wall_epoch_seconds"), get(found, "one", "wall_epoch_seconds"))
@@ -208,8 +208,8 @@ def targets(report):
         p["step_us_min"] for t in report["batches"] if t["batch"] == 128 for p in t["peers"]
         if p["variant"].startswith("CUDA graph") and "TF32" not in p["variant"]
     ]
-    ratio = get(report, "replicas", "ratio_train") or get(report, "replicas", "ratio_wall")
-    count = get(report, "replicas", "count")
+    ratio = get(report, "runs", "ratio_train") or get(report, "runs", "ratio_wall")
+    count = get(report, "runs", "count")
 
     def target(what, unit, value, most=None, fewest=None):
         met = None
@@ -223,7 +223,7 @@ def targets(report):
         target("batch 128, a step", "µs", step[128], most=2.5),
         target("batch 128, PyTorch's best CUDA graph by this machine", "×", divide(min(graphs, default=None), step[128]), fewest=10),
         target("full batch of 60,000, a step", "µs", step[EPOCH], most=150),
-        target(f"{count if count else 132} replicas, time of one", "×", ratio, most=1.3),
+        target(f"{count if count else 132} runs, time of one", "×", ratio, most=1.3),
     ]
 
 
@@ -321,12 +321,12 @@ def write(report):
     out += table(["device", "epochs", "s, start to exit", "s of training", "s, least epoch", "test accuracy", "best"], rows)
     out += [f"Evaluation of 60,000 images on the GPU: {seconds(report['evaluate_seconds_60000'])}.", ""]
 
-    out += ["## Replicas", ""]
-    found = report["replicas"]
+    out += ["## Independent runs", ""]
+    found = report["runs"]
     if not found:
         out += [MISSING, ""]
     else:
-        out += table(["replicas", "s of training an epoch", "s an epoch with evaluation"], [
+        out += table(["runs", "s of training an epoch", "s an epoch with evaluation"], [
             [n, number(found[w]["train_epoch_seconds"]), number(found[w]["wall_epoch_seconds"])] for w, n in (("one", 1), ("many", found["count"]))
         ] + [["ratio", number(found["ratio_train"]), number(found["ratio_wall"])]])
 

@@ -13,7 +13,7 @@
 #   PARTS="…"      which of: facts correctness sanitizer timing peers profile
 #                  (all but profile)
 #   PYTHON=FILE    Python, with PyTorch and JAX for the peers (python3)
-#   REPLICAS=N     independent runs to compare with one       (one a multiprocessor)
+#   RUNS=N         independent runs to compare with one       (one a multiprocessor)
 #   QUICK=1        few images and short times: to test this script, not the GPU
 #
 # Each step has its log in RESULTS/logs and its time limit; none stops the others.
@@ -234,21 +234,21 @@ if part timing; then
 	if [ -n "$QUICK" ]; then epochs=2; fi
 	train main timing 120 -device cuda -set train.epochs=$epochs
 	train main-cpu timing 120 -device cpu -set train.epochs=$epochs
-	# Replicas: one and many, after 1 and after 6 epochs; the difference has no
-	# start in it.
-	replicas=${REPLICAS:-$(sed -n 's/.*[ ,]\([0-9][0-9]*\) multiprocessors.*/\1/p' "$RESULTS/devices.txt" 2>/dev/null | head -n 1)}
-	replicas=${replicas:-132}
-	if "$TRAINER" help config | grep -q '^train\.replicas\.count'; then
-		for count in 1 "$replicas"; do
+	# One run and many together, after 1 and after 6 epochs; the difference has
+	# no start in it.
+	runs=${RUNS:-$(sed -n 's/.*[ ,]\([0-9][0-9]*\) multiprocessors.*/\1/p' "$RESULTS/devices.txt" 2>/dev/null | head -n 1)}
+	runs=${runs:-132}
+	if "$TRAINER" help config | grep -q '^train\.runs\.count'; then
+		for count in 1 "$runs"; do
 			which=one
 			if [ "$count" != 1 ]; then which=many; fi
 			for epochs in 1 6; do
-				train replicas-$which-$epochs timing 120 -device cuda -set train.replicas.count="$count" -set train.epochs=$epochs
+				train runs-$which-$epochs timing 120 -device cuda -set train.runs.count="$count" -set train.epochs=$epochs
 			done
 		done
-		echo "$replicas" >"$RESULTS/replicas.txt"
+		echo "$runs" >"$RESULTS/runs.txt"
 	else
-		absent replicas timing "this trainer has no train.replicas.count"
+		absent runs timing "this trainer has no train.runs.count"
 	fi
 fi
 

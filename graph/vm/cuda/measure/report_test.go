@@ -37,7 +37,7 @@ type report struct {
 		Measured *float64
 		Met      *bool
 	}
-	Replicas *struct {
+	Runs *struct {
 		Count      int
 		RatioTrain *float64 `json:"ratio_train"`
 	}
@@ -132,8 +132,8 @@ func TestReport(t *testing.T) {
 			t.Errorf("target %q was not measured", target.What)
 		}
 	}
-	if r.Replicas == nil || r.Replicas.Count != 3 || r.Replicas.RatioTrain == nil {
-		t.Errorf("replicas: %+v, want 3, one a multiprocessor of the fake device, with a ratio", r.Replicas)
+	if r.Runs == nil || r.Runs.Count != 3 || r.Runs.RatioTrain == nil {
+		t.Errorf("runs: %+v, want 3, one a multiprocessor of the fake device, with a ratio", r.Runs)
 	}
 	if !r.Meta.Quick || !strings.Contains(page, "no figure here is a measurement") {
 		t.Error("the page does not say that nothing was measured")
@@ -194,14 +194,14 @@ var invented = map[string]string{
 	"peers.json":     `{"data": "SYNTHETIC", "packages": {"PyTorch": {"version": "0.0", "device": "SYNTHETIC"}}, "skipped": [{"who": "JAX", "variant": "all", "batch": 0, "why": "not installed"}], "rows": [` + peer("CUDA graph of many steps", 32) + "," + peer("CUDA graph of a step", 64) + "," + peer("CUDA graph of many steps, TF32", 16) + `]}`,
 	"stop-cuda.json": `{"seconds": 0.25, "limit": 0.75, "exit_code": 130, "ok": true}`,
 	"weights-1.json": `{"batch": 1, "checks": [{"what": "SYNTHETIC", "value": 2e-13, "bound": 1e-12, "ok": true}]}`,
-	"replicas.txt":   "100\n",
-	"steps.tsv": "bench\ttiming\tpass\t10\t\nepoch-full\ttiming\tpass\t1\t\nreplicas-one-1\ttiming\tpass\t2\t\nreplicas-one-6\ttiming\tpass\t3\t\n" +
-		"replicas-many-1\ttiming\tpass\t4\t\nreplicas-many-6\ttiming\tpass\t6\t\nepoch-1\ttiming\tFAIL\t1\texit code 1\nmain\ttiming\tpass\t4\t\n",
-	"runs/epoch-full/metrics.jsonl":      `{"epoch": 1, "train_seconds": 0.0002, "test_accuracy": 0.5}` + "\n" + `{"epoch": 2, "train_seconds": 0.0003, "test_accuracy": 0.6}` + "\n",
-	"runs/epoch-1/metrics.jsonl":         `{"epoch": 1, "train_seconds": 1, "test_accuracy": 0.123}` + "\n",
-	"runs/main/metrics.jsonl":            `{"epoch": 1, "train_seconds": 1, "test_accuracy": 0.9}` + "\n" + `{"epoch": 2, "train_seconds": 2, "test_accuracy": 0.8}` + "\n",
-	"runs/replicas-one-6/metrics.jsonl":  `{"epoch": 1, "train_seconds": 0.04}` + "\n",
-	"runs/replicas-many-6/metrics.jsonl": `{"epoch": 1, "train_seconds": 0.05}` + "\n",
+	"runs.txt":       "100\n",
+	"steps.tsv": "bench\ttiming\tpass\t10\t\nepoch-full\ttiming\tpass\t1\t\nruns-one-1\ttiming\tpass\t2\t\nruns-one-6\ttiming\tpass\t3\t\n" +
+		"runs-many-1\ttiming\tpass\t4\t\nruns-many-6\ttiming\tpass\t6\t\nepoch-1\ttiming\tFAIL\t1\texit code 1\nmain\ttiming\tpass\t4\t\n",
+	"runs/epoch-full/metrics.jsonl":  `{"epoch": 1, "train_seconds": 0.0002, "test_accuracy": 0.5}` + "\n" + `{"epoch": 2, "train_seconds": 0.0003, "test_accuracy": 0.6}` + "\n",
+	"runs/epoch-1/metrics.jsonl":     `{"epoch": 1, "train_seconds": 1, "test_accuracy": 0.123}` + "\n",
+	"runs/main/metrics.jsonl":        `{"epoch": 1, "train_seconds": 1, "test_accuracy": 0.9}` + "\n" + `{"epoch": 2, "train_seconds": 2, "test_accuracy": 0.8}` + "\n",
+	"runs/runs-one-6/metrics.jsonl":  `{"epoch": 1, "train_seconds": 0.04}` + "\n",
+	"runs/runs-many-6/metrics.jsonl": `{"epoch": 1, "train_seconds": 0.05}` + "\n",
 }
 
 func peer(variant string, us float64) string {
@@ -245,7 +245,7 @@ func TestPage(t *testing.T) {
 			{2.56, false},       // 128 · 20 ns
 			{32 / 2.56, true},   // the faster graph without TF32
 			{200, false},        // the least pass of the run, in µs
-			{0.05 / 0.04, true}, // of 100 replicas by one
+			{0.05 / 0.04, true}, // of 100 runs by one
 		} {
 			got := r.Targets[i]
 			if got.Measured == nil || math.Abs(*got.Measured-want.measured) > 1e-9 || got.Met == nil || *got.Met != want.met {
@@ -287,7 +287,7 @@ func TestPage(t *testing.T) {
 		broken[name] = "\x00{["
 	}
 	delete(broken, "steps.tsv") // report.sh itself writes it
-	delete(broken, "replicas.txt")
+	delete(broken, "runs.txt")
 	for name, files := range map[string]map[string]string{"nothing": nil, "broken": broken} {
 		t.Run(name, func(t *testing.T) {
 			r, text := page(t, files)

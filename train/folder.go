@@ -1,0 +1,144 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"trainer/graph/model"
+	"trainer/train/figure"
+	"trainer/train/rundir"
+)
+
+// saveEvery is the least time between two saves of the parameters during a
+// session: a save waits for the disk.
+const saveEvery = time.Second
+
+// folder is what is saved of the best run.
+type folder struct {
+	last    snapshot // after its last whole epoch, or where it was interrupted
+	best    snapshot // after its best epoch
+	unsaved bool     // best has changed since the last save
+	saved   time.Time
+}
+
+// snapshot is the parameters of a run at a moment.
+type snapshot struct {
+	parameters model.Parameters // nil: there is no snapshot
+	metrics    Metrics          // of the last whole epoch; zero before the first
+	samples    int              // visited since then; 0 unless interrupted
+}
+
+// writeConfig writes the first file of a run folder, if there is space for all.
+func (s *session) writeConfig() error {
+	// Two models of eight bytes a parameter, and some for the rest.
+	if err := s.Dir.CheckSpace(1<<20 + int64(2*8*s.Config.Network().Size())); err != nil {
+		return err
+	}
+	return s.Dir.WriteFile(rundir.ConfigFile, func(w io.Writer) error {
+		_, err := w.Write(s.Config.YAML())
+		return err
+	})
+}
+
+// appendMetrics writes the metrics of a whole epoch of a run.
+func (s *session) appendMetrics(m RunMetrics) error {
+	file, v := rundir.MetricsFile, any(m.Metrics)
+	if s.several() {
+		file, v = rundir.RunMetricsFile, m
+	}
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return s.Dir.AppendLine(file, line)
+}
+
+// save writes the last parameters of the best run, and the best ones if they
+// have changed.
+func (s *session) save() error {
+	if s.last.parameters == nil {
+		return nil
+	}
+	if err := s.writeModel(rundir.ModelFile, s.last); err != nil {
+		return err
+	}
+	if s.unsaved {
+		if err := s.writeModel(rundir.BestFile, s.best); err != nil {
+			return err
+		}
+		s.unsaved = false
+	}
+	s.saved = time.Now()
+	return nil
+}
+
+// writeModel writes a snapshot of the best run as a model file. The metadata
+// says what it is and how to evaluate it.
+func (s *session) writeModel(file string, at snapshot) error {
+	meta := map[string]string{
+		"name":    s.Config.Name,
+		"seed":    strconv.FormatUint(s.Runs[max(s.Best, 0)].Seed, 10),
+		"dataset": s.Dataset.Name,
+		"epoch":   strconv.Itoa(at.metrics.Epoch),
+	}
+	if at.samples > 0 {
+		meta["samples_after_epoch"] = strconv.Itoa(at.samples)
+	} else if at.metrics.Epoch > 0 {
+		meta["train_accuracy"] = formatFloat(at.metrics.TrainAccuracy)
+		meta["train_cost"] = formatFloat(at.metrics.TrainCost)
+		meta["test_accuracy"] = formatFloat(at.metrics.TestAccuracy)
+		meta["test_cost"] = formatFloat(at.metrics.TestCost)
+	}
+	return s.Dir.WriteFile(file, func(w io.Writer) error {
+		return model.Write(w, s.Config.Network(), at.parameters, meta)
+	})
+}
+
+func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// finish writes what was reached, whatever ended the session.
+func (s *session) finish() error {
+	if s.several() {
+		if err := s.Dir.WriteFile(rundir.RunsFile, func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			e.SetIndent("", "  ")
+			return e.Encode(s.Runs)
+		}); err != nil {
+			return err
+		}
+	}
+	if err := s.save(); err != nil || s.Best < 0 {
+		return err
+	}
+	epochs := s.Runs[s.Best].Epochs
+	if s.several() {
+		if err := s.Dir.WriteFile(rundir.MetricsFile, func(w io.Writer) error {
+			e := json.NewEncoder(w)
+			for _, m := range epochs {
+				if err := e.Encode(m); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return s.writeFigure(epochs)
+}
+
+// writeFigure draws the accuracies of some epochs.
+func (s *session) writeFigure(epochs []Metrics) error {
+	c := figure.Curve{Title: fmt.Sprintf("%s: %v", s.Dataset.Name, s.Config.Network())}
+	for _, m := range epochs {
+		c.Train = append(c.Train, m.TrainAccuracy)
+		c.Test = append(c.Test, m.TestAccuracy)
+	}
+	if err := s.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }); err != nil {
+		return err
+	}
+	return s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) })
+}

@@ -1,0 +1,50 @@
+package train
+
+import "trainer/train/config"
+
+// RunID says which run it is.
+type RunID struct {
+	Run         int     `json:"run"` // counted from 0
+	Seed        uint64  `json:"seed"`
+	InitialRate float64 `json:"initial_rate"` // η of the first epoch
+}
+
+// RunMetrics is a line of runs.jsonl. The runs train together, so train_seconds,
+// eval_seconds and samples_per_second are those of all runs.
+type RunMetrics struct {
+	RunID
+	Metrics
+}
+
+// Run is the state of a run, and an entry of runs.json. Everything but RunID,
+// Failed and Samples follows from Epochs, which runs.jsonl and metrics.jsonl
+// have.
+type Run struct {
+	RunID
+	Best         *Metrics `json:"best"`                          // of its best epoch; null if there is no whole epoch
+	Last         *Metrics `json:"last"`                          // of its last whole epoch, likewise
+	StoppedEarly bool     `json:"stopped_early,omitempty"`       // by train.early_stopping
+	Failed       string   `json:"failed,omitempty"`              // where a value was no longer finite
+	Samples      int      `json:"samples_after_epoch,omitempty"` // visited after the last whole epoch when the session was interrupted
+
+	Epochs []Metrics `json:"-"` // all whole epochs, in order
+
+	mark   float64 // the accuracy that the next epochs have to exceed
+	waited int     // epochs in a row that did not
+}
+
+// add adds a whole epoch.
+func (r *Run) add(m Metrics, stopping config.EarlyStopping) {
+	first := len(r.Epochs) == 0
+	r.Epochs = append(r.Epochs, m)
+	r.Last = &m
+	if first || m.better(*r.Best) {
+		r.Best = &m
+	}
+	if accuracy, _ := m.judged(); first || accuracy > r.mark+stopping.MinDelta {
+		r.mark, r.waited = accuracy, 0
+	} else {
+		r.waited++
+	}
+	r.StoppedEarly = stopping.Patience > 0 && r.waited >= stopping.Patience
+}
