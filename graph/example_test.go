@@ -34,9 +34,9 @@ func ExampleStep() {
 	// z3   (1, 10)    z^3 = W^3 a^2 + b^3
 	// a3   (1, 10)    a^3 = g(z^3)
 	// y    (1, 10)    y, one row per sample
-	// cost ()         E (A.45), its mean over the mini-batch (A.46)
+	// E    ()         E (A.45), its mean over the mini-batch (A.46)
 	// d3   (1, 10)    δ^3 (A.64)
-	// e2   (1, 50)    ∂E/∂a^2 = (W^3)ᵀ δ^3
+	// e2   (1, 50)    (W^3)ᵀ δ^3 of A.65
 	// gW3  (10, 50)   ∇W^3 E (A.55)
 	// d2   (1, 50)    δ^2 (A.65)
 	// gW2  (50, 784)  ∇W^2 E (A.56)

@@ -42,13 +42,13 @@ func (g *Graph) Roles() map[*gorgonia.Node]Role {
 		return roles
 	}
 	set(g.Y, "y", "y, one row per sample")
-	set(g.Cost, "cost", "E (A.45), its mean over the mini-batch (A.46)")
+	set(g.Cost, "E", "E (A.45), its mean over the mini-batch (A.46)")
 	for i := range g.Weight {
 		l, delta, weight := i+2, "A.65", "A.56"
 		if l == L {
 			delta, weight = "A.64", "A.55"
 		} else {
-			set(g.A[i].Deriv(), fmt.Sprintf("e%d", l), "∂E/∂a^%d = (W^%d)ᵀ δ^%d", l, l+1, l+1)
+			set(g.A[i].Deriv(), fmt.Sprintf("e%d", l), "(W^%d)ᵀ δ^%d of A.65", l+1, l+1)
 		}
 		set(g.WeightGrad[i], fmt.Sprintf("gW%d", l), "∇W^%d E (%s)", l, weight)
 		if g.Bias != nil {

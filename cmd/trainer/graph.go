@@ -21,14 +21,15 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	flags.register(f)
 	format := f.String("format", "text", "text, dot (for Graphviz) or svg")
 	forward := f.Bool("forward", false, "the outputs only, without cost and gradients")
-	program := f.Bool("program", false, "the compiled program instead of the graph; with -passes, after each pass of the compiler")
-	passes := f.Bool("passes", false, "with -program: the program after each pass of the compiler, and why there is the pass")
+	program := f.Bool("program", false, "the compiled program instead of the graph: what a machine runs for a mini-batch")
+	passes := f.Bool("passes", false, "with -program: the program after each pass of the compiler, and the reason for the pass")
+	cost := f.Bool("cost", false, "with -program: a step that computes its cost too; training does not need it")
 	out := f.String("o", "", "write to this `file`, not to standard output")
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
 	}
-	if *program && *format != "text" || *passes && !*program {
-		return usageError("graph: -program prints text, and -passes goes with -program")
+	if *program && *format != "text" || (*passes || *cost) && !*program {
+		return usageError("graph: -program prints text; -passes and -cost go with -program")
 	}
 	drawing, ok := map[string]func(io.Writer, draw.Graph) error{"text": draw.Text, "dot": draw.DOT, "svg": draw.SVG}[*format]
 	if !ok {
@@ -48,9 +49,9 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	}
 	write := func(w io.Writer) error { return drawing(w, g.Drawing()) }
 	if *program {
-		write = func(w io.Writer) error {
-			return printProgram(w, g, machines.Compiler(c.Network(), machineOptions(c)).Options, *passes)
-		}
+		o := machines.Compiler(c.Network(), machineOptions(c)).Options
+		o.Cost = *cost
+		write = func(w io.Writer) error { return printProgram(w, g, o, *passes) }
 	}
 	if *out == "" {
 		return write(stdout)

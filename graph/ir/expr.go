@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"trainer/graph/internal/enum"
 )
 
 // Fn is a term of an expression: an argument, a constant, or a function of
@@ -23,21 +25,17 @@ const (
 	FnSquare            // u * u
 	FnSigmoid           // σ(u) = 1/(1+e^−u), computed in float64
 	FnTanh              // tanh u, computed in float64
-	fnEnd
 )
 
-var fnNames = [fnEnd]string{"arg", "const", "add", "sub", "mul", "neg", "square", "sigmoid", "tanh"}
+var fns = enum.New[Fn]("Fn", "arg", "const", "add", "sub", "mul", "neg", "square", "sigmoid", "tanh")
 
-func (f Fn) String() string { return enumName(fnNames[:], uint8(f), "Fn") }
+func (f Fn) String() string { return fns.Name(f) }
+
+// activations are the functions that a layer may have.
+var activations = [...]Fn{FnSigmoid, FnTanh}
 
 // Fns returns all terms, for tests that loop over them.
-func Fns() []Fn {
-	fns := make([]Fn, fnEnd)
-	for i := range fns {
-		fns[i] = Fn(i)
-	}
-	return fns
-}
+func Fns() []Fn { return fns.Values() }
 
 // Arity returns how many operands f takes from the stack.
 func (f Fn) Arity() int {
@@ -87,7 +85,7 @@ func Const(v float64) Expr {
 
 // Apply is the function f of its operands.
 func Apply(f Fn, operands ...Expr) Expr {
-	if f == FnArg || f == FnConst || f >= fnEnd || len(operands) != f.Arity() {
+	if f == FnArg || f == FnConst || !fns.Has(f) || len(operands) != f.Arity() {
 		panic(fmt.Sprintf("BUG: ir.Apply(%v) of %d operands", f, len(operands)))
 	}
 	code := ""

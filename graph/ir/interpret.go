@@ -1,7 +1,6 @@
 package ir
 
 import (
-	"errors"
 	"fmt"
 	"math"
 )
@@ -11,9 +10,8 @@ type Memory[T float32 | float64] struct {
 	Buf [][]T // by Ref, each row-major
 }
 
-// NewMemory returns memory in which each buffer has its own elements, so that
-// all temporaries can be looked at after a run. Data, target and parameters
-// are zero; temporaries are NaN, so that a read of what nothing wrote shows.
+// NewMemory returns memory for p. Data, target and parameters are zero.
+// Temporaries are NaN, so that a read before the first write shows.
 func NewMemory[T float32 | float64](p *Program) *Memory[T] {
 	m := &Memory[T]{Buf: make([][]T, len(p.Buffers))}
 	for r, b := range p.Buffers {
@@ -25,29 +23,6 @@ func NewMemory[T float32 | float64](p *Program) *Memory[T] {
 	return m
 }
 
-// NewArena returns memory as NewMemory does, but for the temporaries: these
-// share the arena as p's memory plan says. After a run the outputs can be
-// looked at. A wrong plan gives wrong results.
-func NewArena[T float32 | float64](p *Program) (*Memory[T], error) {
-	if err := Verify(p); err != nil {
-		return nil, err
-	}
-	m := &Memory[T]{Buf: make([][]T, len(p.Buffers))}
-	arena := make([]T, p.Arena)
-	poison(arena)
-	for r, b := range p.Buffers {
-		switch {
-		case b.Kind != Temporary:
-			m.Buf[r] = make([]T, b.Len())
-		case b.Offset == Unplaced:
-			return nil, errors.New("ir: the program has no memory plan: use NewMemory")
-		default:
-			m.Buf[r] = arena[b.Offset : b.Offset+b.Len() : b.Offset+b.Len()]
-		}
-	}
-	return m, nil
-}
-
 func poison[T float32 | float64](values []T) {
 	for i := range values {
 		values[i] = T(math.NaN())
@@ -57,8 +32,7 @@ func poison[T float32 | float64](values []T) {
 // Interpret runs p once over m with learning rate η. It verifies p first, and
 // changes nothing when that fails.
 //
-// All arithmetic is in T, each operation rounded, sums from zero in the stated
-// order. T need not be p.Elem: a run in float64 of a float32 program says what
+// All arithmetic is in T, each operation rounded, sums in the stated order. T need not be p.Elem: a run in float64 of a float32 program says what
 // the program would compute without the rounding of float32.
 func Interpret[T float32 | float64](p *Program, m *Memory[T], rate T) error {
 	if err := Verify(p); err != nil {
@@ -73,106 +47,179 @@ func Interpret[T float32 | float64](p *Program, m *Memory[T], rate T) error {
 		}
 	}
 	for _, in := range p.Code {
-		dst := matrix[T]{p.Buffers[in.Dst].Rows, p.Buffers[in.Dst].Cols, m.Buf[in.Dst]}
-		args := make([]matrix[T], len(in.Args))
+		args := make([]Matrix[T], len(in.Args))
 		for k, r := range in.Args {
-			args[k] = matrix[T]{p.Buffers[r].Rows, p.Buffers[r].Cols, m.Buf[r]}
+			args[k] = m.matrix(p, r)
 		}
-		execute(in, dst, args, rate)
+		Loop(in, m.matrix(p, in.Dst), args)(rate)
 	}
 	return nil
 }
 
-// matrix is a buffer with its values.
-type matrix[T float32 | float64] struct {
-	rows, cols int
-	v          []T
+func (m *Memory[T]) matrix(p *Program, r Ref) Matrix[T] {
+	b := p.Buffers[r]
+	return Matrix[T]{m.Buf[r], b.Rows, b.Cols, b.Cols, 1}
 }
 
-func (a matrix[T]) at(i, j int) T { return a.v[i*a.cols+j] }
-
-// spread is a[i or 0, j or 0].
-func (a matrix[T]) spread(i, j int) T {
-	if a.rows == 1 {
-		i = 0
-	}
-	if a.cols == 1 {
-		j = 0
-	}
-	return a.at(i, j)
+// Matrix is a buffer in memory: element [i,j] is V[i·RowStride + j·ColStride].
+type Matrix[T float32 | float64] struct {
+	V                    []T
+	Rows, Cols           int
+	RowStride, ColStride int
 }
 
-// execute is the definition of the ops: the loops of their comments. Products
-// are converted to T, so that the compiler does not fuse them with a sum.
-func execute[T float32 | float64](in Instr, dst matrix[T], args []matrix[T], rate T) {
-	terms := in.Expr.Terms()
-	operands := make([]T, len(args))
-	total := T(0)
-	if in.Op == SumAll {
-		for _, x := range args[0].v {
-			total += x
+// At returns element [i,j].
+func (a Matrix[T]) At(i, j int) T { return a.V[i*a.RowStride+j*a.ColStride] }
+
+// turned returns a, or its transpose, over the same memory.
+func (a Matrix[T]) turned(transpose bool) Matrix[T] {
+	if transpose {
+		a.Rows, a.Cols, a.RowStride, a.ColStride = a.Cols, a.Rows, a.ColStride, a.RowStride
+	}
+	return a
+}
+
+// repeated returns a such that its only row, or only column, stands for every
+// index.
+func (a Matrix[T]) repeated() Matrix[T] {
+	if a.Rows == 1 {
+		a.RowStride = 0
+	}
+	if a.Cols == 1 {
+		a.ColStride = 0
+	}
+	return a
+}
+
+// Loop returns an instruction of a verified program as the loop of its op's
+// comment, over operands that may be anywhere in memory. Loops are the definition
+// of the ops: Interpret runs them, and so does a machine that has no kernel for
+// an instruction. The argument of the loop is η. A call allocates nothing.
+func Loop[T float32 | float64](in Instr, dst Matrix[T], args []Matrix[T]) func(rate T) {
+	switch in.Op {
+	case Update, RankUpdate, RowUpdate:
+		gradient := value(in, dst, args)
+		if in.Rate {
+			return each(dst, func(i, j int, _ T) T { return dst.At(i, j) + gradient(i, j) })
 		}
+		return each(dst, func(i, j int, rate T) T { return dst.At(i, j) - T(rate*gradient(i, j)) })
+	case OutputDelta:
+		a, y, slope := args[0], args[1], slopeOf[T](in.G)
+		return each(dst, func(i, j int, rate T) T {
+			c := T(in.Value)
+			if in.Rate {
+				c = T(-rate * c)
+			}
+			return T(slope(a.At(i, j)-y.At(i, j), a.At(i, j)) * c)
+		})
+	default:
+		v := value(in, dst, args)
+		return each(dst, func(i, j int, _ T) T { return v(i, j) })
 	}
-	for i := range dst.rows {
-		for j := range dst.cols {
-			d := &dst.v[i*dst.cols+j]
-			switch in.Op {
-			case Fill:
-				*d = T(in.Value)
-			case MatMul:
-				*d = product(args[0], args[1], in.TransA, in.TransB, i, j)
-			case Transpose:
-				*d = args[0].at(j, i)
-			case Reshape:
-				*d = args[0].v[i*dst.cols+j]
-			case Repeat:
-				*d = args[0].spread(i, j)
-			case SumRows:
-				*d = sumColumn(args[0], j)
-			case SumAll:
-				*d = total
-			case Map:
-				for k, a := range args {
-					operands[k] = a.spread(i, j)
-				}
-				*d = Eval(terms, operands)
-			case Update:
-				*d -= T(rate * args[0].at(i, j))
-			case RankUpdate:
-				*d -= T(rate * product(args[0], args[1], true, false, i, j))
-			case RowUpdate:
-				*d -= T(rate * sumColumn(args[0], j))
+}
+
+// each returns the loop that sets every element of dst, row after row.
+func each[T float32 | float64](dst Matrix[T], value func(i, j int, rate T) T) func(rate T) {
+	return func(rate T) {
+		for i := range dst.Rows {
+			for j := range dst.Cols {
+				dst.V[i*dst.RowStride+j*dst.ColStride] = value(i, j, rate)
 			}
 		}
 	}
 }
 
-// product is element [i,j] of A·B.
-func product[T float32 | float64](a, b matrix[T], transA, transB bool, i, j int) T {
-	s, inner := T(0), a.cols
-	if transA {
-		inner = a.rows
-	}
-	for k := range inner {
-		x, y := i*a.cols+k, k*b.cols+j // of A[i,k] and B[k,j]
-		if transA {
-			x = k*a.cols + i
+// value returns element [i,j] of the result of an instruction, of the gradient
+// if it is an update. Products are converted to T, so that the Go compiler does
+// not fuse them with a sum.
+func value[T float32 | float64](in Instr, dst Matrix[T], args []Matrix[T]) func(i, j int) T {
+	zero := func(int) T { return 0 }
+	switch in.Op {
+	case Fill:
+		return func(_, _ int) T { return T(in.Value) }
+	case MatMul:
+		return product(zero, args[0].turned(in.TransA), args[1].turned(in.TransB))
+	case RankUpdate:
+		return product(zero, args[0].turned(true), args[1])
+	case Affine:
+		b := args[2]
+		return product(func(j int) T { return b.At(0, j) }, args[0], args[1].turned(true))
+	case Transpose:
+		return args[0].turned(true).At
+	case Reshape:
+		a := args[0]
+		return func(i, j int) T {
+			k := i*dst.Cols + j
+			return a.At(k/a.Cols, k%a.Cols)
 		}
-		if transB {
-			y = j*b.cols + k
+	case Repeat:
+		return args[0].repeated().At
+	case SumRows, RowUpdate:
+		a := args[0]
+		return func(_, j int) T {
+			s := T(0)
+			for i := range a.Rows {
+				s += a.At(i, j)
+			}
+			return s
 		}
-		s += T(a.v[x] * b.v[y])
+	case SumAll:
+		a := args[0]
+		return func(_, _ int) T {
+			s := T(0)
+			for i := range a.Rows {
+				for j := range a.Cols {
+					s += a.At(i, j)
+				}
+			}
+			return s
+		}
+	case Map:
+		return expression(in.Expr.Terms(), args)
+	case Activate:
+		return expression(Apply(in.G, Arg(0)).Terms(), args)
+	case HiddenDelta:
+		e, a, slope := args[0], args[1], slopeOf[T](in.G)
+		return func(i, j int) T { return slope(e.At(i, j), a.At(i, j)) }
+	case Update:
+		return args[0].At
 	}
-	return s
+	panic("BUG: ir: no loop for " + in.Op.String())
 }
 
-// sumColumn is Σ_i a[i,j].
-func sumColumn[T float32 | float64](a matrix[T], j int) T {
-	s := T(0)
-	for i := range a.rows {
-		s += a.at(i, j)
+// product returns element [i,j] of A·B, summed from start(j).
+func product[T float32 | float64](start func(j int) T, a, b Matrix[T]) func(i, j int) T {
+	return func(i, j int) T {
+		s, x, y := start(j), i*a.RowStride, j*b.ColStride // the places of A[i,k] and B[k,j]
+		for range a.Cols {
+			s += T(a.V[x] * b.V[y])
+			x, y = x+a.ColStride, y+b.RowStride
+		}
+		return s
 	}
-	return s
+}
+
+// expression returns the value of an expression of args[i,j].
+func expression[T float32 | float64](terms []Term, args []Matrix[T]) func(i, j int) T {
+	from, operands := make([]Matrix[T], len(args)), make([]T, len(args))
+	for k, a := range args {
+		from[k] = a.repeated()
+	}
+	return func(i, j int) T {
+		for k, a := range from {
+			operands[k] = a.At(i, j)
+		}
+		return Eval(terms, operands)
+	}
+}
+
+// slopeOf returns u·g'(z), of a = g(z), for an activation g: u·a·(1 − a) for the
+// sigmoid, u·(1 − a·a) for tanh.
+func slopeOf[T float32 | float64](g Fn) func(u, a T) T {
+	if g == FnTanh {
+		return func(u, a T) T { return T(u * (1 - T(a*a))) }
+	}
+	return func(u, a T) T { return T(T(u*a) * (1 - a)) }
 }
 
 // Eval returns the value of an expression, of its terms, for one element of

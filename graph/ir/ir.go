@@ -5,36 +5,39 @@
 // A Program is for one network, one element type and one batch size. Its
 // buffers are matrices, row-major, all shapes known; sample i of the batch is
 // row i. Its instructions run once each, in order: there are no jumps. The
-// learning rate η is not in the program: it is given when the program runs,
-// and the updates use it.
+// learning rate η is not in the program: it is given when the program runs.
+//
+// A program has typed ends. Its data and its target go in. Its Output, a^L, and
+// its Cost come out. Parameters lists what training changes.
 //
 // A program has a text form: String prints it and Parse reads it back.
 //
-//	program "step 4-3" float32 batch 2 arena 12
+//	program "step 4-3" float32 batch 2
 //	  x  data      2x4
 //	  y  target    2x3
-//	  W2 parameter 3x4
-//	  z2 temporary 2x3 @0
-//	  a2 temporary 2x3 @6
-//	  d2 temporary 2x3 @0
-//	  keep a2
-//	  0 z2  = matmul x W2^T                ; z^2 = W^2 a^1
-//	  1 a2  = map sigmoid(z2)              ; a^2 = g(z^2)
-//	  2 d2  = map (a2 - y) * a2 * (1 - a2) ; A.64
-//	  3 W2 -= rate * d2^T x                ; A.62
+//	  W2 parameter 3x4 by input
+//	  z2 temporary 2x3
+//	  a2 temporary 2x3
+//	  d2 temporary 2x3
+//	  output a2
+//	  0 z2  = matmul x W2^T                          ; z^2 = W^2 a^1
+//	  1 a2  = activate sigmoid z2                    ; a^2 = g(z^2)
+//	  2 d2  = outputdelta sigmoid a2 y * 0.5 * -rate ; −η × δ^2 (A.64)
+//	  3 W2 += d2^T x                                 ; A.62
 //
 // Verify says whether a program keeps the invariants, which it lists.
 // Interpret runs a program with plain loops: it is the definition of every
-// op, and what any machine is tested against. Rounding and the order of a sum
-// are a machine's own affair; nothing else is.
+// op, and what any machine is tested against. A machine may round otherwise and
+// may sum in another order; it may differ in nothing else.
 //
 // Nothing here is safe for use from several goroutines while one of them
 // changes the program. Errors begin with "ir:" and say what was wanted.
 package ir
 
 import (
-	"fmt"
 	"slices"
+
+	"trainer/graph/internal/enum"
 )
 
 // Elem is the element type of all values of a program.
@@ -44,39 +47,38 @@ type Elem uint8
 const (
 	Float32 Elem = iota
 	Float64
-	elemEnd
 )
 
-var elemNames = [elemEnd]string{"float32", "float64"}
+var elems = enum.New[Elem]("Elem", "float32", "float64")
 
-func (e Elem) String() string { return enumName(elemNames[:], uint8(e), "Elem") }
+func (e Elem) String() string { return elems.Name(e) }
 
-// Kind says what a buffer holds, and so who writes it.
+// Kind says what a buffer holds, and so which instructions write it.
 type Kind uint8
 
 // The kinds of buffers.
 const (
 	Data      Kind = iota // x: a row for each sample; never written
 	Target                // y: a row for each sample; never written
-	Parameter             // W^l, b^l: written by Update, RankUpdate and RowUpdate only
+	Parameter             // W^l, b^l: written by updates only
 	Temporary             // written once, before it is read
-	kindEnd
 )
 
-var kindNames = [kindEnd]string{"data", "target", "parameter", "temporary"}
+var kinds = enum.New[Kind]("Kind", "data", "target", "parameter", "temporary")
 
-func (k Kind) String() string { return enumName(kindNames[:], uint8(k), "Kind") }
-
-// Unplaced is the Offset of a buffer that is not in the arena.
-const Unplaced = -1
+func (k Kind) String() string { return kinds.Name(k) }
 
 // Buffer is a matrix of Rows × Cols elements, row-major.
 type Buffer struct {
-	Name   string // letters, digits and underscores, no digit first; no word of the text form
-	Kind   Kind
-	Rows   int
-	Cols   int
-	Offset int // of a temporary in the arena, in elements; Unplaced before the memory plan
+	Name string // letters, digits and underscores, no digit first; no word of the text form
+	Kind Kind
+	Rows int
+	Cols int
+
+	// ByInput marks a parameter whose columns should be contiguous in a machine's
+	// memory: a weight matrix that multiplies the data. A pixel then finds its
+	// weights side by side. It changes no result.
+	ByInput bool
 }
 
 // Len returns the number of elements.
@@ -85,9 +87,12 @@ func (b Buffer) Len() int { return b.Rows * b.Cols }
 // Ref is an index into a program's Buffers.
 type Ref int
 
+// None is the Ref of no buffer.
+const None Ref = -1
+
 // Op says what an instruction does. The comment of each op is its loop, with
-// i over rows and j over columns of the result, and s summed from zero in the
-// order of its index. Interpret runs these loops.
+// i over rows and j over columns of the result, and s summed in the order of its
+// index. Interpret runs these loops.
 type Op uint8
 
 // The ops.
@@ -97,8 +102,12 @@ const (
 
 	// MatMul: dst[i,j] = Σ_k A[i,k]·B[k,j], where A: m×k is Args[0], or its
 	// transpose with TransA; B: k×n is Args[1], or its transpose with TransB.
-	// dst: m×n.
+	// dst: m×n. The sum starts from zero.
 	MatMul
+
+	// Affine: dst[i,j] = b[0,j] + Σ_k x[i,k]·W[j,k]: z = x Wᵀ + b, a row a
+	// sample. x: m×k, W: n×k, b: 1×n, dst: m×n. The sum starts from b.
+	Affine
 
 	// Transpose: dst[i,j] = a[j,i]. a: n×m, dst: m×n.
 	Transpose
@@ -121,38 +130,50 @@ const (
 	// with 1 row or 1 column is repeated as by Repeat.
 	Map
 
-	// Update: w[i,j] -= η·g[i,j]. w: m×n is dst, g: m×n.
+	// Activate: a[i,j] = g(z[i,j]), with g of the instruction. a is dst, z and
+	// a: m×n.
+	Activate
+
+	// OutputDelta: d[i,j] = (a[i,j] − y[i,j])·g'·c, the δ^L of equation A.64.
+	// With Rate, c is multiplied by −η first. For the sigmoid g' is
+	// a[i,j]·(1 − a[i,j]), multiplied from the left; for tanh it is
+	// 1 − a[i,j]·a[i,j]. y is the target, c is Value; d is dst; a, y, d: m×n.
+	OutputDelta
+
+	// HiddenDelta: d[i,j] = e[i,j]·g', the δ^l of equation A.65, with
+	// e = (W^(l+1))ᵀ δ^(l+1) and g' as in OutputDelta. d is dst; e, a, d: m×n.
+	HiddenDelta
+
+	// Update: w[i,j] -= η·g[i,j]; with Rate, w[i,j] += g[i,j]. w: m×n is dst,
+	// g: m×n.
 	Update
 
-	// RankUpdate: w[i,j] -= η·Σ_k a[k,i]·b[k,j]. w: m×n is dst, a: k×m,
-	// b: k×n. It is Update with g = aᵀ b, and g is never stored.
+	// RankUpdate: w[i,j] -= η·Σ_k a[k,i]·b[k,j]; with Rate, w[i,j] += the same
+	// sum. w: m×n is dst, a: k×m, b: k×n. It is Update with g = aᵀ b, and g is
+	// never stored.
 	RankUpdate
 
-	// RowUpdate: w[0,j] -= η·Σ_i a[i,j]. w: 1×n is dst, a: m×n. It is Update
-	// with g = SumRows a, and g is never stored.
+	// RowUpdate: w[0,j] -= η·Σ_i a[i,j]; with Rate, w[0,j] += the same sum.
+	// w: 1×n is dst, a: m×n. It is Update with g = SumRows a, and g is never
+	// stored.
 	RowUpdate
-
-	opEnd
 )
 
-var opNames = [opEnd]string{
-	"fill", "matmul", "transpose", "reshape", "repeat", "sumrows", "sumall", "map",
-	"update", "rankupdate", "rowupdate",
-}
+var ops = enum.New[Op]("Op",
+	"fill", "matmul", "affine", "transpose", "reshape", "repeat", "sumrows", "sumall", "map",
+	"activate", "outputdelta", "hiddendelta", "update", "rankupdate", "rowupdate",
+)
 
-func (op Op) String() string { return enumName(opNames[:], uint8(op), "Op") }
+func (op Op) String() string { return ops.Name(op) }
 
 // Ops returns all ops, for tests that loop over them.
-func Ops() []Op {
-	ops := make([]Op, opEnd)
-	for i := range ops {
-		ops[i] = Op(i)
-	}
-	return ops
-}
+func Ops() []Op { return ops.Values() }
 
 // IsUpdate reports whether op changes a parameter in place.
 func (op Op) IsUpdate() bool { return op == Update || op == RankUpdate || op == RowUpdate }
+
+// activates reports whether op has an activation function.
+func (op Op) activates() bool { return op == Activate || op == OutputDelta || op == HiddenDelta }
 
 // arity returns how many arguments op takes; -1 for Map, which takes as many
 // as its expression uses.
@@ -160,8 +181,10 @@ func (op Op) arity() int {
 	switch op {
 	case Fill:
 		return 0
-	case MatMul, RankUpdate:
+	case MatMul, OutputDelta, HiddenDelta, RankUpdate:
 		return 2
+	case Affine:
+		return 3
 	case Map:
 		return -1
 	default:
@@ -175,9 +198,16 @@ type Instr struct {
 	Dst            Ref
 	Args           []Ref   // of a Map: distinct, Arg(i) of Expr is Args[i], in the order of first use (see NewMap)
 	TransA, TransB bool    // MatMul only
-	Value          float64 // Fill only
+	Value          float64 // Fill: the value; OutputDelta: the factor c
 	Expr           Expr    // Map only
-	Note           string  // printed behind the instruction: the textbook's equation
+	G              Fn      // Activate, OutputDelta, HiddenDelta: FnSigmoid or FnTanh
+
+	// Rate says where the factor −η is. With it, an OutputDelta has it in its
+	// result, and an update adds a gradient that has it already. So an update
+	// costs no multiplication by η.
+	Rate bool
+
+	Note string // printed behind the instruction: the textbook's equation
 }
 
 // NewMap returns the instruction dst = e(args), with the arguments that e uses,
@@ -203,12 +233,29 @@ func NewMap(dst Ref, args []Ref, e Expr) Instr {
 type Program struct {
 	Name    string // for readers: "step 784-50-10 sigmoid"
 	Elem    Elem
-	Batch   int // rows of the data and the target
+	Batch   int // rows of the data, the target and the output
 	Buffers []Buffer
 	Code    []Instr
-	Outputs []Ref // temporaries that are read after the program: a^L, the cost
-	Arena   int   // elements of the arena that the temporaries share; 0 before the memory plan
+	Output  Ref // a^L, Batch × n^L, a temporary; None: it is not kept
+	Cost    Ref // the mean cost of the mini-batch (A.46), 1×1, a temporary; None: it was not asked for
 }
+
+// Parameters returns the parameters in the order of the buffers. In a compiled
+// program that is W^2, b^2, W^3, b^3, …: the order of the layers, each layer's
+// weights before its bias.
+func (p *Program) Parameters() []Ref {
+	var refs []Ref
+	for r, b := range p.Buffers {
+		if b.Kind == Parameter {
+			refs = append(refs, Ref(r))
+		}
+	}
+	return refs
+}
+
+// IsEnd reports whether r is read after the program: it is the Output or the
+// Cost.
+func (p *Program) IsEnd(r Ref) bool { return r == p.Output || r == p.Cost }
 
 // Lookup returns the buffer of that name.
 func (p *Program) Lookup(name string) (Ref, bool) {
@@ -220,7 +267,6 @@ func (p *Program) Lookup(name string) (Ref, bool) {
 func (p *Program) Clone() *Program {
 	q := *p
 	q.Buffers = slices.Clone(p.Buffers)
-	q.Outputs = slices.Clone(p.Outputs)
 	q.Code = slices.Clone(p.Code)
 	for i := range q.Code {
 		q.Code[i].Args = slices.Clone(q.Code[i].Args)
@@ -231,17 +277,21 @@ func (p *Program) Clone() *Program {
 // Equal reports whether p and q are the same program, names and notes
 // included.
 func (p *Program) Equal(q *Program) bool {
-	return p.Name == q.Name && p.Elem == q.Elem && p.Batch == q.Batch && p.Arena == q.Arena &&
-		slices.Equal(p.Buffers, q.Buffers) && slices.Equal(p.Outputs, q.Outputs) &&
-		slices.EqualFunc(p.Code, q.Code, func(a, b Instr) bool {
-			return a.Op == b.Op && a.Dst == b.Dst && slices.Equal(a.Args, b.Args) &&
-				a.TransA == b.TransA && a.TransB == b.TransB && a.Value == b.Value &&
-				a.Expr == b.Expr && a.Note == b.Note
-		})
+	return p.Name == q.Name && p.Elem == q.Elem && p.Batch == q.Batch && p.Output == q.Output && p.Cost == q.Cost &&
+		slices.Equal(p.Buffers, q.Buffers) && slices.EqualFunc(p.Code, q.Code, func(a, b Instr) bool {
+		return a.Dst == b.Dst && a.Note == b.Note && a.Computes(b)
+	})
+}
+
+// Computes reports whether a and b compute the same from the same arguments:
+// they are equal but for the result and the note.
+func (a Instr) Computes(b Instr) bool {
+	return a.Op == b.Op && slices.Equal(a.Args, b.Args) && a.TransA == b.TransA && a.TransB == b.TransB &&
+		a.Value == b.Value && a.Expr == b.Expr && a.G == b.G && a.Rate == b.Rate
 }
 
 // Compact drops the temporaries that no instruction writes or reads and that
-// are no outputs: what a pass leaves behind.
+// are neither output nor cost: what a pass leaves behind.
 func (p *Program) Compact() {
 	used := make([]bool, len(p.Buffers))
 	p.eachRef(func(r *Ref) { used[*r] = true })
@@ -264,14 +314,9 @@ func (p *Program) eachRef(f func(*Ref)) {
 			f(&p.Code[i].Args[k])
 		}
 	}
-	for k := range p.Outputs {
-		f(&p.Outputs[k])
+	for _, end := range []*Ref{&p.Output, &p.Cost} {
+		if *end != None {
+			f(end)
+		}
 	}
-}
-
-func enumName(names []string, i uint8, enum string) string {
-	if int(i) >= len(names) {
-		return fmt.Sprintf("%s(%d)", enum, i)
-	}
-	return names[i]
 }

@@ -19,7 +19,7 @@ func Example() {
 		z2 temporary  1x1
 		a2 temporary  1x1
 		d2 temporary  1x1
-		keep a2
+		output a2
 		z2 = matmul x W2^T                ; z^2 = W^2 a^1
 		a2 = map sigmoid(z2)              ; a^2 = g(z^2)
 		d2 = map (a2 - y) * a2 * (1 - a2) ; A.64
@@ -44,7 +44,7 @@ func Example() {
 	//   z2 temporary 1x1
 	//   a2 temporary 1x1
 	//   d2 temporary 1x1
-	//   keep a2
+	//   output a2
 	//   0 z2  = matmul x W2^T                ; z^2 = W^2 a^1
 	//   1 a2  = map sigmoid(z2)              ; a^2 = g(z^2)
 	//   2 d2  = map (a2 - y) * a2 * (1 - a2) ; A.64
@@ -88,12 +88,32 @@ var opCases = []struct {
 		map[string][]float64{"a": {1, 2, 3, 4, 5, 6}, "b": {1, 1, 2}, "c": {2, 10}}, []float64{0.5, 2.5, 2.5, 30.5, 40.5, 40.5}},
 	{ir.Map, "a parameter 2x2, s parameter 1x1, r temporary 2x2", "r = map -square(a) * s",
 		map[string][]float64{"a": {1, 2, 3, 4}, "s": {0.5}}, []float64{-0.5, -2, -4.5, -8}},
+	{ir.Affine, "x parameter 2x2, w parameter 3x2, b parameter 1x3, r temporary 2x3", "r = affine x w b",
+		map[string][]float64{"x": {1, 2, 3, 4}, "w": {1, 0, 0, 1, 2, 3}, "b": {10, 20, 30}}, []float64{11, 22, 38, 13, 24, 48}},
+	{ir.Activate, "z parameter 1x2, r temporary 1x2", "r = activate sigmoid z", map[string][]float64{"z": {0, 1e4}}, []float64{0.5, 1}},
+	{ir.Activate, "z parameter 1x3, r temporary 1x3", "r = activate tanh z", map[string][]float64{"z": {0, 1e4, -1e4}}, []float64{0, 1, -1}},
+	{ir.OutputDelta, "a parameter 1x3, y target 1x3, r temporary 1x3", "r = outputdelta sigmoid a y",
+		map[string][]float64{"a": {0.5, 0.5, 2}, "y": {1, 0, 4}}, []float64{-0.125, 0.125, 4}},
+	{ir.OutputDelta, "a parameter 1x2, y target 1x2, r temporary 1x2", "r = outputdelta tanh a y * -4",
+		map[string][]float64{"a": {0.5, 2}, "y": {1, 0}}, []float64{1.5, 24}},
+	{ir.OutputDelta, "a parameter 1x2, y target 1x2, r temporary 1x2", "r = outputdelta sigmoid a y * -rate",
+		map[string][]float64{"a": {0.5, 0.5}, "y": {1, 0}}, []float64{0.0625, -0.0625}},
+	{ir.OutputDelta, "a parameter 1x2, y target 1x2, r temporary 1x2", "r = outputdelta tanh a y * 8 * -rate",
+		map[string][]float64{"a": {0.5, 2}, "y": {1, 0}}, []float64{1.5, 24}},
+	{ir.HiddenDelta, "e parameter 1x2, a parameter 1x2, r temporary 1x2", "r = hiddendelta sigmoid e a",
+		map[string][]float64{"e": {8, 3}, "a": {0.25, 2}}, []float64{1.5, -6}},
+	{ir.HiddenDelta, "e parameter 1x2, a parameter 1x2, r temporary 1x2", "r = hiddendelta tanh e a",
+		map[string][]float64{"e": {8, 3}, "a": {0.5, 2}}, []float64{6, -9}},
 	{ir.Update, "r parameter 1x2, g parameter 1x2", "r -= rate * g",
 		map[string][]float64{"r": {10, 20}, "g": {1, 2}}, []float64{9.5, 19}},
 	{ir.RankUpdate, "r parameter 2x1, a parameter 2x2, b parameter 2x1", "r -= rate * a^T b",
 		map[string][]float64{"r": {0, 100}, "a": {1, 2, 3, 4}, "b": {5, 6}}, []float64{-11.5, 83}},
 	{ir.RowUpdate, "r parameter 1x2, a parameter 2x2", "r -= rate * sumrows a",
 		map[string][]float64{"a": {1, 2, 3, 4}}, []float64{-2, -3}},
+	{ir.Update, "r parameter 1x2, g parameter 1x2", "r += g", map[string][]float64{"r": {10, 20}, "g": {1, 2}}, []float64{11, 22}},
+	{ir.RankUpdate, "r parameter 2x1, a parameter 2x2, b parameter 2x1", "r += a^T b",
+		map[string][]float64{"r": {0, 100}, "a": {1, 2, 3, 4}, "b": {5, 6}}, []float64{23, 134}},
+	{ir.RowUpdate, "r parameter 1x2, a parameter 2x2", "r += sumrows a", map[string][]float64{"a": {1, 2, 3, 4}}, []float64{4, 6}},
 }
 
 func TestOps(t *testing.T) {
@@ -196,63 +216,25 @@ func TestRounding(t *testing.T) {
 
 func TestMemoryErrors(t *testing.T) {
 	const head = "program \"m\" float32 batch 1\na parameter 1x3\nr temporary 1x3"
-	unplanned := ir.MustParse(head + "\nr = map a")
+	right := ir.MustParse(head + "\nr = map a")
 	wrong := ir.MustParse(head + "\nr = map 1")
-	_, errArena := ir.NewArena[float32](unplanned)
-	_, errWrong := ir.NewArena[float32](wrong)
-	short := ir.NewMemory[float32](unplanned)
+	short := ir.NewMemory[float32](right)
 	short.Buf[0] = short.Buf[0][:2]
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{errArena, "no memory plan"},
-		{errWrong, "ir: verify: #0 map"},
-		{ir.Interpret(unplanned, short, 0), "a has 2 elements, want 3"},
-		{ir.Interpret(unplanned, &ir.Memory[float32]{}, 0), "memory of 0 buffers, want 2"},
+		{ir.Interpret(right, short, 0), "a has 2 elements, want 3"},
+		{ir.Interpret(right, &ir.Memory[float32]{}, 0), "memory of 0 buffers, want 2"},
 		{ir.Interpret(wrong, ir.NewMemory[float32](wrong), 0), "ir: verify: #0 map"},
 	} {
 		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
 			t.Errorf("error %v, want %q", c.err, c.want)
 		}
 	}
-	for _, v := range ir.NewMemory[float32](unplanned).Buf[1] {
+	for _, v := range ir.NewMemory[float32](right).Buf[1] {
 		if !math.IsNaN(float64(v)) {
 			t.Errorf("a temporary begins as %v, want NaN", v)
-		}
-	}
-}
-
-func TestLive(t *testing.T) {
-	p := ir.MustParse(`program "live" float32 batch 1
-		x data 1x2
-		W parameter 1x2
-		a temporary 1x2
-		b temporary 1x2
-		c temporary 1x1
-		d temporary 1x2
-		e temporary 1x2
-		keep b
-		a = map x * W
-		b = map -a
-		c = sumall a
-		d = map b - x
-		e = reshape d
-		W -= rate * d`)
-	if err := ir.Verify(p); err != nil {
-		t.Fatal(err)
-	}
-	want := []ir.Range{{Def: -1, Last: 6}, {Def: -1, Last: 6}, {Def: 0, Last: 2}, {Def: 1, Last: 6}, {Def: 2, Last: 2}, {Def: 3, Last: 5}, {Def: 4, Last: 4}}
-	if got := ir.Live(p); !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	for _, c := range []struct {
-		i    int
-		r    ir.Ref
-		want bool
-	}{{1, 2, true}, {2, 2, false}, {3, 3, true}, {3, 2, false}, {4, 5, false}} {
-		if got := p.InPlace(c.i, c.r); got != c.want {
-			t.Errorf("InPlace(%d, %s) = %t", c.i, p.Buffers[c.r].Name, got)
 		}
 	}
 }
@@ -264,7 +246,7 @@ func TestCompactClone(t *testing.T) {
 		gone temporary 1x2
 		a temporary 1x2
 		b temporary 1x1
-		keep b
+		cost b
 		a = map x
 		b = sumall a`)
 	q := p.Clone()
@@ -287,9 +269,11 @@ func TestEqual(t *testing.T) {
 		"name":   func(p *ir.Program) { p.Name = "" },
 		"elem":   func(p *ir.Program) { p.Elem = ir.Float64 },
 		"batch":  func(p *ir.Program) { p.Batch++ },
-		"arena":  func(p *ir.Program) { p.Arena++ },
-		"buffer": func(p *ir.Program) { p.Buffers[d2].Offset++ },
-		"output": func(p *ir.Program) { p.Outputs[0] = d2 },
+		"buffer": func(p *ir.Program) { p.Buffers[d2].ByInput = true },
+		"output": func(p *ir.Program) { p.Output = d2 },
+		"cost":   func(p *ir.Program) { p.Cost = d2 },
+		"g":      func(p *ir.Program) { p.Code[1].G = ir.FnTanh },
+		"rate":   func(p *ir.Program) { p.Code[1].Rate = true },
 		"length": func(p *ir.Program) { p.Code = p.Code[1:] },
 		"op":     func(p *ir.Program) { p.Code[1].Op = ir.Fill },
 		"dst":    func(p *ir.Program) { p.Code[1].Dst = d2 },

@@ -9,8 +9,8 @@ import (
 )
 
 // reserved are the words of the text form, which name no buffer.
-var reserved = slices.Concat(opNames[:], fnNames[:], kindNames[:], elemNames[:],
-	[]string{"program", "batch", "arena", "keep", "rate"})
+var reserved = slices.Concat(ops.Names(), fns.Names(), kinds.Names(), elems.Names(),
+	[]string{"program", "batch", "output", "cost", "by", "input", "rate"})
 
 // maxNesting bounds the recursion of the parser. Each term of an expression
 // adds a function and a parenthesis at most.
@@ -18,17 +18,19 @@ const maxNesting = 2*MaxTerms + 2
 
 // Parse reads the text form of a program:
 //
-//	program "NAME" float32|float64 batch B [arena N]
-//	  NAME data|target|parameter|temporary ROWSxCOLS [@OFFSET]
-//	  keep NAME…
+//	program "NAME" float32|float64 batch B
+//	  NAME data|target|parameter|temporary ROWSxCOLS [by input]
+//	  output NAME
+//	  cost NAME
 //	  [NUMBER] NAME = OPERATION  ; NOTE
 //	  [NUMBER] NAME -= rate * GRADIENT  ; NOTE
+//	  [NUMBER] NAME += GRADIENT  ; NOTE
 //
 // A line each, buffers before the lines that name them. Spacing is free; empty
 // lines, and lines of a comment alone, are skipped. The error says line:column
 // and what was wanted there. Parse also reads programs that Verify refuses.
 func Parse(text string) (*Program, error) {
-	ps := &parser{p: &Program{}, refs: map[string]Ref{}}
+	ps := &parser{p: &Program{Output: None, Cost: None}, refs: map[string]Ref{}}
 	header := false
 	for i, line := range strings.Split(text, "\n") {
 		ps.begin(i+1, line)
@@ -93,7 +95,7 @@ func (ps *parser) begin(number int, line string) {
 
 var (
 	quotedToken = regexp.MustCompile(`^\s*program\s+"(?:[^"\\]|\\.)*"`)
-	token       = regexp.MustCompile(`^(?:"(?:[^"\\]|\\.)*"|\d+x\d+|\d[\d.]*(?:e[+-]?\d+)?|\w+|-=|\^T|.)`)
+	token       = regexp.MustCompile(`^(?:"(?:[^"\\]|\\.)*"|\d+x\d+|\d[\d.]*(?:e[+-]?\d+)?|\w+|[-+]=|\^T|.)`)
 	nameToken   = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 )
 
@@ -199,20 +201,19 @@ func (ps *parser) header() {
 	}
 	ps.p.Name = name
 	ps.take()
-	ps.p.Elem = Elem(ps.oneOf(elemNames[:]))
+	ps.p.Elem = Elem(ps.oneOf(elems.Names()))
 	ps.expect("batch")
 	ps.p.Batch = ps.integer("the batch size")
-	if ps.accept("arena") {
-		ps.p.Arena = ps.integer("the arena's size")
-	}
 }
 
-// statement reads outputs, a buffer or an instruction.
+// statement reads an end, a buffer or an instruction.
 func (ps *parser) statement() {
-	if ps.accept("keep") {
-		for ps.next != "" {
-			ps.p.Outputs = append(ps.p.Outputs, ps.ref())
-		}
+	switch {
+	case ps.next == "output":
+		ps.end(&ps.p.Output)
+		return
+	case ps.next == "cost":
+		ps.end(&ps.p.Cost)
 		return
 	}
 	if isDigit(ps.next[0]) {
@@ -225,12 +226,12 @@ func (ps *parser) statement() {
 	}
 	line := *ps
 	switch name := ps.take(); {
-	case ps.next == "=" || ps.next == "-=":
+	case ps.next == "=" || ps.next == "-=" || ps.next == "+=":
 		*ps = line
 		ps.instruction()
 	case !nameToken.MatchString(name) || slices.Contains(reserved, name):
 		*ps = line
-		ps.wanted("a buffer, keep, or an instruction; a name is no word of the text form")
+		ps.wanted("a buffer, output, cost, or an instruction; a name is no word of the text form")
 	default:
 		if _, ok := ps.refs[name]; ok {
 			*ps = line
@@ -240,8 +241,17 @@ func (ps *parser) statement() {
 	}
 }
 
+// end reads output or cost, and the buffer that it is.
+func (ps *parser) end(r *Ref) {
+	if *r != None {
+		ps.errorf("a second %s, want one at most", ps.next)
+	}
+	ps.take()
+	*r = ps.ref()
+}
+
 func (ps *parser) buffer(name string) {
-	b := Buffer{Name: name, Kind: Kind(ps.oneOf(kindNames[:])), Offset: Unplaced}
+	b := Buffer{Name: name, Kind: Kind(ps.oneOf(kinds.Names()))}
 	rows, cols, _ := strings.Cut(ps.next, "x")
 	r, err1 := strconv.ParseUint(rows, 10, 31)
 	c, err2 := strconv.ParseUint(cols, 10, 31)
@@ -250,8 +260,9 @@ func (ps *parser) buffer(name string) {
 	}
 	b.Rows, b.Cols = int(r), int(c)
 	ps.take()
-	if ps.accept("@") {
-		b.Offset = ps.integer("an offset in the arena")
+	if ps.accept("by") {
+		ps.expect("input")
+		b.ByInput = true
 	}
 	ps.refs[name] = Ref(len(ps.p.Buffers))
 	ps.p.Buffers = append(ps.p.Buffers, b)
@@ -260,9 +271,15 @@ func (ps *parser) buffer(name string) {
 func (ps *parser) instruction() {
 	var in Instr
 	dst := ps.ref()
-	if ps.accept("-=") {
+	switch {
+	case ps.accept("-="):
+		ps.expect("rate")
+		ps.expect("*")
 		in = ps.update()
-	} else {
+	case ps.accept("+="):
+		in = ps.update()
+		in.Rate = true
+	default:
 		ps.expect("=")
 		in = ps.operation()
 	}
@@ -270,10 +287,8 @@ func (ps *parser) instruction() {
 	ps.p.Code = append(ps.p.Code, in)
 }
 
-// update reads what stands behind -=.
+// update reads the gradient of an update.
 func (ps *parser) update() Instr {
-	ps.expect("rate")
-	ps.expect("*")
 	if ps.accept(SumRows.String()) {
 		return Instr{Op: RowUpdate, Args: []Ref{ps.ref()}}
 	}
@@ -284,9 +299,9 @@ func (ps *parser) update() Instr {
 	return Instr{Op: Update, Args: []Ref{a}}
 }
 
-// operation reads what stands behind =.
+// operation reads what follows =.
 func (ps *parser) operation() Instr {
-	in := Instr{Op: Op(ps.oneOf(opNames[:Update]))}
+	in := Instr{Op: Op(ps.oneOf(ops.Names()[:Update]))}
 	switch in.Op {
 	case Fill:
 		if ps.accept("-") {
@@ -298,6 +313,15 @@ func (ps *parser) operation() Instr {
 		a, transA := ps.ref(), ps.accept("^T")
 		b, transB := ps.ref(), ps.accept("^T")
 		in.Args, in.TransA, in.TransB = []Ref{a, b}, transA, transB
+	case Affine:
+		in.Args = []Ref{ps.ref(), ps.ref(), ps.ref()}
+	case Activate:
+		in.G, in.Args = ps.activation(), []Ref{ps.ref()}
+	case OutputDelta:
+		in.G, in.Args, in.Value = ps.activation(), []Ref{ps.ref(), ps.ref()}, 1
+		ps.factors(&in)
+	case HiddenDelta:
+		in.G, in.Args = ps.activation(), []Ref{ps.ref(), ps.ref()}
 	case Map:
 		var args []Ref
 		if e := ps.sum(&args, 0); ps.err == nil {
@@ -307,6 +331,32 @@ func (ps *parser) operation() Instr {
 		in.Args = []Ref{ps.ref()}
 	}
 	return in
+}
+
+// activation takes the name of an activation function.
+func (ps *parser) activation() Fn {
+	return activations[ps.oneOf([]string{activations[0].String(), activations[1].String()})]
+}
+
+// factors reads the factors of an output delta: a number, −η, both or neither.
+func (ps *parser) factors(in *Instr) {
+	if !ps.accept("*") {
+		return
+	}
+	minus := ps.accept("-")
+	if ps.next != "rate" {
+		if in.Value = ps.number(); minus {
+			in.Value = -in.Value
+		}
+		if !ps.accept("*") {
+			return
+		}
+		ps.expect("-")
+	} else if !minus {
+		ps.wanted("-rate, or a number")
+	}
+	ps.expect("rate")
+	in.Rate = true
 }
 
 // sum reads products, added and subtracted from left to right. It appends the
@@ -354,7 +404,7 @@ func (ps *parser) factor(args *[]Ref, depth int) Expr {
 		ps.expect(")")
 		return u
 	}
-	if fn := Fn(max(slices.Index(fnNames[:], ps.next), 0)); fn > FnNeg {
+	if fn := Fn(max(slices.Index(fns.Names(), ps.next), 0)); fn > FnNeg {
 		ps.take()
 		ps.expect("(")
 		u := ps.sum(args, depth+1)

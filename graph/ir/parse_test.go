@@ -19,16 +19,17 @@ func TestParseErrors(t *testing.T) {
 		{"program \"a\" float32 batch", "ir: 1:26: the line ends, want the batch size"},
 		{"program \"a\" float32 batch 1.5", `ir: 1:27: have "1.5", want the batch size`},
 		{"program \"a\" float32 batch 1 stage", `ir: 1:29: have "stage", want the end of the line`},
-		{"program \"a\" float32 batch 1 arena -1", `ir: 1:35: have "-", want the arena's size`},
 
-		{head + "rate data 1x2", `ir: 5:1: have "rate", want a buffer, keep, or an instruction`},
+		{head + "rate data 1x2", `ir: 5:1: have "rate", want a buffer, output, cost, or an instruction`},
 		{head + "x data 1x2", `ir: 5:1: a second buffer "x": names are unique`},
 		{head + "u input 1x2", `ir: 5:3: have "input", want data, target, parameter, temporary`},
 		{head + "u data 2", `ir: 5:8: have "2", want a shape, such as 50x784`},
 		{head + "u data 1x9999999999", `ir: 5:8: have "1x9999999999", want a shape`},
-		{head + "u temporary 1x2 @z", `ir: 5:18: have "z", want an offset in the arena`},
+		{head + "u parameter 1x2 by x", `ir: 5:20: have "x", want input`},
 		{head + "u temporary 1x2 9", `ir: 5:17: have "9", want the end of the line`},
-		{head + "keep q", `ir: 5:6: no buffer "q": declare it above, as in: q temporary 1x1`},
+		{head + "output q", `ir: 5:8: no buffer "q": declare it above, as in: q temporary 1x1`},
+		{head + "output t x", `ir: 5:10: have "x", want the end of the line`},
+		{head + "cost t\ncost t", `ir: 6:1: a second cost, want one at most`},
 
 		{head + "1 t = map x", `ir: 5:1: have "1", want number 0, or none`},
 		{head + "q = map x", `ir: 5:1: no buffer "q"`},
@@ -47,6 +48,14 @@ func TestParseErrors(t *testing.T) {
 		{head + "t = map add(x)", `ir: 5:9: have "add", want the name of a buffer`},
 		{head + "t = map " + strings.Repeat("(", 9999), "nested more than 130 deep"},
 		{head + "t = map " + strings.Repeat("-", 9999), "nested more than 130 deep"},
+		{head + "t = affine x W", "ir: 5:15: the line ends, want the name of a buffer"},
+		{head + "t = activate x", `ir: 5:14: have "x", want sigmoid, tanh`},
+		{head + "t = activate square x", `ir: 5:14: have "square", want sigmoid, tanh`},
+		{head + "t = outputdelta tanh t W * x", `ir: 5:28: have "x", want a finite number`},
+		{head + "t = outputdelta tanh t W * rate", `ir: 5:28: have "rate", want -rate, or a number`},
+		{head + "t = outputdelta tanh t W * 2 * 3", `ir: 5:32: have "3", want -`},
+		{head + "t = hiddendelta tanh t W * 2", `ir: 5:26: have "*", want the end of the line`},
+		{head + "W += rate * x", `ir: 5:6: have "rate", want the name of a buffer`},
 		{head + "W -= x", `ir: 5:6: have "x", want rate`},
 		{head + "W -= rate x", `ir: 5:11: have "x", want *`},
 		{head + "W -= rate * x^T", "ir: 5:16: the line ends, want the name of a buffer"},
@@ -60,11 +69,11 @@ func TestParseErrors(t *testing.T) {
 
 // Spacing, comments and names with odd characters do not matter.
 func TestParseLoose(t *testing.T) {
-	p, err := ir.Parse("; a comment\r\n\r\n\tprogram \"a; \\\"b\\\" ²\" float64 batch 1 ; c\r\n\tx\tdata  1x2;c\n t temporary 1x2\nkeep t ; c\n0 t=map 2*x+-1e-3;  note; two \t\r\n")
+	p, err := ir.Parse("; a comment\r\n\r\n\tprogram \"a; \\\"b\\\" ²\" float64 batch 1 ; c\r\n\tx\tdata  1x2;c\n t temporary 1x2\noutput t ; c\n0 t=map 2*x+-1e-3;  note; two \t\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "program \"a; \\\"b\\\" ²\" float64 batch 1\n  x data      1x2\n  t temporary 1x2\n  keep t\n  0 t  = map 2 * x + -0.001 ; note; two\n"
+	want := "program \"a; \\\"b\\\" ²\" float64 batch 1\n  x data      1x2\n  t temporary 1x2\n  output t\n  0 t  = map 2 * x + -0.001 ; note; two\n"
 	if p.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", p, want)
 	}

@@ -8,22 +8,20 @@ import (
 // noteColumn is the widest instruction that moves the column of the notes.
 const noteColumn = 56
 
+// byInput is the mark of a buffer that is ByInput.
+const byInput = "by input"
+
 // String returns the text form of p, which Parse reads back. An invalid
 // program prints as well: what does not exist shows as a question mark.
 func (p *Program) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "program %q %v batch %d", p.Name, p.Elem, p.Batch)
-	if p.Arena != 0 {
-		fmt.Fprintf(&b, " arena %d", p.Arena)
-	}
 	b.WriteByte('\n')
 	b.WriteString(p.bufferLines())
-	if len(p.Outputs) > 0 {
-		b.WriteString("  keep")
-		for _, r := range p.Outputs {
-			b.WriteString(" " + p.name(r))
+	for _, end := range p.ends() {
+		if end.ref != None {
+			fmt.Fprintf(&b, "  %s %s\n", end.word, p.name(end.ref))
 		}
-		b.WriteByte('\n')
 	}
 	for _, line := range p.codeLines() {
 		b.WriteString("  " + line + "\n")
@@ -50,8 +48,8 @@ func (p *Program) bufferLines() string {
 	var b strings.Builder
 	for i, row := range rows {
 		line := fmt.Sprintf("  %-*s %-*s %-*s", width[0], row[0], width[1], row[1], width[2], row[2])
-		if off := p.Buffers[i].Offset; off != Unplaced {
-			line += fmt.Sprintf(" @%d", off)
+		if p.Buffers[i].ByInput {
+			line += " " + byInput
 		}
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
@@ -81,7 +79,7 @@ func (p *Program) codeLines() []string {
 	return lines
 }
 
-// operation returns what stands behind the result of in: "=" or "-=", and the
+// operation returns what follows the result of in: "=", "-=" or "+=", and the
 // operation.
 func (p *Program) operation(in Instr) (assign, rest string) {
 	arg := func(k int) string {
@@ -96,25 +94,54 @@ func (p *Program) operation(in Instr) (assign, rest string) {
 		}
 		return arg(k)
 	}
+	update := func(gradient string) (assign, rest string) {
+		if in.Rate {
+			return "+=", gradient
+		}
+		return "-=", "rate * " + gradient
+	}
 	switch in.Op {
 	case Fill:
 		return "=", "fill " + formatFloat(in.Value)
 	case MatMul:
 		return "=", "matmul " + turned(0, in.TransA) + " " + turned(1, in.TransB)
+	case Affine:
+		return "=", "affine " + arg(0) + " " + arg(1) + " " + arg(2)
 	case Map:
 		return "=", "map " + in.Expr.Format(arg)
+	case Activate:
+		return "=", "activate " + in.G.String() + " " + arg(0)
+	case OutputDelta:
+		rest = "outputdelta " + in.G.String() + " " + arg(0) + " " + arg(1)
+		if in.Value != 1 {
+			rest += " * " + formatFloat(in.Value)
+		}
+		if in.Rate {
+			rest += " * -rate"
+		}
+		return "=", rest
+	case HiddenDelta:
+		return "=", "hiddendelta " + in.G.String() + " " + arg(0) + " " + arg(1)
 	case Update:
-		return "-=", "rate * " + arg(0)
+		return update(arg(0))
 	case RankUpdate:
-		return "-=", "rate * " + turned(0, true) + " " + arg(1)
+		return update(turned(0, true) + " " + arg(1))
 	case RowUpdate:
-		return "-=", "rate * " + SumRows.String() + " " + arg(0)
+		return update(SumRows.String() + " " + arg(0))
 	default:
 		return "=", in.Op.String() + " " + arg(0)
 	}
 }
 
-// name returns the name of a buffer, or ?7 for a seventh that does not exist.
+// end is an end of a program with its word in the text form.
+type end struct {
+	word string
+	ref  Ref
+}
+
+func (p *Program) ends() []end { return []end{{"output", p.Output}, {"cost", p.Cost}} }
+
+// name returns the name of a buffer, or "?7" for buffer 7 if there is none.
 func (p *Program) name(r Ref) string {
 	if r < 0 || int(r) >= len(p.Buffers) {
 		return fmt.Sprintf("?%d", int(r))

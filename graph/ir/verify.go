@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// MaxLen is the most elements that a buffer, or the arena, has: an index fits
-// in 32 bits.
+// MaxLen is the most elements that a buffer has: an index fits in 32 bits.
 const MaxLen = math.MaxInt32
 
 // Verify reports the first invariant that p does not keep. A program that it
@@ -20,8 +19,10 @@ const MaxLen = math.MaxInt32
 //   - names: each buffer's name is legal, no word of the text form, and unique.
 //   - shapes: rows and columns are 1 or more, at most MaxLen elements.
 //   - kinds: at most one data and one target, each with a row for a sample.
+//   - layout: only parameters are by input.
 //   - operands: the op is known; the result and the arguments exist, as many
-//     as the op takes; fields that the op does not use are zero.
+//     as the op takes; fields that the op does not use are zero; an activation
+//     function is the sigmoid or tanh; an output delta is taken from the target.
 //   - agreement: the shapes are as the op's comment says.
 //   - expressions: a Map has one, which uses all arguments, each once in Args,
 //     in the order of first use, and keeps MaxTerms and MaxDepth.
@@ -30,17 +31,14 @@ const MaxLen = math.MaxInt32
 //     only by ops that are no updates.
 //   - updates: only updates write a parameter, at most once each, and never
 //     from itself; nothing writes data or target.
-//   - outputs: they are temporaries, each named once.
-//   - plan: all temporaries have a place in the arena, or none has. No two that
-//     live at the same time (see Live) share an element, but for the result of a
-//     Map that takes exactly the place of an argument (see InPlace) that nobody
-//     reads later.
+//   - ends: output and cost are two temporaries; the output has a row for a
+//     sample, the cost is 1×1.
 //   - notes: a note is one line without space at its ends.
 //
 // The error of an instruction reprints the lines around it.
 func Verify(p *Program) error {
 	v := verifier{p: p, written: make([]bool, len(p.Buffers))}
-	for _, check := range []func() error{v.header, v.buffers, v.code, v.outputs, v.plan} {
+	for _, check := range []func() error{v.header, v.buffers, v.code, v.ends} {
 		if err := check(); err != nil {
 			return fmt.Errorf("ir: verify: %w", err)
 		}
@@ -55,8 +53,8 @@ type verifier struct {
 
 func (v *verifier) header() error {
 	switch p := v.p; {
-	case p.Elem >= elemEnd:
-		return fmt.Errorf("element type %v, want %s", p.Elem, strings.Join(elemNames[:], " or "))
+	case !elems.Has(p.Elem):
+		return fmt.Errorf("element type %v, want %s", p.Elem, strings.Join(elems.Names(), " or "))
 	case p.Batch < 1 || p.Batch > MaxLen:
 		return fmt.Errorf("batch %d, want 1 to %d", p.Batch, MaxLen)
 	}
@@ -65,7 +63,7 @@ func (v *verifier) header() error {
 
 func (v *verifier) buffers() error {
 	names := map[string]bool{}
-	var kinds [kindEnd]int
+	count := map[Kind]int{}
 	for r, b := range v.p.Buffers {
 		fault := func(format string, args ...any) error {
 			return fmt.Errorf("buffer %d %q: %s", r, b.Name, fmt.Sprintf(format, args...))
@@ -75,17 +73,17 @@ func (v *verifier) buffers() error {
 			return fault("want a name of letters, digits and underscores, no digit first, that is no word of the text form")
 		case names[b.Name]:
 			return fault("the name is not unique")
-		case b.Kind >= kindEnd:
-			return fault("kind %v, want %s", b.Kind, strings.Join(kindNames[:], ", "))
+		case !kinds.Has(b.Kind):
+			return fault("kind %v, want %s", b.Kind, strings.Join(kinds.Names(), ", "))
 		case b.Rows < 1 || b.Cols < 1 || b.Rows > MaxLen/b.Cols:
 			return fault("shape %s, want 1 or more rows and columns, at most %d elements", shape(b), MaxLen)
-		case b.Kind != Temporary && b.Offset != Unplaced:
-			return fault("%v at offset %d, want only temporaries in the arena", b.Kind, b.Offset)
+		case b.Kind != Parameter && b.ByInput:
+			return fault("%v by input, want only parameters so", b.Kind)
 		}
 		names[b.Name] = true
-		kinds[b.Kind]++
+		count[b.Kind]++
 		if b.Kind == Data || b.Kind == Target {
-			if kinds[b.Kind] > 1 {
+			if count[b.Kind] > 1 {
 				return fault("a second %v, want one at most", b.Kind)
 			}
 			if b.Rows != v.p.Batch {
@@ -128,7 +126,7 @@ func (v *verifier) at(i int, err error) error {
 }
 
 func (v *verifier) operands(in Instr) error {
-	if in.Op >= opEnd {
+	if !ops.Has(in.Op) {
 		return errors.New("unknown op")
 	}
 	if n := in.Op.arity(); n >= 0 && len(in.Args) != n {
@@ -142,8 +140,16 @@ func (v *verifier) operands(in Instr) error {
 	switch {
 	case in.Op != MatMul && (in.TransA || in.TransB):
 		return errors.New("transposed, which only matmul can be")
-	case in.Op != Fill && in.Value != 0:
-		return fmt.Errorf("value %v, which only fill has", in.Value)
+	case in.Op != Fill && in.Op != OutputDelta && in.Value != 0:
+		return fmt.Errorf("value %v, which only fill and outputdelta have", in.Value)
+	case in.Op.activates() && !slices.Contains(activations[:], in.G):
+		return fmt.Errorf("activation %v, want sigmoid or tanh", in.G)
+	case !in.Op.activates() && in.G != 0:
+		return fmt.Errorf("activation %v, which only activate, outputdelta and hiddendelta have", in.G)
+	case in.Rate && in.Op != OutputDelta && !in.Op.IsUpdate():
+		return errors.New("the rate, which only outputdelta and updates have")
+	case in.Op == OutputDelta && v.p.Buffers[in.Args[1]].Kind != Target:
+		return fmt.Errorf("the delta to %s, want the target", v.p.name(in.Args[1]))
 	case in.Op != Map && !in.Expr.IsZero():
 		return fmt.Errorf("expression %v, which only map has", in.Expr)
 	case in.Note != strings.TrimSpace(in.Note) || strings.ContainsAny(in.Note, "\r\n"):
@@ -204,6 +210,15 @@ func (v *verifier) agree(in Instr) error {
 			return fmt.Errorf("have %s · %s, want equal inner dimensions", shape(a), shape(b))
 		}
 		return result(a.Rows, b.Cols)
+	case Affine:
+		x, w, b := args[0], args[1], args[2]
+		if x.Cols != w.Cols {
+			return fmt.Errorf("have %s · (%s)ᵀ, want equal inner dimensions", shape(x), shape(w))
+		}
+		if b.Rows != 1 || b.Cols != w.Rows {
+			return fmt.Errorf("bias %s is %s, want 1x%d", b.Name, shape(b), w.Rows)
+		}
+		return result(x.Rows, w.Rows)
 	case Transpose:
 		return result(args[0].Cols, args[0].Rows)
 	case Reshape:
@@ -224,8 +239,12 @@ func (v *verifier) agree(in Instr) error {
 				return fmt.Errorf("argument %s is %s, want %s, or one row or one column of it", a.Name, shape(a), shape(dst))
 			}
 		}
-	case Update:
-		return result(args[0].Rows, args[0].Cols)
+	case Activate, OutputDelta, HiddenDelta, Update:
+		for _, a := range args {
+			if err := result(a.Rows, a.Cols); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -237,7 +256,7 @@ func spreads(a, dst Buffer) bool {
 
 // values checks the expression and the constants of an instruction.
 func (v *verifier) values(in Instr) error {
-	if in.Op == Fill {
+	if in.Op == Fill || in.Op == OutputDelta {
 		return v.finite(in.Value)
 	}
 	if in.Op != Map {
@@ -286,55 +305,24 @@ func (v *verifier) finite(value float64) error {
 	return nil
 }
 
-func (v *verifier) outputs() error {
-	for k, r := range v.p.Outputs {
-		switch {
-		case r < 0 || int(r) >= len(v.p.Buffers):
-			return fmt.Errorf("output: no buffer %d, want 0 to %d", int(r), len(v.p.Buffers)-1)
-		case v.p.Buffers[r].Kind != Temporary:
-			return fmt.Errorf("output %s is %v, want a temporary", v.p.name(r), v.p.Buffers[r].Kind)
-		case slices.Contains(v.p.Outputs[:k], r):
-			return fmt.Errorf("output %s is there twice", v.p.name(r))
-		}
-	}
-	return nil
-}
-
-func (v *verifier) plan() error {
+func (v *verifier) ends() error {
 	p := v.p
-	if p.Arena < 0 || p.Arena > MaxLen {
-		return fmt.Errorf("arena of %d elements, want 0 to %d", p.Arena, MaxLen)
+	for _, e := range p.ends() {
+		switch {
+		case e.ref == None:
+		case e.ref < 0 || int(e.ref) >= len(p.Buffers):
+			return fmt.Errorf("%s: no buffer %d, want 0 to %d", e.word, int(e.ref), len(p.Buffers)-1)
+		case p.Buffers[e.ref].Kind != Temporary:
+			return fmt.Errorf("%s %s is %v, want a temporary", e.word, p.name(e.ref), p.Buffers[e.ref].Kind)
+		}
 	}
-	planned := p.Arena > 0
-	live := Live(p)
-	for r, b := range p.Buffers {
-		if b.Kind != Temporary {
-			continue
-		}
-		if !planned {
-			if b.Offset != Unplaced {
-				return v.at(live[r].Def, fmt.Errorf("%s is at offset %d, and there is no arena", b.Name, b.Offset))
-			}
-			continue
-		}
-		if b.Offset < 0 || b.Offset > p.Arena-b.Len() {
-			return v.at(live[r].Def, fmt.Errorf("%s, %d elements at offset %d, is not inside the arena of %d", b.Name, b.Len(), b.Offset, p.Arena))
-		}
-		for s, c := range p.Buffers[:r] {
-			if c.Kind != Temporary || !live[r].Overlaps(live[s]) ||
-				b.Offset+b.Len() <= c.Offset || c.Offset+c.Len() <= b.Offset {
-				continue
-			}
-			if b.Offset == c.Offset && (v.replaces(Ref(r), Ref(s), live) || v.replaces(Ref(s), Ref(r), live)) {
-				continue
-			}
-			return v.at(max(live[r].Def, live[s].Def), fmt.Errorf("%s and %s share elements of the arena while both are needed", c.Name, b.Name))
-		}
+	switch {
+	case p.Output != None && p.Buffers[p.Output].Rows != p.Batch:
+		return fmt.Errorf("output %s has %d rows, want %d, one a sample", p.name(p.Output), p.Buffers[p.Output].Rows, p.Batch)
+	case p.Cost != None && p.Buffers[p.Cost].Len() != 1:
+		return fmt.Errorf("cost %s is %s, want 1x1", p.name(p.Cost), shape(p.Buffers[p.Cost]))
+	case p.Cost != None && p.Cost == p.Output:
+		return fmt.Errorf("%s is the output and the cost, want two temporaries", p.name(p.Cost))
 	}
 	return nil
-}
-
-// replaces reports whether the instruction that writes r may write it over s.
-func (v *verifier) replaces(r, s Ref, live []Range) bool {
-	return live[s].Last == live[r].Def && v.p.InPlace(live[r].Def, s)
 }

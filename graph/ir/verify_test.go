@@ -10,16 +10,17 @@ import (
 
 // good is a program in which each case breaks one thing: a step of 4-3 with a
 // batch of 2.
-const good = `program "good" float32 batch 2 arena 13
+const good = `program "good" float32 batch 2
   x  data      2x4
   y  target    2x3
-  W2 parameter 3x4
+  W2 parameter 3x4 by input
   b2 parameter 1x3
-  z2 temporary 2x3 @0
-  a2 temporary 2x3 @6
-  d2 temporary 2x3 @0
-  c  temporary 1x1 @12
-  keep a2 c
+  z2 temporary 2x3
+  a2 temporary 2x3
+  d2 temporary 2x3
+  c  temporary 1x1
+  output a2
+  cost c
   0 z2  = matmul x W2^T
   1 a2  = map sigmoid(z2 + b2) ; a^2 = g(z^2)
   2 d2  = map (a2 - y) * a2 * (1 - a2)
@@ -60,20 +61,18 @@ func TestVerify(t *testing.T) {
 	insert := func(at int, in ir.Instr) func(program) {
 		return func(p program) { p.Code = append(p.Code[:at:at], append([]ir.Instr{in}, p.Code[at:]...)...) }
 	}
-	// extra appends a temporary, with room in the arena, and an instruction
-	// that writes it.
+	// extra appends a temporary and an instruction that writes it.
 	extra := func(rows, cols int, in ir.Instr) func(program) {
 		return func(p program) {
 			in.Dst = ir.Ref(len(p.Buffers))
-			p.Buffers = append(p.Buffers, ir.Buffer{Name: "e", Kind: ir.Temporary, Rows: rows, Cols: cols, Offset: p.Arena})
-			p.Arena += rows * cols
+			p.Buffers = append(p.Buffers, ir.Buffer{Name: "e", Kind: ir.Temporary, Rows: rows, Cols: cols})
 			p.Code = append(p.Code, in)
 		}
 	}
 	param := func(rows, cols int, in ir.Instr) func(program) {
 		return func(p program) {
 			in.Dst = ir.Ref(len(p.Buffers))
-			p.Buffers = append(p.Buffers, ir.Buffer{Name: "e", Kind: ir.Parameter, Rows: rows, Cols: cols, Offset: ir.Unplaced})
+			p.Buffers = append(p.Buffers, ir.Buffer{Name: "e", Kind: ir.Parameter, Rows: rows, Cols: cols})
 			p.Code = append(p.Code, in)
 		}
 	}
@@ -98,7 +97,8 @@ func TestVerify(t *testing.T) {
 		{"kinds: kind", func(p program) { p.Buffers[x].Kind = 7 }, `buffer 0 "x": kind Kind(7), want data, target`},
 		{"kinds: two", func(p program) { p.Buffers[y].Kind = ir.Data }, `buffer 1 "y": a second data, want one at most`},
 		{"kinds: batch", func(p program) { p.Buffers[x].Rows = 3 }, `buffer 0 "x": data of 3 rows, want 2, one a sample`},
-		{"kinds: place", func(p program) { p.Buffers[w2].Offset = 1 }, `buffer 2 "W2": parameter at offset 1, want only temporaries in the arena`},
+
+		{"layout: by input", func(p program) { p.Buffers[z2].ByInput = true }, `buffer 4 "z2": temporary by input, want only parameters so`},
 
 		{"operands: op", func(p program) { p.Code[1].Op = 99 }, "#1 Op(99): unknown op"},
 		{"operands: too few", func(p program) { p.Code[0].Args = []ir.Ref{x} }, "#0 matmul: have 1 arguments, want 2"},
@@ -106,11 +106,22 @@ func TestVerify(t *testing.T) {
 		{"operands: result", func(p program) { p.Code[5].Dst = 8 }, "#5 sumall: no buffer 8, want 0 to 7"},
 		{"operands: argument", func(p program) { p.Code[5].Args[0] = -1 }, "#5 sumall: no buffer -1, want 0 to 7"},
 		{"operands: transposed", func(p program) { p.Code[5].TransA = true }, "#5 sumall: transposed, which only matmul can be"},
-		{"operands: value", func(p program) { p.Code[5].Value = 1 }, "#5 sumall: value 1, which only fill has"},
+		{"operands: value", func(p program) { p.Code[5].Value = 1 }, "#5 sumall: value 1, which only fill and outputdelta have"},
 		{"operands: expression", func(p program) { p.Code[5].Expr = a0 }, "#5 sumall: expression $0, which only map has"},
+		{"operands: activation", extra(2, 3, ir.Instr{Op: ir.Activate, Args: []ir.Ref{act2}, G: ir.FnSquare}), "#6 activate: activation square, want sigmoid or tanh"},
+		{"operands: no activation", extra(2, 3, ir.Instr{Op: ir.HiddenDelta, Args: []ir.Ref{act2, z2}}), "#6 hiddendelta: activation arg, want sigmoid or tanh"},
+		{"operands: an activation", func(p program) { p.Code[5].G = ir.FnTanh }, "#5 sumall: activation tanh, which only activate, outputdelta and hiddendelta have"},
+		{"operands: rate", func(p program) { p.Code[5].Rate = true }, "#5 sumall: the rate, which only outputdelta and updates have"},
+		{"operands: target", extra(2, 3, ir.Instr{Op: ir.OutputDelta, Args: []ir.Ref{act2, z2}, G: ir.FnTanh, Value: 1}), "#6 outputdelta: the delta to z2, want the target"},
 
 		{"agreement: inner", func(p program) { p.Code[0].TransB = false }, "#0 matmul: have 2x4 · 3x4, want equal inner dimensions"},
 		{"agreement: matmul", extra(2, 2, ir.Instr{Op: ir.MatMul, Args: []ir.Ref{x, x}, TransA: true}), "#6 matmul: result e is 2x2, want 4x4"},
+		{"agreement: affine inner", extra(2, 3, ir.Instr{Op: ir.Affine, Args: []ir.Ref{z2, w2, b2}}), "#6 affine: have 2x3 · (3x4)ᵀ, want equal inner dimensions"},
+		{"agreement: affine bias", extra(2, 3, ir.Instr{Op: ir.Affine, Args: []ir.Ref{x, w2, z2}}), "#6 affine: bias z2 is 2x3, want 1x3"},
+		{"agreement: affine", extra(3, 2, ir.Instr{Op: ir.Affine, Args: []ir.Ref{x, w2, b2}}), "#6 affine: result e is 3x2, want 2x3"},
+		{"agreement: activate", extra(1, 3, ir.Instr{Op: ir.Activate, Args: []ir.Ref{z2}, G: ir.FnTanh}), "#6 activate: result e is 1x3, want 2x3"},
+		{"agreement: outputdelta", extra(2, 4, ir.Instr{Op: ir.OutputDelta, Args: []ir.Ref{x, y}, G: ir.FnTanh, Value: 1}), "#6 outputdelta: result e is 2x4, want 2x3"},
+		{"agreement: hiddendelta", extra(2, 3, ir.Instr{Op: ir.HiddenDelta, Args: []ir.Ref{z2, b2}, G: ir.FnTanh}), "#6 hiddendelta: result e is 2x3, want 1x3"},
 		{"agreement: transpose", extra(2, 4, ir.Instr{Op: ir.Transpose, Args: []ir.Ref{x}}), "#6 transpose: result e is 2x4, want 4x2"},
 		{"agreement: reshape", extra(3, 3, ir.Instr{Op: ir.Reshape, Args: []ir.Ref{x}}), "#6 reshape: have 2x4 to 3x3, want the same number of elements"},
 		{"agreement: repeat", extra(2, 4, ir.Instr{Op: ir.Repeat, Args: []ir.Ref{x}}), "#6 repeat: have 2x4 to 2x4, want one row or one column"},
@@ -138,6 +149,7 @@ func TestVerify(t *testing.T) {
 		}, "#1 map: expression of 68 terms, want at most 64"},
 
 		{"constants: NaN", func(p program) { p.Code[1].Expr = ir.Add(ir.Mul(a0, a1), ir.Const(math.NaN())) }, "#1 map: constant NaN, want a finite float32"},
+		{"constants: factor", extra(2, 3, ir.Instr{Op: ir.OutputDelta, Args: []ir.Ref{act2, y}, G: ir.FnTanh, Value: 1e39}), "#6 outputdelta: constant +Inf, want a finite float32"},
 		{"constants: fill", extra(1, 1, ir.Instr{Op: ir.Fill, Value: math.Inf(1)}), "#6 fill: constant +Inf, want a finite float32"},
 		{"constants: float32", extra(1, 1, ir.Instr{Op: ir.Fill, Value: 1e39}), "#6 fill: constant +Inf, want a finite float32"},
 		{"constants: float64", func(p program) {
@@ -157,25 +169,14 @@ func TestVerify(t *testing.T) {
 		{"updates: twice", insert(5, ir.Instr{Op: ir.Update, Dst: b2, Args: []ir.Ref{b2}}), "#5 update: b2 is written a second time"},
 		{"updates: itself", func(p program) { p.Code[4] = ir.Instr{Op: ir.Update, Dst: b2, Args: []ir.Ref{b2}} }, "#4 update: b2 is updated from itself"},
 
-		{"outputs: exists", func(p program) { p.Outputs[0] = 77 }, "output: no buffer 77, want 0 to 7"},
-		{"outputs: kind", func(p program) { p.Outputs[0] = w2 }, "output W2 is parameter, want a temporary"},
-		{"outputs: once", func(p program) { p.Outputs[0] = cost }, "output c is there twice"},
-
-		{"plan: none", func(p program) {
-			p.Arena = 0
-			for r := range p.Buffers {
-				p.Buffers[r].Offset = ir.Unplaced
-			}
-		}, ""},
-		{"plan: arena", func(p program) { p.Arena = -1 }, "arena of -1 elements"},
-		{"plan: no arena", func(p program) { p.Arena = 0 }, "#0 matmul: z2 is at offset 0, and there is no arena"},
-		{"plan: no place", func(p program) { p.Buffers[d2].Offset = ir.Unplaced }, "#2 map: d2, 6 elements at offset -1, is not inside the arena of 13"},
-		{"plan: outside", func(p program) { p.Buffers[act2].Offset = 8 }, "#1 map: a2, 6 elements at offset 8, is not inside the arena of 13"},
-		{"plan: both needed", func(p program) { p.Buffers[d2].Offset = 6 }, "#2 map: a2 and d2 share elements of the arena while both are needed"},
-		{"plan: output", func(p program) { p.Buffers[cost].Offset = 11 }, "#5 sumall: a2 and c share elements of the arena while both are needed"},
-		{"plan: in place", func(p program) { p.Buffers[act2].Offset, p.Buffers[d2].Offset = 0, 6 }, ""},
-		{"plan: not quite in place", func(p program) { p.Buffers[act2].Offset, p.Buffers[d2].Offset = 1, 7 }, "#1 map: z2 and a2 share elements of the arena while both are needed"},
-		{"plan: no map", func(p program) { p.Buffers[cost].Offset = 0 }, "#5 sumall: d2 and c share elements of the arena while both are needed"},
+		{"ends: exists", func(p program) { p.Output = 77 }, "output: no buffer 77, want 0 to 7"},
+		{"ends: kind", func(p program) { p.Cost = w2 }, "cost W2 is parameter, want a temporary"},
+		{"ends: rows", func(p program) { p.Output = cost }, "output c has 1 rows, want 2, one a sample"},
+		{"ends: shape", func(p program) { p.Cost = d2 }, "cost d2 is 2x3, want 1x1"},
+		{"ends: two", func(p program) {
+			*p = *ir.MustParse("program \"e\" float32 batch 1\nx data 1x1\nc temporary 1x1\noutput c\ncost c\nc = sumall x")
+		}, "c is the output and the cost, want two temporaries"},
+		{"ends: none", func(p program) { p.Output, p.Cost = ir.None, ir.None }, ""},
 
 		{"notes: space", func(p program) { p.Code[1].Note = " n" }, `#1 map: note " n", want one line without space at its ends`},
 		{"notes: line", func(p program) { p.Code[1].Note = "n\nm" }, `#1 map: note "n\nm", want one line without space at its ends`},
@@ -192,23 +193,6 @@ func TestVerify(t *testing.T) {
 				t.Errorf("error %v\nwant %s", err, c.want)
 			}
 		})
-	}
-}
-
-// A map that repeats an argument cannot replace it: elements would be read
-// after they were written.
-func TestVerifyBroadcastInPlace(t *testing.T) {
-	for _, c := range []struct{ shape, want string }{
-		{"2x3", ""},
-		{"1x3", "share elements"},
-		{"2x1", "share elements"},
-	} {
-		p := ir.MustParse("program \"b\" float32 batch 2 arena 6\nx data 2x3\nu temporary " + c.shape +
-			" @0\nr temporary 2x3 @0\nu = fill 1\nr = map x + u")
-		err := ir.Verify(p)
-		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want %q", c.shape, err, c.want)
-		}
 	}
 }
 

@@ -29,7 +29,7 @@ func dropBroadcasts(p *ir.Program) {
 	}
 	to := map[ir.Ref]ir.Ref{}
 	for _, in := range p.Code {
-		if same(in) && !isOutput(p, in.Dst) && p.Buffers[in.Args[0]].Kind != ir.Parameter {
+		if same(in) && !p.IsEnd(in.Dst) && p.Buffers[in.Args[0]].Kind != ir.Parameter {
 			to[in.Dst] = in.Args[0]
 		}
 	}

@@ -1,38 +1,34 @@
 package lower
 
 import (
-	"fmt"
+	"slices"
 
 	"trainer/graph/ir"
 )
 
-// shareCommon computes once what two instructions compute alike; but two
-// outputs stay two.
+// shareCommon merges equal instructions. Output and cost are never merged.
 //
 //	s = map 1 - a2; t = map 1 - a2; u = map s * t   →   u = map s * s
 func shareCommon(p *ir.Program) {
 	for {
-		first := map[string]ir.Ref{}
 		to := map[ir.Ref]ir.Ref{}
-		output := map[ir.Ref]bool{}
-		for _, r := range p.Outputs {
-			output[r] = true
-		}
+		end := map[ir.Ref]bool{p.Output: true, p.Cost: true}
+		var kept []ir.Instr
 		for _, in := range p.Code {
 			if in.Op.IsUpdate() {
 				continue
 			}
-			b := p.Buffers[in.Dst]
-			key := fmt.Sprintf("%d %v %t %t %v %v %d×%d", in.Op, in.Args, in.TransA, in.TransB, in.Value, in.Expr, b.Rows, b.Cols)
-			r, ok := first[key]
+			k := slices.IndexFunc(kept, func(o ir.Instr) bool {
+				return o.Computes(in) && sameShape(p.Buffers[o.Dst], p.Buffers[in.Dst])
+			})
 			switch {
-			case !ok:
-				first[key] = in.Dst
-			case !output[in.Dst]:
-				to[in.Dst] = r
-			case !output[r]:
-				to[in.Dst] = r
-				output[r] = true
+			case k < 0:
+				kept = append(kept, in)
+			case !end[in.Dst]:
+				to[in.Dst] = kept[k].Dst
+			case !end[kept[k].Dst]:
+				to[in.Dst] = kept[k].Dst
+				end[kept[k].Dst] = true
 			}
 		}
 		if len(to) == 0 {

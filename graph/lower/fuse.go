@@ -28,7 +28,7 @@ func fuseMaps(p *ir.Program) {
 // Map, or an output, or used by what is no Map of its shape, or worth storing,
 // or too large for an expression.
 func fusedReaders(p *ir.Program, in ir.Instr) map[int]ir.Instr {
-	if in.Op != ir.Map || isOutput(p, in.Dst) {
+	if in.Op != ir.Map || p.IsEnd(in.Dst) {
 		return nil
 	}
 	fused := map[int]ir.Instr{}

@@ -12,13 +12,13 @@ import (
 
 // Import writes g as a program, an instruction a node, and, if it has
 // gradients, an update a parameter at the end. Nothing is improved yet.
-func Import(g *graph.Graph) (*ir.Program, error) {
+func Import(g *graph.Graph, o Options) (*ir.Program, error) {
 	im := importer{graph: g, roles: g.Roles(), ref: map[*gorgonia.Node]ir.Ref{}}
 	what := "step"
 	if g.Cost == nil {
 		what = "forward"
 	}
-	im.program = &ir.Program{Name: what + " " + g.Network.String(), Batch: g.Batch}
+	im.program = &ir.Program{Name: what + " " + g.Network.String(), Batch: g.Batch, Cost: ir.None}
 	if g.Network.Precision == model.Float64 {
 		im.program.Elem = ir.Float64
 	}
@@ -28,9 +28,11 @@ func Import(g *graph.Graph) (*ir.Program, error) {
 			return nil, fmt.Errorf("lower: node %%%d %q: %w", n.ID(), n.Name(), err)
 		}
 	}
-	im.program.Outputs = []ir.Ref{im.ref[g.Output()]}
+	im.program.Output = im.ref[g.Output()]
 	if g.Cost != nil {
-		im.program.Outputs = append(im.program.Outputs, im.ref[g.Cost])
+		if o.Cost {
+			im.program.Cost = im.ref[g.Cost]
+		}
 		im.updates()
 	}
 	return im.program, nil
@@ -50,7 +52,7 @@ func (im *importer) node(n *gorgonia.Node) error {
 		return err
 	}
 	role := im.roles[n]
-	b := ir.Buffer{Name: role.Symbol, Kind: ir.Temporary, Rows: rows, Cols: cols, Offset: ir.Unplaced}
+	b := ir.Buffer{Name: role.Symbol, Kind: ir.Temporary, Rows: rows, Cols: cols}
 	if _, taken := im.program.Lookup(b.Name); b.Name == "" || taken {
 		b.Name = fmt.Sprintf("t%d", n.ID())
 	}

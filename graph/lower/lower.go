@@ -8,8 +8,8 @@
 // knows the network or derives anything: all that the program computes is in
 // the graph.
 //
-// A pass may take it that updates stand behind all other instructions, as
-// Import leaves them, until "place updates" moves them.
+// A pass may assume that all updates come last, as Import leaves them, until
+// "place updates" moves them.
 //
 // Between passes the program is verified (ir.Verify), so a fault is reported
 // with the pass that made it.
@@ -31,6 +31,10 @@ type Options struct {
 	// gradients are taken before any update, as the equations say.
 	Listing bool
 
+	// Cost keeps the cost of a training step (ir.Program.Cost). The gradients do
+	// not need it.
+	Cost bool
+
 	// Trace, when not nil, is called with the program after the import and
 	// after each pass.
 	Trace func(pass string, p *ir.Program)
@@ -51,35 +55,43 @@ var Passes = []Pass{
 	{"absorb transposes", "a product reads its operands in either order", simply(absorbTransposes)},
 	{"share sigmoids", "σ(−z) = 1 − σ(z): Gorgonia's σ(z)σ(−z) becomes a(1 − a)", simply(shareSigmoids)},
 	{"common subexpressions", "what is computed twice is computed once", simply(shareCommon)},
+	{"fold bias", "z = Wa + b is one instruction, before b is fused with what reads z", simply(foldBias)},
 	{"fuse maps", "an element-wise chain is one loop", simply(fuseMaps)},
 	{"simplify", "signs and factors of a product are gathered", simply(simplify)},
 	{"fuse updates", "W ← W − ηG with G a product or a sum: the gradient is never stored", simply(fuseUpdates)},
+	{"select", "g(z) and δ become instructions: no machine looks at expressions", simply(selectInstructions)},
 	{"place updates", "an update comes as soon as nothing needs the old value, or as the listing has it", placeUpdates},
-	{"plan memory", "temporaries that do not live at the same time share memory", simply(planMemory)},
+	{"fold rate", "−η moves into δ: an update costs no multiplication by it", simply(foldRate)},
+	{"lay out parameters", "the weights of a pixel are contiguous, so that zero pixels cost nothing", simply(layOutParameters)},
 }
 
-// Compiler is the vm.Compiler of a network.
+// Compiler is the vm.Compiler of a network. It sets Options.Cost itself.
 type Compiler struct {
 	Network model.Network
 	Options Options
 }
 
-// Step returns the program of a training step with batch samples.
-func (c Compiler) Step(batch int) (*ir.Program, error) {
-	g, err := graph.Step(c.Network, batch)
-	if err != nil {
-		return nil, err
-	}
-	return Program(g, c.Options)
+// Step implements vm.Compiler.
+func (c Compiler) Step(batch int) (*ir.Program, error) { return c.program(graph.Step, batch, false) }
+
+// StepWithCost implements vm.Compiler.
+func (c Compiler) StepWithCost(batch int) (*ir.Program, error) {
+	return c.program(graph.Step, batch, true)
 }
 
-// Forward returns the program of the outputs of batch samples.
+// Forward implements vm.Compiler.
 func (c Compiler) Forward(batch int) (*ir.Program, error) {
-	g, err := graph.Forward(c.Network, batch)
+	return c.program(graph.Forward, batch, false)
+}
+
+func (c Compiler) program(build func(model.Network, int) (*graph.Graph, error), batch int, cost bool) (*ir.Program, error) {
+	g, err := build(c.Network, batch)
 	if err != nil {
 		return nil, err
 	}
-	return Program(g, c.Options)
+	o := c.Options
+	o.Cost = cost
+	return Program(g, o)
 }
 
 func simply(run func(*ir.Program)) func(*ir.Program, Options) error {
@@ -89,10 +101,10 @@ func simply(run func(*ir.Program)) func(*ir.Program, Options) error {
 	}
 }
 
-// Program lowers g: to a training step if it has a cost and gradients, else to
-// a forward pass.
+// Program lowers g: to a training step if it has gradients, else to a forward
+// pass.
 func Program(g *graph.Graph, o Options) (*ir.Program, error) {
-	p, err := Import(g)
+	p, err := Import(g, o)
 	if err != nil {
 		return nil, err
 	}

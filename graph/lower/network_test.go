@@ -16,22 +16,21 @@ import (
 )
 
 // TestInstructionCount pins the programs of the textbook's network. Lowered, a
-// layer is a product and a map (z with b, and g), the cost three (squares, sum,
-// mean), δ^3 one, δ^2 a product and a map, and each parameter an update.
+// layer is two instructions (z, a), δ^3 one, δ^2 two (e, δ), each parameter an
+// update, and the cost three (squares, sum, mean) if it is asked for.
 func TestInstructionCount(t *testing.T) {
 	for _, tt := range []struct {
 		activation     model.Activation
 		bias           bool
 		batch          int
 		nodes, lowered int
-		arena          int
 	}{
-		{model.Sigmoid, false, 1, 39, 12, 242},
-		{model.Sigmoid, true, 1, 43, 14, 242},
-		{model.Sigmoid, false, 128, 39, 12, 25600},
-		{model.Sigmoid, true, 128, 53, 14, 25600},
-		{model.Tanh, false, 1, 37, 12, 242},
-		{model.Tanh, true, 128, 51, 14, 25600},
+		{model.Sigmoid, false, 1, 39, 9},
+		{model.Sigmoid, true, 1, 43, 11},
+		{model.Sigmoid, false, 128, 39, 9},
+		{model.Sigmoid, true, 128, 53, 11},
+		{model.Tanh, false, 1, 37, 9},
+		{model.Tanh, true, 128, 51, 11},
 	} {
 		n := model.Network{Layers: []int{784, 50, 10}, Activation: tt.activation, Bias: tt.bias}
 		imported := 0
@@ -43,8 +42,8 @@ func TestInstructionCount(t *testing.T) {
 		if imported != tt.nodes || len(p.Code) != tt.lowered {
 			t.Errorf("%v batch %d: %d instructions, lowered from %d; want %d from %d\n%s", n, tt.batch, len(p.Code), imported, tt.lowered, tt.nodes, p)
 		}
-		if p.Arena != tt.arena {
-			t.Errorf("%v batch %d: an arena of %d elements, want %d", n, tt.batch, p.Arena, tt.arena)
+		if with := lowered(t, graph.Step, n, tt.batch, Options{Cost: true}); len(with.Code) != tt.lowered+3 || with.Cost == ir.None || p.Cost != ir.None {
+			t.Errorf("%v batch %d: %d instructions with the cost, want %d\n%s", n, tt.batch, len(with.Code), tt.lowered+3, with)
 		}
 		forward := lowered(t, graph.Forward, n, tt.batch, Options{})
 		if len(forward.Code) != 4 {
@@ -56,38 +55,32 @@ func TestInstructionCount(t *testing.T) {
 // textbook is a step of the textbook's network with bias, as the equations
 // have it.
 const textbook = `
-program "step 784-50-10 sigmoid, with bias, float32" float32 batch 1 arena 242
+program "step 784-50-10 sigmoid, with bias, float32" float32 batch 1
   x    data      1x784
-  W2   parameter 50x784
-  p2   temporary 1x50  @0
+  W2   parameter 50x784 by input
   b2   parameter 1x50
-  a2   temporary 1x50  @64
+  z2   temporary 1x50
+  a2   temporary 1x50
   W3   parameter 10x50
-  p3   temporary 1x10  @0
   b3   parameter 1x10
-  a3   temporary 1x10  @16
+  z3   temporary 1x10
+  a3   temporary 1x10
   y    target    1x10
-  t15  temporary 1x10  @0
-  t16  temporary 1x1   @32
-  cost temporary 1x1   @0
-  d3   temporary 1x10  @32
-  e2   temporary 1x50  @128
-  d2   temporary 1x50  @192
-  keep a3 cost
-  0  p2    = matmul x W2^T                ; W^2 a^1
-  1  a2    = map sigmoid(p2 + b2)         ; a^2 = g(z^2)
-  2  p3    = matmul a2 W3^T               ; W^3 a^2
-  3  a3    = map sigmoid(p3 + b3)         ; a^3 = g(z^3)
-  4  t15   = map square(y - a3)
-  5  t16   = sumall t15
-  6  cost  = map t16 * 0.5                ; E (A.45), its mean over the mini-batch (A.46)
-  7  d3    = map (a3 - y) * a3 * (1 - a3) ; δ^3 (A.64)
-  8  b3   -= rate * d3                    ; b^3 ← b^3 − η δ^3 (A.63)
-  9  e2    = matmul d3 W3                 ; ∂E/∂a^2 = (W^3)ᵀ δ^3
-  10 W3   -= rate * d3^T a2               ; W^3 ← W^3 − η δ^3 (a^2)ᵀ (A.62)
-  11 d2    = map e2 * a2 * (1 - a2)       ; δ^2 (A.65)
-  12 W2   -= rate * d2^T x                ; W^2 ← W^2 − η δ^2 (a^1)ᵀ (A.62)
-  13 b2   -= rate * d2                    ; b^2 ← b^2 − η δ^2 (A.63)
+  d3   temporary 1x10
+  e2   temporary 1x50
+  d2   temporary 1x50
+  output a3
+  0  z2  = affine x W2 b2                   ; z^2 = W^2 a^1 + b^2
+  1  a2  = activate sigmoid z2              ; a^2 = g(z^2)
+  2  z3  = affine a2 W3 b3                  ; z^3 = W^3 a^2 + b^3
+  3  a3  = activate sigmoid z3              ; a^3 = g(z^3)
+  4  d3  = outputdelta sigmoid a3 y * -rate ; −η × δ^3 (A.64)
+  5  b3 += d3                               ; b^3 ← b^3 − η δ^3 (A.63)
+  6  e2  = matmul d3 W3                     ; −η × (W^3)ᵀ δ^3 of A.65
+  7  W3 += d3^T a2                          ; W^3 ← W^3 − η δ^3 (a^2)ᵀ (A.62)
+  8  d2  = hiddendelta sigmoid e2 a2        ; −η × δ^2 (A.65)
+  9  W2 += d2^T x                           ; W^2 ← W^2 − η δ^2 (a^1)ᵀ (A.62)
+  10 b2 += d2                               ; b^2 ← b^2 − η δ^2 (A.63)
 `
 
 func TestTextbookProgram(t *testing.T) {
@@ -151,16 +144,16 @@ func (s *state) interpret(t *testing.T, p *ir.Program, mem *ir.Memory[float64], 
 	}
 	copy(at("x"), x)
 	each(func(buffer, values []float64) { copy(buffer, values) })
-	if len(p.Outputs) > 1 {
+	if y != nil {
 		copy(at("y"), y)
 	}
 	if err := ir.Interpret(p, mem, rate); err != nil {
 		t.Fatal(err)
 	}
 	each(func(buffer, values []float64) { copy(values, buffer) })
-	s.output = slices.Clone(mem.Buf[p.Outputs[0]])
-	if len(p.Outputs) > 1 {
-		s.cost = mem.Buf[p.Outputs[1]][0]
+	s.output = slices.Clone(mem.Buf[p.Output])
+	if p.Cost != ir.None {
+		s.cost = mem.Buf[p.Cost][0]
 	}
 }
 
@@ -281,29 +274,27 @@ func problems(full int) uint64 {
 const rounding = 1e-12
 
 // TestStages runs the program after the import and after each pass, on random
-// networks: each gives the results of package delta, and the last one, in its
-// arena, the same bits as with memory of its own.
+// networks: each gives the results of package delta. Without the cost, and
+// forward, a program gives the same bits.
 func TestStages(t *testing.T) {
 	for seed := range problems(150) {
 		pr := randomProblem(seed, 1)
 		want := &state{parameters: pr.initial.Clone()}
 		want.delta(pr, 0, false)
-		p := lowered(t, graph.Step, pr.network, pr.batch, Options{Trace: func(pass string, p *ir.Program) {
+		p := lowered(t, graph.Step, pr.network, pr.batch, Options{Cost: true, Trace: func(pass string, p *ir.Program) {
 			got := &state{parameters: pr.initial.Clone()}
 			got.interpret(t, p, ir.NewMemory[float64](p), pr.xs[0], pr.ys[0], pr.rate)
 			if d := got.compare(want, rounding); d != "" {
 				t.Fatalf("%v, seed %d, after %s: %s\n%s", pr, seed, pass, d, p)
 			}
 		}})
-		own, shared := &state{parameters: pr.initial.Clone()}, &state{parameters: pr.initial.Clone()}
+		own, without := &state{parameters: pr.initial.Clone()}, &state{parameters: pr.initial.Clone()}
 		own.interpret(t, p, ir.NewMemory[float64](p), pr.xs[0], pr.ys[0], pr.rate)
-		arena, err := ir.NewArena[float64](p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		shared.interpret(t, p, arena, pr.xs[0], pr.ys[0], pr.rate)
-		if d := shared.compare(own, 0); d != "" {
-			t.Errorf("%v, seed %d: in the arena: %s\n%s", pr, seed, d, p)
+		p = lowered(t, graph.Step, pr.network, pr.batch, Options{})
+		without.interpret(t, p, ir.NewMemory[float64](p), pr.xs[0], pr.ys[0], pr.rate)
+		without.cost = own.cost
+		if d := without.compare(own, 0); d != "" {
+			t.Errorf("%v, seed %d: without the cost: %s\n%s", pr, seed, d, p)
 		}
 		forward := lowered(t, graph.Forward, pr.network, pr.batch, Options{})
 		predicted := &state{parameters: pr.initial.Clone(), cost: own.cost}
@@ -327,13 +318,10 @@ func TestRuns(t *testing.T) {
 			if listing {
 				pr.batch = 1 // the rest of each mini-batch is not used
 			}
-			p := lowered(t, graph.Step, pr.network, pr.batch, Options{Listing: listing})
-			other := lowered(t, graph.Step, pr.network, pr.batch, Options{Listing: !listing})
+			p := lowered(t, graph.Step, pr.network, pr.batch, Options{Listing: listing, Cost: true})
+			other := lowered(t, graph.Step, pr.network, pr.batch, Options{Listing: !listing, Cost: true})
 			got, want := &state{parameters: pr.initial.Clone()}, &state{parameters: pr.initial.Clone()}
-			mem, err := ir.NewArena[float64](p)
-			if err != nil {
-				t.Fatal(err)
-			}
+			mem := ir.NewMemory[float64](p)
 			for k := range steps {
 				x, y := pr.xs[k][:pr.batch*pr.network.Inputs()], pr.ys[k][:pr.batch*pr.network.Outputs()]
 				if k == 0 {
@@ -389,11 +377,8 @@ func TestReference(t *testing.T) {
 				}
 				p := programs[batch]
 				if p == nil {
-					p = lowered(t, graph.Step, n, batch, Options{Listing: ref.Listing})
-					programs[batch] = p
-					if memories[batch], err = ir.NewArena[float64](p); err != nil {
-						t.Fatal(err)
-					}
+					p = lowered(t, graph.Step, n, batch, Options{Listing: ref.Listing, Cost: true})
+					programs[batch], memories[batch] = p, ir.NewMemory[float64](p)
 				}
 				s.interpret(t, p, memories[batch], x, y, ref.Rate)
 				costs = append(costs, s.cost)
@@ -427,12 +412,13 @@ func TestCompiler(t *testing.T) {
 	for name, tt := range map[string]struct {
 		compile func(int) (*ir.Program, error)
 		build   func(model.Network, int) (*graph.Graph, error)
-	}{"step": {c.Step, graph.Step}, "forward": {c.Forward, graph.Forward}} {
+		cost    bool
+	}{"step": {c.Step, graph.Step, false}, "step with cost": {c.StepWithCost, graph.Step, true}, "forward": {c.Forward, graph.Forward, false}} {
 		p, err := tt.compile(3)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := lowered(t, tt.build, c.Network, 3, c.Options); !p.Equal(want) {
+		if want := lowered(t, tt.build, c.Network, 3, Options{Listing: true, Cost: tt.cost}); !p.Equal(want) {
 			t.Errorf("%s: have\n%swant\n%s", name, p, want)
 		}
 		if p, err := tt.compile(0); err == nil || p != nil {

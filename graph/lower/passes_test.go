@@ -104,7 +104,7 @@ func parse(t *testing.T, text string) *ir.Program {
 }
 
 // difference runs p and q, which differ in their temporaries only, on the same
-// random values. It says where their parameters and outputs differ. Passes
+// random values. It says where their parameters, outputs and costs differ. Passes
 // regroup products of a few factors, and differences of values of up to
 // irtest.Limit may cancel: 1e-16 times 1e4 times a few.
 func difference(t *testing.T, p, q *ir.Program, seed uint64) string {
@@ -125,7 +125,7 @@ func difference(t *testing.T, p, q *ir.Program, seed uint64) string {
 	return ""
 }
 
-// results returns the parameters and then the outputs of a run of p.
+// results returns the parameters, the output and the cost after a run of p.
 func results[T float32 | float64](t *testing.T, p *ir.Program, seed uint64) [][]float64 {
 	t.Helper()
 	m := ir.NewMemory[T](p)
@@ -140,8 +140,10 @@ func results[T float32 | float64](t *testing.T, p *ir.Program, seed uint64) [][]
 			results = append(results, values[r])
 		}
 	}
-	for _, r := range p.Outputs {
-		results = append(results, values[r])
+	for _, r := range []ir.Ref{p.Output, p.Cost} {
+		if r != ir.None {
+			results = append(results, values[r])
+		}
 	}
 	return results
 }
@@ -157,7 +159,7 @@ func TestRandomPrograms(t *testing.T) {
 	acted := map[string]int{}
 	for seed := range uint64(programs) {
 		rng := rand.New(rand.NewPCG(seed, 3))
-		p := irtest.Random(rng, irtest.Options{Elem: ir.Float64, NoPlan: true, MaxDim: 5, Extra: 1 + rng.IntN(30)})
+		p := irtest.Random(rng, irtest.Options{Elem: ir.Float64, MaxDim: 5, Extra: 1 + rng.IntN(30)})
 		updatesLast(p)
 		first := p.Clone()
 		for _, pass := range Passes {
@@ -183,7 +185,7 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
-// updatesLast moves the updates of p behind all other instructions.
+// updatesLast moves the updates of p after all other instructions.
 func updatesLast(p *ir.Program) {
 	var updates []ir.Instr
 	rest := p.Code[:0:0]

@@ -21,10 +21,8 @@ func definitions(p *ir.Program) []int {
 	return def
 }
 
-// isOutput reports whether r is read after the program: it has to be stored.
-func isOutput(p *ir.Program, r ir.Ref) bool { return slices.Contains(p.Outputs, r) }
-
-// reads returns how often each buffer is read: as an argument, or as an output.
+// reads returns how often each buffer is read: as an argument, or after the
+// program.
 func reads(p *ir.Program) []int {
 	n := make([]int, len(p.Buffers))
 	for _, in := range p.Code {
@@ -32,8 +30,10 @@ func reads(p *ir.Program) []int {
 			n[a]++
 		}
 	}
-	for _, r := range p.Outputs {
-		n[r]++
+	for r := range n {
+		if p.IsEnd(ir.Ref(r)) {
+			n[r]++
+		}
 	}
 	return n
 }
@@ -63,9 +63,7 @@ func rename(p *ir.Program, to map[ir.Ref]ir.Ref) {
 			in.Args = args
 		}
 	}
-	for i, r := range p.Outputs {
-		p.Outputs[i] = resolve(r)
-	}
+	p.Output, p.Cost = resolve(p.Output), resolve(p.Cost)
 }
 
 // setMap makes an instruction the Map of e over args.

@@ -38,10 +38,9 @@ func readsParameter(p *ir.Program, in ir.Instr) bool {
 	return slices.ContainsFunc(in.Args, func(r ir.Ref) bool { return p.Buffers[r].Kind == ir.Parameter })
 }
 
-// placeUpdates moves each update up: to just behind the last instruction that
-// reads the parameter or makes an argument of the update. With o.Listing it does
-// not wait for the reads that come after its arguments are there: they see the
-// updated parameter.
+// placeUpdates moves each update up, to directly after the last instruction that
+// reads the parameter or makes an argument of the update. With o.Listing only
+// the arguments count: later reads see the updated parameter.
 func placeUpdates(p *ir.Program, o Options) error {
 	for i := range p.Code {
 		in := p.Code[i]

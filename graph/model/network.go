@@ -115,6 +115,19 @@ func (n Network) String() string {
 	return fmt.Sprintf("%s %s, %s, %s", b.String(), n.Activation, bias, n.Precision)
 }
 
+// TensorNames returns the names of the parameters in files and messages, in the
+// order of Parameters.Tensors.
+func (n Network) TensorNames() []string {
+	var names []string
+	for i := range n.Layers[1:] {
+		names = append(names, WeightName(i))
+		if n.Bias {
+			names = append(names, BiasName(i))
+		}
+	}
+	return names
+}
+
 // Layer holds the parameters of a layer l, or the gradients of these.
 type Layer struct {
 	Out, In int       // n^l, n^(l−1)

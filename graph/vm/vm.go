@@ -88,12 +88,15 @@ type Snapshot interface {
 	Close() error
 }
 
-// Compiler makes the programs of a network.
+// Compiler makes the programs of a network. The parameters of each are those of
+// model.Parameters.Tensors, in the same order.
 type Compiler interface {
-	// Step returns the program of a training step with batch samples.
-	Step(batch int) (*ir.Program, error)
 	// Forward returns the program of the outputs of batch samples.
 	Forward(batch int) (*ir.Program, error)
+	// Step returns the program of a training step with batch samples.
+	Step(batch int) (*ir.Program, error)
+	// StepWithCost is Step with the mean cost of the mini-batch.
+	StepWithCost(batch int) (*ir.Program, error)
 }
 
 // Pass is one pass of gradient descent over a set.

@@ -42,6 +42,15 @@ func (n Enum[E]) Name(e E) string {
 // Names returns the names of all values, in order.
 func (n Enum[E]) Names() []string { return slices.Clone(n.names) }
 
+// Values returns all values, in order.
+func (n Enum[E]) Values() []E {
+	values := make([]E, len(n.names))
+	for i := range values {
+		values[i] = E(i)
+	}
+	return values
+}
+
 // Parse returns the value of that name. The error lists the names.
 func (n Enum[E]) Parse(name string) (E, error) {
 	if i := slices.Index(n.names, name); i >= 0 {

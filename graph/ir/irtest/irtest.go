@@ -23,9 +23,8 @@ const Limit = 1e4
 // Options says what programs Random makes. The zero value is a good choice.
 type Options struct {
 	Elem   ir.Elem
-	Extra  int  // instructions beyond one of each op; 0: up to 12
-	MaxDim int  // largest number of rows or columns; 0: 37
-	NoPlan bool // leave the temporaries without a place in the arena
+	Extra  int // instructions beyond one of each op; 0: up to 12
+	MaxDim int // largest number of rows or columns; 0: 37
 }
 
 // Random returns a random program. The same rng state and options give the
@@ -38,7 +37,9 @@ func Random(rng *rand.Rand, opts Options) *ir.Program {
 		opts.MaxDim = 37
 	}
 	g := &generator{rng: rng, maxDim: opts.MaxDim}
-	g.p = &ir.Program{Name: fmt.Sprintf("random %d", rng.IntN(1000)), Elem: opts.Elem, Batch: g.dim()}
+	g.p = &ir.Program{
+		Name: fmt.Sprintf("random %d", rng.IntN(1000)), Elem: opts.Elem, Batch: g.dim(), Output: ir.None, Cost: ir.None,
+	}
 	g.buffer("x", ir.Data, g.p.Batch, g.dim())
 	g.buffer("y", ir.Target, g.p.Batch, g.dim())
 	ops := ir.Ops()
@@ -51,10 +52,7 @@ func Random(rng *rand.Rand, opts Options) *ir.Program {
 			tries++
 		}
 	}
-	g.outputs()
-	if !opts.NoPlan {
-		g.plan()
-	}
+	g.ends()
 	if err := ir.Verify(g.p); err != nil {
 		panic("BUG: irtest: " + err.Error() + "\n" + g.p.String())
 	}
@@ -106,7 +104,7 @@ func (g *generator) buffer(name string, kind ir.Kind, rows, cols int) ir.Ref {
 	if name == "" {
 		name = fmt.Sprintf("%c%d", "dtWt"[kind], r)
 	}
-	g.p.Buffers = append(g.p.Buffers, ir.Buffer{Name: name, Kind: kind, Rows: rows, Cols: cols, Offset: ir.Unplaced})
+	g.p.Buffers = append(g.p.Buffers, ir.Buffer{Name: name, Kind: kind, Rows: rows, Cols: cols, ByInput: kind == ir.Parameter && g.coin()})
 	g.bound = append(g.bound, 1)
 	return r
 }
@@ -167,6 +165,11 @@ func (g *generator) emit(op ir.Op, fresh bool) bool {
 		b := g.shaped(br, bc)
 		in.Args = append(in.Args, b)
 		bound *= float64(inner) * g.bound[b]
+	case ir.Affine:
+		cols = g.dim()
+		w, b := g.shaped(cols, ab.Cols), g.shaped(1, cols)
+		in.Args = append(in.Args, w, b)
+		bound = bound*float64(ab.Cols)*g.bound[w] + g.bound[b]
 	case ir.Transpose:
 		rows, cols = cols, rows
 	case ir.Reshape:
@@ -192,11 +195,27 @@ func (g *generator) emit(op ir.Op, fresh bool) bool {
 		rows, cols, bound = 1, 1, bound*float64(ab.Len())
 	case ir.Map:
 		in, bound = g.expression(a)
+	case ir.Activate:
+		in.G, bound = g.activation(), 1
+	case ir.OutputDelta:
+		y, _ := g.p.Lookup("y")
+		rows, cols = g.at(y).Rows, g.at(y).Cols
+		a = g.shaped(rows, cols)
+		in.G, in.Args, in.Value, in.Rate = g.activation(), []ir.Ref{a, y}, 1, g.coin()
+		if g.coin() {
+			in.Value = float64(g.rng.IntN(513)-256) / 128
+		}
+		bound = (g.bound[a] + 1) * slopeBound(g.bound[a]) * max(1, math.Abs(in.Value))
+	case ir.HiddenDelta:
+		e := g.shaped(rows, cols)
+		in.G, in.Args = g.activation(), []ir.Ref{e, a}
+		bound = g.bound[e] * slopeBound(g.bound[a])
 	}
 	if bound > Limit/2 {
 		return false
 	}
 	if op.IsUpdate() {
+		in.Rate = g.coin()
 		in.Dst = g.updatable(rows, cols, in.Args)
 		bound += g.bound[in.Dst]
 	} else {
@@ -207,7 +226,21 @@ func (g *generator) emit(op ir.Op, fresh bool) bool {
 		in.Note = fmt.Sprintf("A.%d; σ(z), \"%v\"", 45+g.rng.IntN(22), op)
 	}
 	g.p.Code = append(g.p.Code, in)
+	if op == ir.MatMul && !in.TransA && in.TransB && g.coin() {
+		g.bias(in.Dst)
+	}
 	return true
+}
+
+// bias adds a row to a product, as a layer does.
+func (g *generator) bias(product ir.Ref) {
+	b := g.at(product)
+	row := g.shaped(1, b.Cols)
+	if bound := g.bound[product] + g.bound[row]; row != product && bound <= Limit/2 {
+		z := g.buffer("", ir.Temporary, b.Rows, b.Cols)
+		g.bound[z] = bound
+		g.p.Code = append(g.p.Code, ir.NewMap(z, []ir.Ref{product, row}, ir.Add(ir.Arg(0), ir.Arg(1))))
+	}
 }
 
 // updatable returns a parameter of the shape that nothing updated so far and
@@ -220,8 +253,12 @@ func (g *generator) updatable(rows, cols int, args []ir.Ref) ir.Ref {
 	})
 }
 
-// expression returns a map over the shape of a, with broadcast arguments.
+// expression returns a map over the shape of a, with broadcast arguments; now
+// and then one that a compiler knows.
 func (g *generator) expression(a ir.Ref) (in ir.Instr, bound float64) {
+	if g.rng.IntN(3) == 0 {
+		return g.layer(a)
+	}
 	args := []ir.Ref{a}
 	for range g.rng.IntN(4) {
 		rows, cols := g.at(a).Rows, g.at(a).Cols
@@ -243,6 +280,32 @@ func (g *generator) expression(a ir.Ref) (in ir.Instr, bound float64) {
 		e, rest = rest, e
 	}
 	return ir.NewMap(0, args, ir.Sub(e, rest)), bound + restBound
+}
+
+// layer returns a map of a that a layer has: an activation or a delta.
+func (g *generator) layer(a ir.Ref) (in ir.Instr, bound float64) {
+	u, w, one := ir.Arg(0), ir.Arg(1), ir.Const(1)
+	rows, cols := g.at(a).Rows, g.at(a).Cols
+	other := g.shaped(rows, cols)
+	if y, _ := g.p.Lookup("y"); g.coin() && rows == g.at(y).Rows && cols == g.at(y).Cols {
+		other = y
+	}
+	if other == a {
+		return ir.NewMap(0, []ir.Ref{a}, ir.Sigmoid(u)), 1
+	}
+	bu, bw := g.bound[a], g.bound[other]
+	switch g.rng.IntN(5) {
+	case 0:
+		return ir.NewMap(0, []ir.Ref{a}, ir.Tanh(u)), 1
+	case 1: // (a − y)·a·(1 − a)
+		return ir.NewMap(0, []ir.Ref{a, other}, ir.Mul(ir.Mul(ir.Sub(u, w), u), ir.Sub(one, u))), (bu + bw) * slopeBound(bu)
+	case 2: // (a − y)·(1 − a·a)·c
+		return ir.NewMap(0, []ir.Ref{a, other}, ir.Mul(ir.Mul(ir.Sub(u, w), ir.Sub(one, ir.Mul(u, u))), ir.Const(0.5))), (bu + bw) * slopeBound(bu)
+	case 3: // e·a·(1 − a)
+		return ir.NewMap(0, []ir.Ref{a, other}, ir.Mul(ir.Mul(u, w), ir.Sub(one, w))), bu * slopeBound(bw)
+	default:
+		return ir.NewMap(0, []ir.Ref{a}, ir.Sigmoid(u)), 1
+	}
 }
 
 // tree returns a random expression of args and a bound of its values.
@@ -277,8 +340,15 @@ func (g *generator) tree(args []ir.Ref, depth int) (ir.Expr, float64) {
 	}
 }
 
-// outputs makes one to three temporaries outputs.
-func (g *generator) outputs() {
+func (g *generator) activation() ir.Fn { return []ir.Fn{ir.FnSigmoid, ir.FnTanh}[g.rng.IntN(2)] }
+
+// slopeBound bounds the magnitude of a·(1 − a) and of 1 − a·a for |a| ≤ bound.
+func slopeBound(bound float64) float64 { return (1 + bound) * (1 + bound) }
+
+// ends makes a temporary the output and one the cost, where there is one of the
+// right shape, and adds updates of new parameters by up to three others, so that
+// their values show.
+func (g *generator) ends() {
 	var temporaries []ir.Ref
 	for r, b := range g.p.Buffers {
 		if b.Kind == ir.Temporary {
@@ -288,46 +358,26 @@ func (g *generator) outputs() {
 	g.rng.Shuffle(len(temporaries), func(i, j int) {
 		temporaries[i], temporaries[j] = temporaries[j], temporaries[i]
 	})
-	g.p.Outputs = temporaries[:min(1+g.rng.IntN(3), len(temporaries))]
-}
-
-// plan gives each temporary, in the order of the instructions, a place that
-// nothing needs while it lives: over an argument now and then, else the first
-// place, with a random gap before it.
-func (g *generator) plan() {
-	live := ir.Live(g.p)
-	for i, in := range g.p.Code {
-		dst := &g.p.Buffers[in.Dst]
-		if dst.Kind != ir.Temporary {
-			continue
+	for _, r := range temporaries {
+		switch b := g.at(r); {
+		case b.Len() == 1 && g.p.Cost == ir.None:
+			g.p.Cost = r
+		case b.Rows == g.p.Batch && g.p.Output == ir.None:
+			g.p.Output = r
 		}
-		for _, r := range in.Args {
-			if g.at(r).Kind == ir.Temporary && live[r].Last == i && g.p.InPlace(i, r) && g.coin() {
-				dst.Offset = g.at(r).Offset
-			}
-		}
-		for at := g.rng.IntN(4); dst.Offset == ir.Unplaced; {
-			next := at
-			for s, c := range g.p.Buffers {
-				if c.Offset != ir.Unplaced && live[in.Dst].Overlaps(live[s]) && at < c.Offset+c.Len() && c.Offset < at+dst.Len() {
-					next = max(next, c.Offset+c.Len())
-				}
-			}
-			if next == at {
-				dst.Offset = at
-			}
-			at = next
-		}
-		g.p.Arena = max(g.p.Arena, dst.Offset+dst.Len())
+	}
+	for _, r := range temporaries[:min(1+g.rng.IntN(3), len(temporaries))] {
+		w := g.buffer("", ir.Parameter, g.at(r).Rows, g.at(r).Cols)
+		g.p.Code = append(g.p.Code, ir.Instr{Op: ir.Update, Dst: w, Args: []ir.Ref{r}, Rate: g.coin()})
 	}
 }
 
 // Values returns a copy of the values that a run of p leaves behind: of the
-// parameters and the outputs, in float64, by Ref. The others are nil.
+// parameters, the output and the cost, in float64, by Ref. The others are nil.
 func Values[T float32 | float64](p *ir.Program, m *ir.Memory[T]) [][]float64 {
 	values := make([][]float64, len(p.Buffers))
 	for r, b := range p.Buffers {
-		if b.Kind != ir.Parameter && !slices.Contains(p.Outputs, ir.Ref(r)) {
+		if b.Kind != ir.Parameter && !p.IsEnd(ir.Ref(r)) {
 			continue
 		}
 		values[r] = make([]float64, b.Len())

@@ -7,8 +7,8 @@
 // sums over a set are taken over blocks of fixed size.
 //
 // Data sets are resident as the pixels that are not zero, or dense where most
-// are not. A program's instructions that no kernel is made for run as plain
-// loops.
+// are not. One table (table.go) says which kernel runs an instruction;
+// instructions without a kernel run as plain loops.
 package cpu
 
 import (
@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 
 	"trainer/data"
 	"trainer/graph/ir"
@@ -56,20 +57,14 @@ type machine[T kernel.Float] struct {
 	kernel  kernel.Set[T]
 	forward *ir.Program // of one sample
 	state   tensors[T]  // the parameters
-	named   []named[T]  // the same, in order, with their names in messages
 	saved   tensors[T]  // the parameters at the last point where all were finite
 
 	steps     map[int]*plan[T] // by batch size
-	costs     map[int]*plan[T] // the same, and compute the cost
+	costs     map[int]*plan[T] // steps that compute the cost too
 	evaluator *evaluator[T]    // over state
 	snapshot  *snapshot[T]     // nil until the first one, and then kept
 	sets      map[*data.Set]*rows[T]
 	targets   [][]T // one-hot rows by label
-}
-
-type named[T kernel.Float] struct {
-	matrix[T]
-	name string
 }
 
 func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
@@ -94,13 +89,6 @@ func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options,
 	}
 	m.state = newTensors[T](m.forward)
 	m.saved = m.state.like()
-	for i := range n.Layers[1:] {
-		w, b := model.Symbols(i)
-		m.named = append(m.named, named[T]{m.state[w], model.WeightName(i)})
-		if n.Bias {
-			m.named = append(m.named, named[T]{m.state[b], model.BiasName(i)})
-		}
-	}
 	m.evaluator = newEvaluator(m, m.state)
 	for label := range n.Outputs() {
 		y := kernel.Aligned[T](kernel.Pad[T](n.Outputs()))
@@ -157,45 +145,27 @@ func (m *machine[T]) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("cpu: %w", err)
 	}
-	for i, l := range p {
-		w, b := model.Symbols(i)
-		m.state[w].write(l.Weight)
-		if l.Bias != nil {
-			m.state[b].write(l.Bias)
-		}
-	}
+	m.state.write(p)
 	return nil
 }
 
 // Parameters implements vm.VM.
-func (m *machine[T]) Parameters() (model.Parameters, error) { return m.read(m.state), nil }
-
-func (m *machine[T]) read(t tensors[T]) model.Parameters {
-	p := model.NewParameters(m.network)
-	for i, l := range p {
-		w, b := model.Symbols(i)
-		t[w].read(l.Weight)
-		if l.Bias != nil {
-			t[b].read(l.Bias)
-		}
-	}
-	return p
-}
+func (m *machine[T]) Parameters() (model.Parameters, error) { return m.state.read(m.network), nil }
 
 // plan returns the plan of a step with batch samples, with or without its cost.
 func (m *machine[T]) plan(batch int, cost bool) (*plan[T], error) {
-	known := m.steps
+	known, compile := m.steps, m.compile.Step
 	if cost {
-		known = m.costs
+		known, compile = m.costs, m.compile.StepWithCost
 	}
 	if pl := known[batch]; pl != nil {
 		return pl, nil
 	}
-	p, err := m.compile.Step(batch)
+	p, err := compile(batch)
 	if err != nil {
 		return nil, err
 	}
-	known[batch] = newPlan(p, m.kernel, m.state, cost)
+	known[batch] = newPlan(p, m.kernel, m.state)
 	return known[batch], nil
 }
 
@@ -209,7 +179,7 @@ func (m *machine[T]) Predict(x []float64) ([]float64, error) {
 	s := inputRows[T](x, in)
 	e := m.evaluator.worker(0)
 	for i := range s.len() {
-		s.load(e.lane(), i)
+		s.load(e.sample(), i)
 		a = append(a, e.run()...)
 	}
 	return a, nil
@@ -221,30 +191,24 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error
 	if err != nil {
 		return 0, nil, fmt.Errorf("cpu: gradients: %w", err)
 	}
-	p, err := m.compile.Step(batch)
+	p, err := m.compile.StepWithCost(batch)
 	if err != nil {
 		return 0, nil, fmt.Errorf("cpu: gradients: %w", err)
 	}
-	p = ir.Gradients(p)
-	t := newTensors[T](p)
-	gradients := tensors[T]{}
-	for name := range m.state {
-		gradients[name] = t[ir.GradientPrefix+name]
-		t[name] = m.state[name]
-	}
-	pl := newPlan(p, m.kernel, t, true)
-	s, out := inputRows[T](x, m.network.Inputs()), m.network.Outputs()
+	gradients := m.state.like()
+	pl := newPlan(ir.Gradients(p), m.kernel, slices.Concat(m.state, gradients))
+	rows, out := inputRows[T](x, m.network.Inputs()), m.network.Outputs()
 	for r := range batch {
-		l := &pl.lanes[r]
-		s.load(l, r)
-		l.target = kernel.Aligned[T](kernel.Pad[T](out))
+		s := &pl.samples[r]
+		rows.load(s, r)
+		s.target = kernel.Aligned[T](kernel.Pad[T](out))
 		for k, v := range y[r*out : (r+1)*out] {
-			l.target[k] = T(v)
+			s.target[k] = T(v)
 		}
 	}
 	pl.rate = -1
 	pl.run()
-	return pl.cost(), m.read(gradients), nil
+	return pl.cost(), gradients.read(m.network), nil
 }
 
 // Close implements vm.VM.

@@ -12,8 +12,8 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// block is the number of samples whose costs are summed on their own. The
-// blocks' sums are added in order, so the cores do not show in the result.
+// block is the number of samples whose costs are summed on their own. The sums
+// of blocks are added in order, so the result does not depend on the cores.
 const block = 500
 
 // evaluator runs forward passes over some parameters, a sample at a time on
@@ -80,23 +80,23 @@ func newEvaluator[T kernel.Float](m *machine[T], parameters tensors[T]) *evaluat
 // worker returns the buffers of core i.
 func (e *evaluator[T]) worker(i int) *forward[T] {
 	for len(e.workers) <= i {
-		pl := newPlan(e.program, e.kernel, e.parameters, true)
-		e.workers = append(e.workers, &forward[T]{plan: pl, output: pl.buffer[e.program.Outputs[0]], a: make([]float64, e.outputs)})
+		pl := newPlan(e.program, e.kernel, e.parameters)
+		e.workers = append(e.workers, &forward[T]{plan: pl, output: pl.buffer[e.program.Output], a: make([]float64, e.outputs)})
 	}
 	return e.workers[i]
 }
 
-func (f *forward[T]) lane() *lane[T] { return &f.plan.lanes[0] }
+func (f *forward[T]) sample() *sample[T] { return &f.plan.samples[0] }
 
-// run returns the outputs for the sample in the lane. The next call overwrites
-// them.
+// run returns the outputs for the sample that was loaded. The next call
+// overwrites them.
 func (f *forward[T]) run() []float64 {
 	f.plan.run()
 	f.output.read(f.a)
 	return f.a
 }
 
-// evaluate scores a set on so many cores.
+// evaluate scores a set on at most cores cores.
 func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.Score, error) {
 	blocks := (s.len() + block - 1) / block
 	scores := make([]vm.Score, blocks)
@@ -124,7 +124,7 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 func (e *evaluator[T]) block(f *forward[T], s *rows[T], b int) vm.Score {
 	score := vm.NewScore(e.outputs)
 	for i := b * block; i < min((b+1)*block, s.len()); i++ {
-		s.load(f.lane(), i)
+		s.load(f.sample(), i)
 		score.Add(f.run(), s.labels[i])
 	}
 	return score

@@ -1,26 +1,29 @@
 package cpu
 
 import (
+	"slices"
+
 	"trainer/graph/ir"
+	"trainer/graph/model"
 	"trainer/graph/vm/cpu/kernel"
 )
 
 // matrix is a buffer of a program in memory: element (i, j) is
-// data[i·rowStride + j·colStride]. What lies between rows is padding, zeros.
+// data[i·rowStride + j·colStride]. Padding between rows is zero.
 type matrix[T kernel.Float] struct {
 	data                 []T
 	rows, cols           int
 	rowStride, colStride int
 }
 
-// byRows returns a matrix of zeros whose rows lie one after the other, padded.
+// byRows returns a matrix of zeros that is stored row after row, each padded.
 func byRows[T kernel.Float](rows, cols int) matrix[T] {
 	stride := kernel.Pad[T](cols)
 	return matrix[T]{kernel.Aligned[T](rows * stride), rows, cols, stride, 1}
 }
 
-// byColumns returns a matrix of zeros whose columns lie one after the other,
-// padded: the weights of a pixel are in one piece.
+// byColumns returns a matrix of zeros that is stored column after column, each
+// padded: the weights of a pixel are contiguous.
 func byColumns[T kernel.Float](rows, cols int) matrix[T] {
 	stride := kernel.Pad[T](rows)
 	return matrix[T]{kernel.Aligned[T](cols * stride), rows, cols, 1, stride}
@@ -35,11 +38,8 @@ func (m matrix[T]) row(i int) []T {
 	return m.data[i*m.rowStride : (i+1)*m.rowStride : (i+1)*m.rowStride]
 }
 
-// short returns row i without the padding that kernels can do without.
+// short returns row i with only the padding that kernels need.
 func (m matrix[T]) short(i int) []T { return m.row(i)[:kernel.Width[T](m.cols)] }
-
-// contiguous reports whether rows are in one piece each, as kernels want them.
-func (m matrix[T]) contiguous() bool { return m.colStride == 1 }
 
 // write copies row-major values into m, rounded to T.
 func (m matrix[T]) write(values []float64) {
@@ -59,30 +59,19 @@ func (m matrix[T]) read(values []float64) {
 	}
 }
 
-// tensors are the parameters of a program, or their gradients, by name.
-type tensors[T kernel.Float] map[string]matrix[T]
+// tensors are the parameters of a program, or their gradients, in the order of
+// ir.Program.Parameters.
+type tensors[T kernel.Float] []matrix[T]
 
-// newTensors makes the parameters of p, all zero. A matrix that is multiplied
-// with the data is by columns: a pixel that is not zero then touches one row of
-// memory. All others are by rows.
+// newTensors makes the parameters of p, all zero, as their marks say: by input or
+// by rows.
 func newTensors[T kernel.Float](p *ir.Program) tensors[T] {
-	columns := map[ir.Ref]bool{}
-	for _, in := range p.Code {
-		switch {
-		case in.Op == ir.MatMul && in.TransB && p.Buffers[in.Args[0]].Kind == ir.Data:
-			columns[in.Args[1]] = true
-		case in.Op == ir.RankUpdate && p.Buffers[in.Args[1]].Kind == ir.Data:
-			columns[in.Dst] = true
-		}
-	}
-	t := tensors[T]{}
-	for i, b := range p.Buffers {
-		switch {
-		case b.Kind != ir.Parameter:
-		case columns[ir.Ref(i)]:
-			t[b.Name] = byColumns[T](b.Rows, b.Cols)
-		default:
-			t[b.Name] = byRows[T](b.Rows, b.Cols)
+	var t tensors[T]
+	for _, r := range p.Parameters() {
+		if b := p.Buffers[r]; b.ByInput {
+			t = append(t, byColumns[T](b.Rows, b.Cols))
+		} else {
+			t = append(t, byRows[T](b.Rows, b.Cols))
 		}
 	}
 	return t
@@ -90,17 +79,36 @@ func newTensors[T kernel.Float](p *ir.Program) tensors[T] {
 
 // like returns tensors of the same shapes and layouts, all zero.
 func (t tensors[T]) like() tensors[T] {
-	c := tensors[T]{}
-	for name, m := range t {
-		m.data = kernel.Aligned[T](len(m.data))
-		c[name] = m
+	c := slices.Clone(t)
+	for k := range c {
+		c[k].data = kernel.Aligned[T](len(c[k].data))
 	}
 	return c
 }
 
 // copyFrom copies the values of s, which has the same layout.
 func (t tensors[T]) copyFrom(s tensors[T]) {
-	for name, m := range t {
-		copy(m.data, s[name].data)
+	for k, m := range t {
+		copy(m.data, s[k].data)
 	}
+}
+
+// write copies p, rounded to T.
+func (t tensors[T]) write(p model.Parameters) {
+	k := 0
+	p.Tensors(func(_ string, _ []int, values []float64) {
+		t[k].write(values)
+		k++
+	})
+}
+
+// read returns the values as the parameters of n.
+func (t tensors[T]) read(n model.Network) model.Parameters {
+	p := model.NewParameters(n)
+	k := 0
+	p.Tensors(func(_ string, _ []int, values []float64) {
+		t[k].read(values)
+		k++
+	})
+	return p
 }

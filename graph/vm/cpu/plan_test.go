@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,22 +22,20 @@ import (
 // runProgram runs p as a plan, from the memory m and back into it.
 func runProgram[T kernel.Float](p *ir.Program, k kernel.Set[T], m *ir.Memory[T], rate T) *plan[T] {
 	parameters := newTensors[T](p)
-	for r, b := range p.Buffers {
-		if b.Kind == ir.Parameter {
-			parameters[b.Name].write(widen(m.Buf[r]))
-		}
+	for k, r := range p.Parameters() {
+		parameters[k].write(widen(m.Buf[r]))
 	}
-	pl := newPlan(p, k, parameters, true)
+	pl := newPlan(p, k, parameters)
 	pl.rate = rate
 	for r, b := range p.Buffers {
-		for i := range pl.lanes {
-			l := &pl.lanes[i]
+		for i := range pl.samples {
+			s := &pl.samples[i]
 			switch b.Kind {
 			case ir.Data:
-				inputRows[T](widen(m.Buf[r]), b.Cols).load(l, i)
+				inputRows[T](widen(m.Buf[r]), b.Cols).load(s, i)
 			case ir.Target:
-				l.target = kernel.Aligned[T](kernel.Pad[T](b.Cols))
-				copy(l.target, m.Buf[r][i*b.Cols:(i+1)*b.Cols])
+				s.target = kernel.Aligned[T](kernel.Pad[T](b.Cols))
+				copy(s.target, m.Buf[r][i*b.Cols:(i+1)*b.Cols])
 			}
 		}
 	}
@@ -62,7 +61,7 @@ func widen[T kernel.Float](v []T) []float64 {
 }
 
 // checkRandom runs a random program on the plan and by ir.Interpret, and
-// compares parameters and outputs.
+// compares parameters, output and cost.
 func checkRandom[T kernel.Float](t *testing.T, seed uint64, elem ir.Elem, k kernel.Set[T]) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -109,30 +108,78 @@ func FuzzRandomPrograms(f *testing.F) {
 
 func compiler(n model.Network) lower.Compiler { return lower.Compiler{Network: n} }
 
-// TestKernelsAreUsed: a step of a network is kernels only, but for its cost.
-// Without this, a change of the compiler could make the machine slow and no
-// test would fail.
-func TestKernelsAreUsed(t *testing.T) {
+// plainLoops are the ops that have no kernel on this machine. Of a network's
+// programs only the cost has some of them, and a fast run does not ask for it.
+var plainLoops = []ir.Op{ir.Fill, ir.Transpose, ir.Reshape, ir.Repeat, ir.SumRows, ir.SumAll, ir.Map}
+
+// TestTable: every op has a kernel in some program of a network, or is declared
+// to run as a plain loop; and every instruction of a network's programs runs by
+// a kernel, but for the cost. So a pass that stops producing what a kernel takes
+// fails here, before it makes the machine slow.
+func TestTable(t *testing.T) {
+	kernels := map[ir.Op]bool{}
 	for _, activation := range []model.Activation{model.Sigmoid, model.Tanh} {
 		for _, bias := range []bool{false, true} {
-			for _, layers := range [][]int{{784, 50, 10}, {9, 4}, {20, 9, 7, 5}} {
+			for _, layers := range [][]int{{784, 50, 10}, {9, 4}, {20, 9, 7, 5}, {1, 1, 1}} {
 				for _, batch := range []int{1, 6} {
 					for _, listing := range []bool{false, true} {
 						n := model.Network{Layers: layers, Activation: activation, Bias: bias}
-						p, err := lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}.Step(batch)
-						if err != nil {
-							t.Fatal(err)
-						}
-						pl := newPlan(p, kernel.Float32()[0], newTensors[float32](p), false)
-						if !pl.simple {
-							t.Errorf("%v, batch %d, listing %t: plain loops in\n%v", n, batch, listing, updatesOnly(p))
-						}
-						if want := 1; !listing && len(pl.stages) != want {
-							t.Errorf("%v, batch %d: %d stages, want %d", n, batch, len(pl.stages), want)
+						c := lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}
+						for what, compile := range map[string]func(int) (*ir.Program, error){"forward": c.Forward, "step": c.Step, "step with cost": c.StepWithCost} {
+							p, err := compile(batch)
+							if err != nil {
+								t.Fatal(err)
+							}
+							pl := newPlan(p, kernel.Float32()[0], newTensors[float32](p))
+							plain := 0
+							for i, in := range p.Code {
+								switch e := pl.entry(in); {
+								case e.kernel != "":
+									kernels[in.Op] = true
+								case p.Cost == ir.None || !slices.Contains(plainLoops, in.Op):
+									t.Errorf("%v, batch %d, listing %t, %s: %q runs as a plain loop", n, batch, listing, what, p.Text(i))
+								default:
+									plain++
+								}
+							}
+							if want := 3; p.Cost != ir.None && plain != want {
+								t.Errorf("%v, batch %d: the cost is %d plain loops, want %d\n%v", n, batch, plain, want, p)
+							}
+							if p.Cost == ir.None && !listing && (!pl.parallel || len(pl.stages) != 1) {
+								t.Errorf("%v, batch %d, %s: %d stages, want 1, parallel\n%v", n, batch, what, len(pl.stages), p)
+							}
 						}
 					}
 				}
 			}
+		}
+	}
+	for _, op := range ir.Ops() {
+		// A hidden layer needs an update of b with one sample (Update) or several
+		// (RowUpdate): both are among the programs above.
+		if kernels[op] == slices.Contains(plainLoops, op) {
+			t.Errorf("%v: kernel %t, declared to be a plain loop %t", op, kernels[op], slices.Contains(plainLoops, op))
+		}
+	}
+}
+
+// TestTableNeedsPasses: TestTable fails when one of these passes is missing.
+func TestTableNeedsPasses(t *testing.T) {
+	passes := lower.Passes
+	defer func() { lower.Passes = passes }()
+	for _, name := range []string{"fold bias", "fuse updates", "select", "fold rate", "lay out parameters"} {
+		i := slices.IndexFunc(passes, func(p lower.Pass) bool { return p.Name == name })
+		if i < 0 {
+			t.Fatalf("no pass %q", name)
+		}
+		lower.Passes = slices.Delete(slices.Clone(passes), i, i+1)
+		n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
+		p, err := compiler(n).Step(6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if newPlan(p, kernel.Float32()[0], newTensors[float32](p)).parallel {
+			t.Errorf("without %q every instruction has a kernel\n%v", name, p)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type rows[T kernel.Float] struct {
 // faster than sparse ones: BenchmarkDensity.
 const denseFrom = 0.9
 
-// newRows makes a set resident, on so many cores.
+// newRows makes a set resident, using at most cores cores.
 func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 	n := set.Len()
 	s := &rows[T]{labels: set.Labels, inputs: set.Inputs(), start: make([]int, n+1)}
@@ -67,7 +67,7 @@ func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 	return s
 }
 
-// inputRows returns inputs that are no image's, without labels.
+// inputRows returns rows of x that come from no image, without labels.
 func inputRows[T kernel.Float](x []float64, inputs int) *rows[T] {
 	s := &rows[T]{inputs: inputs, start: []int{0}}
 	for len(x) > 0 {
@@ -85,20 +85,20 @@ func inputRows[T kernel.Float](x []float64, inputs int) *rows[T] {
 
 func (s *rows[T]) len() int { return len(s.start) - 1 }
 
-// load makes image i the input of a lane.
-func (s *rows[T]) load(l *lane[T], i int) {
+// load makes image i the input of a sample.
+func (s *rows[T]) load(to *sample[T], i int) {
 	if s.dense != nil {
-		l.dense = s.dense[i*s.inputs : (i+1)*s.inputs]
-		l.index, l.value = nil, nil
+		to.dense = s.dense[i*s.inputs : (i+1)*s.inputs]
+		to.index, to.value = nil, nil
 		return
 	}
-	from, to := s.start[i], s.start[i+1]
-	l.dense = nil
-	l.index, l.value = s.index[from:to:to], s.value[from:to:to]
+	a, b := s.start[i], s.start[i+1]
+	to.dense = nil
+	to.index, to.value = s.index[a:b:b], s.value[a:b:b]
 }
 
-// prefetch asks for the memory of image i, which is needed soon. Shuffled rows
-// are not where the processor expects the next one.
+// prefetch asks for the memory of image i, which is needed soon. In a shuffled
+// order the processor cannot guess it.
 func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
 	if s.dense == nil {
 		from, to := s.start[i], s.start[i+1]
@@ -106,13 +106,13 @@ func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
 	}
 }
 
-// parallel cuts 0..n-1 into a piece for each core.
-func parallel(n, cores int, piece func(from, to int)) {
+// parallel cuts 0..n-1 into a range for each core.
+func parallel(n, cores int, do func(from, to int)) {
 	cores = max(1, min(cores, n))
 	var wait sync.WaitGroup
 	for c := 1; c < cores; c++ {
-		wait.Go(func() { piece(n*c/cores, n*(c+1)/cores) })
+		wait.Go(func() { do(n*c/cores, n*(c+1)/cores) })
 	}
-	piece(0, n/cores)
+	do(0, n/cores)
 	wait.Wait()
 }

@@ -6,28 +6,28 @@ import (
 	"sync/atomic"
 )
 
-// team is some goroutines that do the pieces of a phase together. Who is free
-// takes the next piece, so a core that another process holds up is not waited
-// for, but for the piece that it has begun. They spin, since a phase takes
+// team is a group of goroutines that share the chunks of a phase. An idle worker
+// takes the next chunk, so a core that another process holds up delays the phase
+// by at most the chunk that it has begun. Workers spin, since a phase takes
 // microseconds.
 type team struct {
-	work func(phase, piece, pieces int)
+	work func(phase, chunk, chunks int)
 
-	// left is the number of the phase's pieces that nobody has taken yet, in
-	// the lower half; the upper half changes with each phase, so that whoever
-	// is late cannot take a piece of the wrong one.
+	// left is the number of chunks of the phase that no worker has taken yet, in
+	// the lower half; the upper half changes with each phase, so that a late
+	// worker cannot take a chunk of the wrong one.
 	left   atomic.Uint64
-	done   atomic.Int64 // pieces of the phase that are finished
-	phase  int          // written before left, and not while a piece is under way
-	pieces int          // the same
+	done   atomic.Int64 // chunks of the phase that are finished
+	phase  int          // written before left, and not while a chunk is under way
+	chunks int          // the same
 	leave  atomic.Bool
 	wait   sync.WaitGroup
 }
 
-// newTeam starts a team of so many, the caller of run included.
-func newTeam(cores int, work func(phase, piece, pieces int)) *team {
+// newTeam starts a team of workers, one of them the caller of run.
+func newTeam(workers int, work func(phase, chunk, chunks int)) *team {
 	t := &team{work: work}
-	for range cores - 1 {
+	for range workers - 1 {
 		t.wait.Go(func() {
 			for spins := 0; !t.leave.Load(); spins++ {
 				if t.take() {
@@ -41,21 +41,21 @@ func newTeam(cores int, work func(phase, piece, pieces int)) *team {
 	return t
 }
 
-// run does the pieces of a phase, and returns when all are done.
-func (t *team) run(phase, pieces int) {
-	t.phase, t.pieces = phase, pieces
+// run does the chunks of a phase, and returns when all are done.
+func (t *team) run(phase, chunks int) {
+	t.phase, t.chunks = phase, chunks
 	t.done.Store(0)
-	t.left.Store((t.left.Load()>>32+1)<<32 | uint64(pieces))
+	t.left.Store((t.left.Load()>>32+1)<<32 | uint64(chunks))
 	for t.take() {
 	}
-	for spins := 0; t.done.Load() < int64(pieces); spins++ {
+	for spins := 0; t.done.Load() < int64(chunks); spins++ {
 		if spins > 4000 {
 			runtime.Gosched()
 		}
 	}
 }
 
-// take does the next piece, if there is one.
+// take does the next chunk, if there is one.
 func (t *team) take() bool {
 	for {
 		left := t.left.Load()
@@ -64,7 +64,7 @@ func (t *team) take() bool {
 			return false
 		}
 		if t.left.CompareAndSwap(left, left-1) {
-			t.work(t.phase, n-1, t.pieces)
+			t.work(t.phase, n-1, t.chunks)
 			t.done.Add(1)
 			return true
 		}

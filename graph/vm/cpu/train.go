@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// rowsAPiece is the number of samples of a mini-batch that a core takes at a
-	// time, some microseconds' work.
-	rowsAPiece = 8
-	// glance is the number of samples after which a pass looks whether it is
+	// chunkSamples is the number of samples of a mini-batch that a core takes at a
+	// time, a few microseconds of work.
+	chunkSamples = 8
+	// pollSamples is the number of samples between two looks at whether a pass is
 	// cancelled: a quarter of a millisecond.
-	glance = 256
-	// chunk is the number of samples after which the parameters are looked
-	// through for what is not finite: it takes some microseconds.
-	chunk = 8192
+	pollSamples = 256
+	// checkSamples is the number of samples between two checks that all parameters
+	// are finite. A check takes a few microseconds.
+	checkSamples = 8192
 )
 
 // Train implements vm.VM.
 //
-// Whether all values are finite is looked at after every chunk of steps: what
-// is not finite stays so. If it happened, the chunk is run again from the
-// parameters before it, step by step, to say where.
+// The parameters are checked after every interval of checkSamples: a value that
+// is not finite stays so. Then the interval is run again from the parameters
+// before it, and checked after each step, to find the first bad one.
 func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("cpu: %w", err)
@@ -41,14 +41,14 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if t.last, err = t.planOf(p.Samples() - (p.Steps()-1)*p.Batch); err != nil {
 		return fmt.Errorf("cpu: %w", err)
 	}
-	if t.full.simple && p.Batch > 1 && m.cores > 1 {
-		t.team = newTeam(min(m.cores, p.Batch), t.piece)
+	if t.full.parallel && p.Batch > 1 && m.cores > 1 {
+		t.team = newTeam(min(m.cores, p.Batch), t.chunk)
 		defer t.team.dismiss()
 	}
-	stepsAChunk := max(1, chunk/p.Batch)
-	for from := 0; from < p.Steps(); from += stepsAChunk {
+	interval := max(1, checkSamples/p.Batch)
+	for from := 0; from < p.Steps(); from += interval {
 		m.saved.copyFrom(m.state)
-		to := min(from+stepsAChunk, p.Steps())
+		to := min(from+interval, p.Steps())
 		done, err := t.run(ctx, from, to)
 		if m.nonFinite() != "" {
 			return t.locate(from, done)
@@ -88,7 +88,7 @@ func (t *trainer[T]) planOf(batch int) (*plan[T], error) {
 // run makes the steps from..to-1, or as many as there are until ctx is done,
 // and returns the first that it did not make.
 func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
-	every := max(1, glance/t.pass.Batch)
+	every := max(1, pollSamples/t.pass.Batch)
 	for step := from; step < to; step++ {
 		if step%every == 0 {
 			if err := ctx.Err(); err != nil {
@@ -109,13 +109,13 @@ func (t *trainer[T]) step(step int) {
 	t.plan.rate = T(t.pass.Rate)
 	t.first = step * t.pass.Batch
 	if t.team != nil {
-		rows := (len(t.plan.lanes) + rowsAPiece - 1) / rowsAPiece
+		chunks := (len(t.plan.samples) + chunkSamples - 1) / chunkSamples
 		for stage := range t.plan.stages {
-			t.team.run(2*stage, rows)
+			t.team.run(2*stage, chunks)
 			t.team.run(2*stage+1, t.cores)
 		}
 	} else {
-		t.load(0, len(t.plan.lanes))
+		t.load(0, len(t.plan.samples))
 		t.plan.run()
 	}
 	if t.pass.Costs != nil {
@@ -123,20 +123,20 @@ func (t *trainer[T]) step(step int) {
 	}
 }
 
-// piece does a piece of a stage: in even phases of its rows, in odd ones of what
-// is over all rows.
-func (t *trainer[T]) piece(phase, piece, pieces int) {
+// chunk does a chunk of a stage: in even phases the per-sample instructions of
+// some samples, in odd phases a part of those over the whole batch.
+func (t *trainer[T]) chunk(phase, chunk, chunks int) {
 	stage := phase / 2
 	if phase%2 == 1 {
-		t.plan.whole(stage, piece, pieces)
+		t.plan.wholeStage(stage, chunk, chunks)
 		return
 	}
-	n := len(t.plan.lanes)
-	from, to := n*piece/pieces, n*(piece+1)/pieces
+	n := len(t.plan.samples)
+	from, to := n*chunk/chunks, n*(chunk+1)/chunks
 	if stage == 0 {
 		t.load(from, to)
 	}
-	t.plan.rows(stage, from, to)
+	t.plan.perSampleStage(stage, from, to)
 }
 
 // load gives the rows from..to-1 of the batch their samples.
@@ -144,9 +144,9 @@ func (t *trainer[T]) load(from, to int) {
 	for r := from; r < to; r++ {
 		k := t.first + r
 		i := t.sample(k)
-		l := &t.plan.lanes[r]
-		t.set.load(l, i)
-		l.target = t.targets[t.set.labels[i]]
+		s := &t.plan.samples[r]
+		t.set.load(s, i)
+		s.target = t.targets[t.set.labels[i]]
 		if k+1 < t.samples {
 			t.set.prefetch(&t.kernel, t.sample(k+1))
 		}
@@ -163,16 +163,16 @@ func (t *trainer[T]) sample(k int) int {
 
 // nonFinite returns the name of the first parameter that is not finite, or "".
 func (m *machine[T]) nonFinite() string {
-	for _, t := range m.named {
+	for k, t := range m.state {
 		if !model.Finite(t.data) {
-			return t.name
+			return m.network.TensorNames()[k]
 		}
 	}
 	return ""
 }
 
 // locate runs the steps from..to-1 again from the saved parameters, up to the
-// one that makes one of them not finite.
+// first after which a parameter is not finite.
 func (t *trainer[T]) locate(from, to int) error {
 	t.state.copyFrom(t.saved)
 	for step := from; step < to; step++ {

@@ -27,14 +27,15 @@ func New(network model.Network, compile vm.Compiler) (vm.VM, error) {
 
 // machine is the vm.VM of an element type.
 type machine[T data.Float] struct {
-	network   model.Network
-	compile   vm.Compiler
-	parameter map[string][]T     // by the name in programs
-	steps     map[int]program[T] // by batch size
-	forward   map[int]program[T]
+	network    model.Network
+	compile    vm.Compiler
+	parameters [][]T              // as model.Parameters.Tensors has them
+	steps      map[int]program[T] // by batch size
+	costs      map[int]program[T] // steps that compute the cost too
+	forward    map[int]program[T]
 }
 
-// program is a program with its memory. Memory of parameters is the machine's.
+// program is a program with its memory. The parameters are the machine's.
 type program[T data.Float] struct {
 	*ir.Program
 	memory *ir.Memory[T]
@@ -42,16 +43,18 @@ type program[T data.Float] struct {
 }
 
 func newMachine[T data.Float](n model.Network, compile vm.Compiler) *machine[T] {
-	m := &machine[T]{network: n, compile: compile, parameter: map[string][]T{}, steps: map[int]program[T]{}, forward: map[int]program[T]{}}
-	for i, l := range model.NewParameters(n) {
-		w, b := model.Symbols(i)
-		m.parameter[w] = make([]T, len(l.Weight))
-		m.parameter[b] = make([]T, len(l.Bias))
+	m := &machine[T]{
+		network: n, compile: compile,
+		steps: map[int]program[T]{}, costs: map[int]program[T]{}, forward: map[int]program[T]{},
 	}
+	model.NewParameters(n).Tensors(func(_ string, _ []int, values []float64) {
+		m.parameters = append(m.parameters, make([]T, len(values)))
+	})
 	return m
 }
 
-// bind gives p memory. Parameters that are not the machine's begin at zero.
+// bind gives p memory. Its first parameters are the machine's; others begin at
+// zero.
 func (m *machine[T]) bind(p *ir.Program) program[T] {
 	b := program[T]{Program: p, memory: ir.NewMemory[T](p)}
 	for r, buffer := range p.Buffers {
@@ -60,11 +63,10 @@ func (m *machine[T]) bind(p *ir.Program) program[T] {
 			b.x = b.memory.Buf[r]
 		case ir.Target:
 			b.y = b.memory.Buf[r]
-		case ir.Parameter:
-			if own, ok := m.parameter[buffer.Name]; ok {
-				b.memory.Buf[r] = own
-			}
 		}
+	}
+	for k, r := range p.Parameters()[:len(m.parameters)] {
+		b.memory.Buf[r] = m.parameters[k]
 	}
 	return b
 }
@@ -104,23 +106,27 @@ func (m *machine[T]) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("interpret: %w", err)
 	}
-	for i, l := range p {
-		w, b := model.Symbols(i)
-		convert(m.parameter[w], l.Weight)
-		convert(m.parameter[b], l.Bias)
-	}
+	k := 0
+	p.Tensors(func(_ string, _ []int, values []float64) {
+		convert(m.parameters[k], values)
+		k++
+	})
 	return nil
 }
 
 // Parameters implements vm.VM.
 func (m *machine[T]) Parameters() (model.Parameters, error) {
+	return m.read(m.parameters), nil
+}
+
+func (m *machine[T]) read(tensors [][]T) model.Parameters {
 	p := model.NewParameters(m.network)
-	for i, l := range p {
-		w, b := model.Symbols(i)
-		convert(l.Weight, m.parameter[w])
-		convert(l.Bias, m.parameter[b])
-	}
-	return p, nil
+	k := 0
+	p.Tensors(func(_ string, _ []int, values []float64) {
+		convert(values, tensors[k])
+		k++
+	})
+	return p
 }
 
 // Train implements vm.VM.
@@ -128,12 +134,16 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("interpret: %w", err)
 	}
+	known, compile := m.steps, m.compile.Step
+	if p.Costs != nil {
+		known, compile = m.costs, m.compile.StepWithCost
+	}
 	for step := range p.Steps() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		from, to := step*p.Batch, min((step+1)*p.Batch, p.Samples())
-		b, err := m.get(m.steps, m.compile.Step, to-from)
+		b, err := m.get(known, compile, to-from)
 		if err != nil {
 			return err
 		}
@@ -143,9 +153,8 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		if err := ir.Interpret(b.Program, b.memory, T(p.Rate)); err != nil {
 			return fmt.Errorf("interpret: step %d: %w", step+1, err)
 		}
-		cost := float64(b.cost())
 		if p.Costs != nil {
-			p.Costs[step] = cost
+			p.Costs[step] = b.cost()
 		}
 		if bad := m.nonFinite(); bad != "" {
 			return &vm.NonFiniteError{Tensor: bad, Step: step}
@@ -167,19 +176,15 @@ func (m *machine[T]) load(b program[T], row int, set *data.Set, i int) {
 }
 
 // output returns a^L of the last run.
-func (b program[T]) output() []T { return b.memory.Buf[b.Outputs[0]] }
+func (b program[T]) output() []T { return b.memory.Buf[b.Output] }
 
-// cost returns the cost of the last run of a step.
-func (b program[T]) cost() T { return b.memory.Buf[b.Outputs[1]][0] }
+// cost returns the cost of the last run of a step that computes it.
+func (b program[T]) cost() float64 { return float64(b.memory.Buf[b.Cost][0]) }
 
 func (m *machine[T]) nonFinite() string {
-	for i := range m.network.Layers[1:] {
-		w, b := model.Symbols(i)
-		if !model.Finite(m.parameter[w]) {
-			return model.WeightName(i)
-		}
-		if !model.Finite(m.parameter[b]) {
-			return model.BiasName(i)
+	for k, name := range m.network.TensorNames() {
+		if !model.Finite(m.parameters[k]) {
+			return name
 		}
 	}
 	return ""
@@ -213,8 +218,8 @@ func (m *machine[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, err
 // Snapshot implements vm.VM.
 func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 	s := newMachine[T](m.network, m.compile)
-	for name, values := range m.parameter {
-		copy(s.parameter[name], values)
+	for k, values := range m.parameters {
+		copy(s.parameters[k], values)
 	}
 	return s, nil
 }
@@ -249,7 +254,7 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error
 	if err != nil {
 		return 0, nil, fmt.Errorf("interpret: gradients: %w", err)
 	}
-	p, err := m.compile.Step(rows)
+	p, err := m.compile.StepWithCost(rows)
 	if err != nil {
 		return 0, nil, fmt.Errorf("interpret: gradients: %w", err)
 	}
@@ -259,18 +264,11 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error
 	if err := ir.Interpret(b.Program, b.memory, -1); err != nil {
 		return 0, nil, fmt.Errorf("interpret: gradients: %w", err)
 	}
-	g := model.NewParameters(m.network)
-	take := func(dst []float64, name string) {
-		if r, ok := b.Lookup(ir.GradientPrefix + name); ok {
-			convert(dst, b.memory.Buf[r])
-		}
+	var gradients [][]T
+	for _, r := range b.Parameters()[len(m.parameters):] {
+		gradients = append(gradients, b.memory.Buf[r])
 	}
-	for i, l := range g {
-		weight, bias := model.Symbols(i)
-		take(l.Weight, weight)
-		take(l.Bias, bias)
-	}
-	return float64(b.cost()), g, nil
+	return b.cost(), m.read(gradients), nil
 }
 
 // Close implements vm.VM.
