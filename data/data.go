@@ -68,6 +68,11 @@ type Dataset struct {
 	Source string // where it came from: a folder, a mirror, "built in"
 	Train  *Set
 	Test   *Set
+
+	// Validation holds images that were taken out of the training set, to choose
+	// by: the best epoch, when to stop, the best of several runs. Without it, nil,
+	// these are chosen on the test set.
+	Validation *Set
 }
 
 // Float is an element type of the network.
