@@ -74,10 +74,10 @@ func modes(o Options, batch int, cooperative bool) []kernel.Mode {
 // encodeStep encodes a training step for a device, in the first mode that can
 // run it. slower is "", or says why the faster modes cannot. blocks returns the
 // number of blocks of a grid launch.
-func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, cost string, blocks func() (int, error)) (im *kernel.Image, slower string, err error) {
+func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, blocks func() (int, error)) (im *kernel.Image, slower string, err error) {
 	var refused []error
 	for _, mode := range modes(o, batch, info.Cooperative) {
-		k := kernel.Options{Mode: mode, Shared: info.SharedPerBlock, Cost: cost}
+		k := kernel.Options{Mode: mode, Shared: info.SharedPerBlock}
 		if mode == kernel.Grid {
 			var err error
 			if k.Blocks, err = blocks(); err != nil {
@@ -103,7 +103,7 @@ func ModeOf(n model.Network, compile vm.Compiler, batch int, info driver.Info) (
 	if err != nil {
 		return "", fmt.Errorf("cuda: %w", err)
 	}
-	im, slower, err := encodeStep(p, Options{}, batch, info, "", func() (int, error) { return info.Multiprocessors, nil })
+	im, slower, err := encodeStep(p, Options{}, batch, info, func() (int, error) { return info.Multiprocessors, nil })
 	if err != nil {
 		return "", fmt.Errorf("cuda: %v: %w", n, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda/driver"
@@ -37,8 +38,7 @@ func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 
 // machine is the vm.VM of an element type.
 //
-// The parameters are on the device. All programs of a network place them alike;
-// load refuses a program that does not.
+// The parameters are on the device. All programs of a network place them alike.
 type machine[T data.Float] struct {
 	network model.Network
 	compile vm.Compiler
@@ -54,8 +54,7 @@ type machine[T data.Float] struct {
 	runs       int          // 1, or the runs of a fleet; each has parameters and a status
 	grid       bool         // steps may run in grid mode; false in a fleet
 	status     *driver.Host // a kernel.Status for each run, then the stop word
-	layout     []placed
-	count      int // elements of the parameters of a run
+	count      int          // elements of the parameters of a run
 	parameters *driver.Memory
 	steps      map[stepKey]*loaded
 	evaluate   *loaded
@@ -67,13 +66,7 @@ type machine[T data.Float] struct {
 type stepKey struct {
 	batch    int
 	cost     bool // it computes the cost
-	gradient bool // its updates can go to Params.Update
-}
-
-// placed is the name and the place of a parameter.
-type placed struct {
-	name string
-	kernel.Placement
+	gradient bool // it leaves the gradients behind the parameters: see ir.Gradients
 }
 
 // loaded is an image with its tables on the device.
@@ -122,11 +115,11 @@ func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (
 	if err != nil {
 		return nil, err
 	}
-	im, err := kernel.Encode(p, kernel.Options{Mode: kernel.Tiles, Shared: info.SharedPerBlock, Score: p.Buffers[p.Outputs[0]].Name})
+	im, err := kernel.Encode(p, kernel.Options{Mode: kernel.Tiles, Shared: info.SharedPerBlock})
 	if err != nil {
 		return nil, err
 	}
-	m.layout, m.count = layoutOf(im), im.ParamCount
+	m.count = im.ParamCount
 	if m.parameters, err = m.device.Alloc("parameters", m.count*m.size()); err != nil {
 		return nil, err
 	}
@@ -140,15 +133,6 @@ func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (
 // statusSize returns the size in bytes of the status of n runs and the stop word.
 func statusSize(n int) int { return n*kernel.StatusSize + 4 }
 
-func layoutOf(im *kernel.Image) []placed {
-	layout := make([]placed, len(im.Placements))
-	for i, pl := range im.Placements {
-		layout[i] = placed{im.Program.Buffers[pl.Ref].Name, pl}
-		layout[i].Ref = 0 // programs number their buffers differently
-	}
-	return layout
-}
-
 // size returns the size of an element in bytes.
 func (m *machine[T]) size() int {
 	if m.network.Precision == model.Float64 {
@@ -159,9 +143,6 @@ func (m *machine[T]) size() int {
 
 // load copies an image to the device, for launches of at most the given blocks.
 func (m *machine[T]) load(im *kernel.Image, blocks int) (l *loaded, err error) {
-	if !slices.Equal(layoutOf(im), m.layout) {
-		return nil, fmt.Errorf("BUG: %s places the parameters differently", im.Program.Name)
-	}
 	l = &loaded{Image: im, blocks: blocks}
 	if l.function, err = m.function(im.Entry); err != nil {
 		return nil, err
@@ -292,7 +273,7 @@ func (m *machine[T]) Parameters() (model.Parameters, error) {
 // pack returns p in the layout of the device.
 func (m *machine[T]) pack(p model.Parameters) []T {
 	packed := make([]T, m.count)
-	m.each(p, func(at, k int, values []float64) { packed[at] = T(values[k]) })
+	m.each(p, func(at int, value *float64) { packed[at] = T(*value) })
 	return packed
 }
 
@@ -303,30 +284,20 @@ func (m *machine[T]) download(from *driver.Memory, r int) (model.Parameters, err
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	p := model.NewParameters(m.network)
-	m.each(p, func(at, k int, values []float64) { values[k] = float64(packed[at]) })
+	m.each(p, func(at int, value *float64) { *value = float64(packed[at]) })
 	return p, nil
 }
 
-// each calls f for each element of p: at is its index on the device, k its index
-// in values, which are row-major.
-func (m *machine[T]) each(p model.Parameters, f func(at, k int, values []float64)) {
-	places := map[string]kernel.Placement{}
-	for _, pl := range m.layout {
-		places[pl.name] = pl.Placement
-	}
-	for i, l := range p {
-		weight, bias := model.Symbols(i)
-		pl := places[weight]
-		for r := range l.Out {
-			for c := range l.In {
-				f(pl.At(r, c), r*l.In+c, l.Weight)
-			}
+// each calls f for each element of p: at is its index on the device.
+func (m *machine[T]) each(p model.Parameters, f func(at int, value *float64)) {
+	places := m.evaluate.Placements
+	p.Tensors(func(_ string, shape []int, values []float64) {
+		cols := shape[len(shape)-1]
+		for k := range values {
+			f(places[0].At(k/cols, k%cols), &values[k])
 		}
-		for k := range l.Bias {
-			pl := places[bias]
-			f(pl.At(0, k), k, l.Bias)
-		}
-	}
+		places = places[1:]
+	})
 }
 
 // step returns the program of a training step, on the device.
@@ -334,20 +305,23 @@ func (m *machine[T]) step(k stepKey) (*loaded, error) {
 	if l := m.steps[k]; l != nil {
 		return l, nil
 	}
-	p, err := m.compile.Step(k.batch)
+	compile := m.compile.Step
+	if k.cost {
+		compile = m.compile.StepWithCost
+	}
+	p, err := compile(k.batch)
 	if err != nil {
 		return nil, err
 	}
-	cost := ""
-	if k.cost {
-		cost = p.Buffers[p.Outputs[1]].Name
-	}
 	o, info := m.options, m.device.Info()
 	info.Cooperative = m.grid
-	if k.gradient && (o.Mode == "fused" || o.Mode == "" && k.batch == 1) {
-		o.Mode = "block" // fused mode can only update the parameters themselves
+	if k.gradient {
+		p = ir.Gradients(p)
+		if o.Mode == "fused" {
+			o.Mode = "block" // fused mode updates the parameters themselves
+		}
 	}
-	im, slower, err := encodeStep(p, o, k.batch, info, cost, m.gridBlocks)
+	im, slower, err := encodeStep(p, o, k.batch, info, m.gridBlocks)
 	if err != nil {
 		return nil, err
 	}
@@ -590,7 +564,7 @@ func (m *machine[T]) launch(l *loaded, set *resident, a kernel.Params, parameter
 	if err := m.supply(&p, set, l.Image); err != nil {
 		return err
 	}
-	p.Update, p.Order, p.OrderStride, p.Rates = a.Update, a.Order, a.OrderStride, a.Rates
+	p.Order, p.OrderStride, p.Rates = a.Order, a.OrderStride, a.Rates
 	p.Costs, p.CostStride, p.Status, p.Stop = a.Costs, a.CostStride, a.Status, a.Stop
 	p.Predictions, p.SampleCosts, p.Confusion = a.Predictions, a.SampleCosts, a.Confusion
 	p.Position, p.End, p.FirstStep, p.Steps, p.PollEvery = a.Position, a.End, a.FirstStep, a.Steps, a.PollEvery
@@ -620,8 +594,7 @@ func address(m *driver.Memory) kernel.Address {
 	return kernel.Address(m.Address())
 }
 
-// Gradients implements vm.VM. A step with η = −1 updates zeroed memory instead of
-// the parameters: the memory then holds the gradients.
+// Gradients implements vm.VM: see ir.Gradients.
 func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error) {
 	cost, g, err := m.gradients(x, y)
 	if err != nil {
@@ -646,12 +619,13 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, e
 		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, set.free()) }()
-	gradient, err := m.device.Alloc("gradients", m.count*m.size())
+	bytes := m.count * m.size()
+	both, err := m.device.Alloc("parameters and gradients", 2*bytes)
 	if err != nil {
 		return 0, nil, err
 	}
-	defer func() { err = errors.Join(err, gradient.Free()) }()
-	if err := gradient.Clear(); err != nil {
+	defer func() { err = errors.Join(err, both.Free()) }()
+	if err := errors.Join(both.Clear(), both.Copy(0, m.parameters, 0, bytes)); err != nil {
 		return 0, nil, err
 	}
 	rates, err := upload(m.device, "learning rate", []float64{-1})
@@ -665,9 +639,9 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, e
 	}
 	defer func() { err = errors.Join(err, costs.Free()) }()
 	a := kernel.Params{
-		Update: address(gradient), Rates: address(rates), Costs: address(costs), CostStride: 1, End: uint64(batch), Steps: 1,
+		Rates: address(rates), Costs: address(costs), CostStride: 1, End: uint64(batch), Steps: 1,
 	}
-	if err := m.launch(l, set, a, address(m.parameters)); err != nil {
+	if err := m.launch(l, set, a, address(both)); err != nil {
 		return 0, nil, err
 	}
 	if err := m.stream.Wait(); err != nil {
@@ -677,7 +651,7 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, e
 	if err := driver.CopyFrom(cost[:], costs, 0); err != nil {
 		return 0, nil, err
 	}
-	g, err := m.download(gradient, 0)
+	g, err := m.download(both, 1) // where a second run would be
 	return float64(cost[0]), g, err
 }
 

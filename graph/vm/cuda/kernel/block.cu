@@ -25,8 +25,6 @@ template <class T> __device__ void vm_block(const Params *p) {
 		m.param = take<T>(mark, p->paramCount);
 		for (u32 i = m.worker; i < p->paramCount; i += m.workers)
 			m.param[i] = global[i];
-		if (!p->update)
-			m.update = m.param;
 	}
 	if (p->flags & FLAG_ARENA_SHARED)
 		m.arena = take<T>(mark, p->arenaCount);
@@ -35,7 +33,7 @@ template <class T> __device__ void vm_block(const Params *p) {
 
 	m.loop([] { __syncthreads(); }, tiles || !p->status ? 0 : p->status + r, tiles ? blockIdx.x : 0, tiles ? gridDim.x : 1);
 
-	if ((p->flags & FLAG_PARAMS_SHARED) && !tiles && !p->update)
+	if ((p->flags & FLAG_PARAMS_SHARED) && !tiles)
 		for (u32 i = m.worker; i < p->paramCount; i += m.workers)
 			global[i] = m.param[i];
 }

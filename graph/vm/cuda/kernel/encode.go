@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"trainer/graph/internal/enum"
 	"trainer/graph/ir"
@@ -40,9 +41,6 @@ type Options struct {
 	// have: the device's MAX_SHARED_MEMORY_PER_BLOCK_OPTIN. If they do not fit,
 	// the parameters are in global memory, and then the temporaries too.
 	Shared int
-
-	Cost  string // the 1×1 output that goes to Params.Costs; "": none, and its instructions are omitted
-	Score string // Tiles: the output that is a^L, for Params.Predictions, SampleCosts and Confusion
 }
 
 // Image is an encoded program.
@@ -57,7 +55,7 @@ type Image struct {
 	SharedBytes int    // dynamic shared memory of the launch
 	Flags       uint32
 
-	Placements   []Placement // of the parameters
+	Placements   []Placement // of Program.Parameters, in their order
 	ParamCount   int         // elements of the parameters of one run
 	ArenaCount   int         // elements of the temporaries of one run, or of one block of Tiles
 	NeedsPixels  bool        // the launch needs Params.Pixels or Values
@@ -68,7 +66,6 @@ type Image struct {
 
 // Placement says where a parameter is: in the N elements from Offset on. See At.
 type Placement struct {
-	Ref                             ir.Ref
 	Offset, RowStride, ColStride, N int
 }
 
@@ -91,6 +88,7 @@ const (
 	sinkStore = iota
 	sinkMap
 	sinkUpdate
+	sinkAdd
 	sinkCost
 )
 
@@ -101,6 +99,16 @@ const (
 	spaceTarget
 	spaceOne
 	spaceSelf
+)
+
+const (
+	formCode = iota
+	formSigmoid
+	formTanh
+	formSigmoidOut
+	formTanhOut
+	formSigmoidBack
+	formTanhBack
 )
 
 const (
@@ -129,40 +137,14 @@ type instr struct {
 	Warp                    uint32
 	Rows, Cols, Inner       uint32
 	Lanes, Splits, Chunk    uint32
-	Dst, Raw, A, B          uint32
+	Dst, Raw, A, B, Bias    uint32
 	Arg, Args               uint32
 	Code, Terms             uint32
-	Chained                 uint32
+	Chained, Rated          uint32
 	Value                   float64
 }
 
 const operandSize = 32 // bytes of struct Operand
-
-// matrix is an operand before the memory plan: a buffer seen through strides.
-// The scratch of split sums is numbered after the program's buffers.
-type matrix struct {
-	buf     int // index into encoder.temps for temporaries, else the Ref
-	operand operand
-}
-
-// step is an instruction before it is encoded.
-type step struct {
-	op, sink          int
-	rows, cols, inner int
-	lanes, splits     int
-	chunk             int
-	warp              bool
-	barrier           int
-	dst, raw, a, b    *matrix
-	args              []matrix
-	expr              ir.Expr // sinkMap
-	chain             []*step // maps that are computed with it, element by element
-	value             float64 // opFill
-}
-
-type temp struct {
-	len, first, last, offset int
-}
 
 type encoder struct {
 	p     *ir.Program
@@ -171,8 +153,6 @@ type encoder struct {
 	place map[ir.Ref]Placement
 	temps map[int]*temp
 	next  int // number of the next scratch
-	cost  ir.Ref
-	score ir.Ref
 	steps []*step
 }
 
@@ -185,11 +165,10 @@ func Encode(p *ir.Program, o Options) (*Image, error) {
 	if o.Threads == 0 {
 		o.Threads = MaxThreads
 	}
-	e := &encoder{p: p, o: o, temps: map[int]*temp{}, next: len(p.Buffers), cost: -1, score: -1}
-	e.image = &Image{Program: p, Options: o}
-	passes := []func() error{e.check, e.layout, e.lower, e.joinMaps, e.split, e.plan, e.barriers, e.emit}
+	e := &encoder{p: p, o: o, place: map[ir.Ref]Placement{}, temps: map[int]*temp{}, next: len(p.Buffers), image: &Image{Program: p, Options: o}}
+	passes := []func() error{e.check, e.layout, e.translate, e.join, e.split, e.arena, e.barriers, e.emit}
 	if o.Mode == Fused {
-		passes = []func() error{e.check, e.layout, e.lower, e.joinMaps, e.fuseStep}
+		passes = []func() error{e.check, e.layout, e.fuse}
 	}
 	for _, pass := range passes {
 		if err := pass(); err != nil {
@@ -210,40 +189,37 @@ func (e *encoder) check() error {
 		return fmt.Errorf("a grid of %d blocks, want 1 or more", o.Blocks)
 	case o.Mode == Grid && e.p.Elem == ir.Float64:
 		return errors.New("the grid computes in float32: use block mode for float64")
-	case o.Score != "" && o.Mode != Tiles:
-		return errors.New("only tiles mode has a score")
-	case o.Mode == Tiles && o.Cost != "":
-		return errors.New("tiles mode has no cost of a step: use a score")
-	}
-	find := func(name, what string) (ir.Ref, error) {
-		r, ok := e.p.Lookup(name)
-		if !ok || e.p.Buffers[r].Kind != ir.Temporary {
-			return -1, fmt.Errorf("no temporary %q for the %s", name, what)
-		}
-		return r, nil
-	}
-	var err error
-	if o.Cost != "" {
-		if e.cost, err = find(o.Cost, "cost"); err != nil {
-			return err
-		}
-		if e.p.Buffers[e.cost].Len() != 1 {
-			return fmt.Errorf("the cost %s has %d elements, want 1", o.Cost, e.p.Buffers[e.cost].Len())
-		}
-	}
-	if o.Score != "" {
-		if e.score, err = find(o.Score, "score"); err != nil {
-			return err
-		}
-		if e.p.Buffers[e.score].Rows != e.p.Batch {
-			return fmt.Errorf("the score %s has %d rows, want %d, one a sample", o.Score, e.p.Buffers[e.score].Rows, e.p.Batch)
-		}
+	case o.Mode == Tiles && (e.p.Output == ir.None || e.p.Cost != ir.None):
+		return errors.New("tiles mode scores the output: the program must have one, and no cost")
 	}
 	for i, in := range e.p.Code {
 		if in.Op.IsUpdate() && o.Mode == Tiles {
 			return fmt.Errorf("#%d updates %s, and tiles have no order: use block or grid mode", i, e.p.Buffers[in.Dst].Name)
 		}
 	}
+	return nil
+}
+
+// layout places the parameters. Those that are by input are stored one column
+// after the other, so that the weights of a pixel are adjacent. Each column has an
+// even number of elements.
+func (e *encoder) layout() error {
+	at := 0
+	for _, r := range e.p.Parameters() {
+		b := e.p.Buffers[r]
+		pl := Placement{Offset: at, RowStride: b.Cols, ColStride: 1, N: b.Len()}
+		if b.ByInput {
+			pl.RowStride, pl.ColStride = 1, (b.Rows+1)&^1
+			pl.N = b.Cols * pl.ColStride
+		}
+		e.place[r] = pl
+		e.image.Placements = append(e.image.Placements, pl)
+		at += (pl.N + 3) &^ 3
+		if at > ir.MaxLen {
+			return fmt.Errorf("more than %d elements of parameters", ir.MaxLen)
+		}
+	}
+	e.image.ParamCount = at
 	return nil
 }
 
@@ -271,45 +247,37 @@ func (e *encoder) emit() error {
 	}
 	for _, s := range all {
 		in := instr{
-			Op: uint32(s.op), Sink: uint32(s.sink), Barrier: uint32(s.barrier),
-			Rows: uint32(s.rows), Cols: uint32(s.cols), Inner: uint32(s.inner),
+			Op: uint32(s.op), Sink: uint32(s.sink), Form: uint32(s.form), Barrier: uint32(s.barrier),
+			Rows: uint32(s.dst.rows), Cols: uint32(s.dst.cols), Inner: uint32(s.inner),
 			Lanes: uint32(s.lanes), Splits: uint32(s.splits), Chunk: uint32(s.chunk),
-			Dst: put(s.dst), Raw: put(s.raw), A: put(s.a), B: put(s.b),
-			Value: s.value, Chained: uint32(len(s.chain)),
+			Dst: put(s.dst), Raw: put(s.raw), A: put(s.a), B: put(s.b), Bias: put(s.bias),
+			Value: s.value, Chained: uint32(len(s.chain)), Code: uint32(len(bytecode)),
 		}
 		if s.warp {
 			in.Warp = 1
 		}
+		if s.rated {
+			in.Rated = 1
+		}
 		in.Arg, in.Args = uint32(len(operands)), uint32(len(s.args))
-		for k := range s.args {
-			put(&s.args[k])
+		for _, m := range s.args {
+			put(m)
 		}
-		if s.sink == sinkMap {
-			form, factor := recognise(s.expr)
-			in.Form, in.Code = uint32(form), uint32(len(bytecode))
-			if form != 0 {
-				in.Value = factor
-			} else {
-				for _, t := range s.expr.Terms() {
-					word := uint32(t.Fn)
-					switch t.Fn {
-					case ir.FnArg:
-						word |= uint32(t.Arg) << 8
-					case ir.FnConst:
-						word |= uint32(len(constants)) << 8
-						constants = append(constants, t.Value)
-					}
-					bytecode = append(bytecode, word)
-				}
+		for _, t := range s.expr.Terms() {
+			word := uint32(t.Fn)
+			switch t.Fn {
+			case ir.FnArg:
+				word |= uint32(t.Arg) << 8
+			case ir.FnConst:
+				word |= uint32(len(constants)) << 8
+				constants = append(constants, t.Value)
 			}
-			in.Terms = uint32(len(bytecode)) - in.Code
+			bytecode = append(bytecode, word)
 		}
+		in.Terms = uint32(len(bytecode)) - in.Code
 		code = append(code, in)
-		for _, m := range s.operands() {
-			if m.operand.Space == spaceData && s.op != opRows {
-				im.NeedsPixels = true
-			}
-		}
+		im.NeedsPixels = im.NeedsPixels || s.op == opPixels ||
+			slices.ContainsFunc(s.operands(), func(m *matrix) bool { return m.operand.Space == spaceData })
 		im.NeedsRows = im.NeedsRows || s.op == opRows || s.op == opRowsAdd
 	}
 	return e.finish(code, operands, bytecode, constants)
@@ -337,7 +305,7 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 		im.Entry = GridEntry
 		return nil
 	case Fused:
-		return nil // fuseStep does the rest
+		return nil // fuse does the rest
 	}
 	if e.o.Mode == Tiles {
 		im.Flags |= FlagTiles
@@ -371,8 +339,8 @@ func (im *Image) Params() Params {
 			p.Classes = uint32(b.Cols)
 		}
 	}
-	if r, ok := im.Program.Lookup(im.Options.Score); ok {
-		p.Classes = uint32(im.Program.Buffers[r].Cols)
+	if im.Options.Mode == Tiles {
+		p.Classes = uint32(im.Program.Buffers[im.Program.Output].Cols)
 	}
 	return p
 }

@@ -3,9 +3,10 @@
 //
 //	z(j)  = b2(j) + sum over the non-zero x(i) of x(i) W2(j,i)     a2 = g(z)
 //	a3(o) = g(b3(o) + sum_j W3(o,j) a2(j))
-//	d3(o) = (a3(o) - y(o)) g'(o) factor                            A.64
+//	d3(o) = (a3(o) - y(o)) g'(o) (-rate)                           A.64
 //	d2(j) = sum_o W3(o,j) d3(o) g'(j)                              A.65
-//	W3 -= rate d3 a2ᵀ, b3 -= rate d3, W2 -= rate d2 xᵀ, b2 -= rate d2
+//	W3 += d3 a2ᵀ, b3 += d3, W2 += d2 xᵀ, b2 += d2
+//	cost  = sum_o (y(o) - a3(o))² / 2                              A.45
 //
 // vm_block computes the same for such a program; only rounding differs. This
 // kernel computes in float, with at most 64 hidden units and 16 outputs.
@@ -13,8 +14,7 @@
 // The fields of the instruction: rows is the number of hidden units, cols of
 // outputs, inner of inputs. Operand dst is W2, raw is b2, a is W3, b is b3 (raw
 // and b are NONE without biases). form is 0 for sigmoid, 1 for tanh. sink is 1
-// if W3 is updated before d2 is computed, as in the textbook's listing. value is
-// the factor of A.64. chunk has the bits of a float: the factor of the cost.
+// if W3 is updated before d2 is computed, as in the textbook's listing.
 //
 // W2 is in shared memory, stored by input. Lane l of every warp has the hidden
 // units 2l and 2l+1. The warps share the pixels, and keep the weights that they
@@ -74,11 +74,7 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 	const Instr &in = m.code[0];
 	const u32 hidden = in.rows, outputs = in.cols, inputs = in.inner, form = in.form;
 	const bool listing = in.sink != 0, biased = in.raw != NONE;
-	const float factor = float(in.value), rate = m.rate;
-	union {
-		u32 bits;
-		float value;
-	} half = {in.chunk};
+	const float factor = -m.rate;
 	const Operand &o2 = m.operand[in.dst], &o3 = m.operand[in.a];
 	const u32 ld = u32(o2.cs);
 	float *w = take<float>(mark, u64(inputs) * ld);
@@ -232,10 +228,10 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 					e += __shfl_xor_sync(WARP_ALL, e, d);
 				poison += e * 0.0f;
 				if (lane == 0)
-					m.costs[m.step] = e * half.value;
+					m.costs[m.step] = e * 0.5f;
 			}
 			Pair e2 = {0, 0};
-			const float ax = j0 < hidden ? rate * a.x : 0, ay = j0 + 1 < hidden ? rate * a.y : 0;
+			const float ax = j0 < hidden ? a.x : 0, ay = j0 + 1 < hidden ? a.y : 0;
 #pragma unroll
 			for (u32 o = 0; o < FUSED_OUTPUTS; o++) {
 				const float d = __shfl_sync(WARP_ALL, d3, 2 * o);
@@ -243,21 +239,21 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 					e2.x += d * w3[o].x;
 					e2.y += d * w3[o].y;
 				}
-				w3[o].x -= d * ax;
-				w3[o].y -= d * ay;
+				w3[o].x += d * ax;
+				w3[o].y += d * ay;
 				poison += w3[o].x * 0.0f + w3[o].y * 0.0f;
 				if (listing) {
 					e2.x += d * w3[o].x;
 					e2.y += d * w3[o].y;
 				}
 			}
-			e2.x *= rate * slope(form, a.x);
-			e2.y *= rate * slope(form, a.y);
+			e2.x *= slope(form, a.x);
+			e2.y *= slope(form, a.y);
 			*(Pair *)(d2 + j0) = e2;
 			if (biased) {
-				b2.x -= e2.x;
-				b2.y -= e2.y;
-				b3 -= rate * d3;
+				b2.x += e2.x;
+				b2.y += e2.y;
+				b3 += d3;
 				poison += b2.x * 0.0f + b2.y * 0.0f + b3 * 0.0f;
 			}
 		}
@@ -268,14 +264,14 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 #pragma unroll
 			for (u32 q = 0; q < CACHED; q++) {
 				if (q < n) {
-					Pair v = {cached[q].x - of[q].value * d.x, cached[q].y - of[q].value * d.y};
+					Pair v = {cached[q].x + of[q].value * d.x, cached[q].y + of[q].value * d.y};
 					*(Pair *)(column + of[q].offset) = v;
 					poison += v.x * 0.0f + v.y * 0.0f;
 				}
 			}
 			for (u32 q = CACHED; q < n; q++) {
 				Pair *at = (Pair *)(column + mine[q].offset);
-				Pair v = {at->x - mine[q].value * d.x, at->y - mine[q].value * d.y};
+				Pair v = {at->x + mine[q].value * d.x, at->y + mine[q].value * d.y};
 				*at = v;
 				poison += v.x * 0.0f + v.y * 0.0f;
 			}

@@ -1,9 +1,8 @@
 package kernel
 
 import (
-	"errors"
 	"fmt"
-	"math"
+	"slices"
 
 	"trainer/graph/ir"
 )
@@ -14,25 +13,49 @@ const (
 	fusedOutputs = 16
 )
 
-// fuseStep recognises the training step of a network with one hidden layer,
-// and encodes it as one instruction. Each of e.steps must be part of it.
-func (e *encoder) fuseStep() error {
-	d, err := e.match()
+// fusedProgram is what fused.cu computes, but for the shapes. The activation may
+// also be tanh; the bias (then a product is a matmul) and the cost may be missing.
+// W3 may be updated before e2 is computed.
+var fusedProgram = ir.MustParse(`program "fused" float32 batch 1
+  x  data      1x1
+  y  target    1x1
+  W2 parameter 1x1 by input
+  b2 parameter 1x1
+  W3 parameter 1x1
+  b3 parameter 1x1
+  z2 temporary 1x1
+  a2 temporary 1x1
+  z3 temporary 1x1
+  a3 temporary 1x1
+  s  temporary 1x1
+  t  temporary 1x1
+  E  temporary 1x1
+  d3 temporary 1x1
+  e2 temporary 1x1
+  d2 temporary 1x1
+  cost E
+  0  z2  = affine x W2 b2
+  1  a2  = activate sigmoid z2
+  2  z3  = affine a2 W3 b3
+  3  a3  = activate sigmoid z3
+  4  s   = map square(y - a3)
+  5  t   = sumall s
+  6  E   = map t * 0.5
+  7  d3  = outputdelta sigmoid a3 y * -rate
+  8  e2  = matmul d3 W3
+  9  W3 += d3^T a2
+  10 b3 += d3
+  11 d2  = hiddendelta sigmoid e2 a2
+  12 W2 += d2^T x
+  13 b2 += d2
+`)
+
+// fuse encodes the training step of a network with one hidden layer as one
+// instruction.
+func (e *encoder) fuse() error {
+	in, operands, err := e.fusedStep()
 	if err != nil {
 		return fmt.Errorf("not a single-sample float32 step of a network with one hidden layer (%w): use block mode", err)
-	}
-	var operands []operand
-	put := func(m *matrix) uint32 {
-		if m == nil {
-			return none
-		}
-		operands = append(operands, m.operand)
-		return uint32(len(operands) - 1)
-	}
-	in := instr{
-		Sink: uint32(d.listing), Form: uint32(d.tanh), Rows: uint32(d.hidden), Cols: uint32(d.outputs), Inner: uint32(d.inputs),
-		Dst: put(&d.w2), Raw: put(d.b2), A: put(&d.w3), B: put(d.b3),
-		Value: d.factor, Chunk: math.Float32bits(float32(d.cost)),
 	}
 	im := e.image
 	im.NeedsRows, im.Barriers = true, 3
@@ -40,8 +63,8 @@ func (e *encoder) fuseStep() error {
 		return err
 	}
 	// The weights W^2, the entries of two samples, each warp's part of z^2, δ^2.
-	warps := e.o.Threads / 32
-	im.SharedBytes += (d.inputs*int(d.w2.operand.Cs)*4+15)&^15 + 2*((d.inputs+1)&^1)*8 + warps*fusedHidden*4 + fusedHidden*4
+	inputs, warps := int(in.Inner), e.o.Threads/32
+	im.SharedBytes += (inputs*int(operands[in.Dst].Cs)*4+15)&^15 + 2*((inputs+1)&^1)*8 + warps*fusedHidden*4 + fusedHidden*4
 	if im.SharedBytes > e.o.Shared {
 		return fmt.Errorf("the step needs %d bytes of shared memory and a block may have %d: use block mode", im.SharedBytes, e.o.Shared)
 	}
@@ -49,127 +72,75 @@ func (e *encoder) fuseStep() error {
 	return nil
 }
 
-// fusedStep has the fields of the instruction of fused.cu.
-type fusedStep struct {
-	inputs, hidden, outputs int
-	w2, w3                  matrix
-	b2, b3                  *matrix
-	tanh, listing           int     // 1: yes
-	factor, cost            float64 // factors of A.64 and of the cost
-}
-
-// match matches e.steps in order. A step that is missing, or that is not part
-// of a network with one hidden layer, is an error.
-func (e *encoder) match() (*fusedStep, error) {
-	if e.p.Elem != ir.Float32 || e.p.Batch != 1 {
-		return nil, errors.New("element type or batch")
+// fusedStep matches the program with fusedProgram, instruction by instruction.
+// Their order may differ: but for that of W3, no update changes what a later
+// instruction reads.
+func (e *encoder) fusedStep() (in instr, operands []operand, err error) {
+	p, want := e.p, fusedProgram
+	parameters, names := p.Parameters(), []string{"W2", "b2", "W3", "b3"}
+	biased := len(parameters) == 4
+	if !biased {
+		names = []string{"W2", "W3"}
 	}
-	d := &fusedStep{}
-	at := 0
-	next := func(what string, ok func(*step) bool) (*step, error) {
-		if at < len(e.steps) && ok(e.steps[at]) {
-			at++
-			return e.steps[at-1], nil
+	if p.Elem != want.Elem || p.Batch != want.Batch || len(parameters) != len(names) {
+		return in, nil, fmt.Errorf("%v, batch %d, %d parameters", p.Elem, p.Batch, len(parameters))
+	}
+	is := make([]ir.Ref, len(want.Buffers)) // the buffer of p that a buffer of fusedProgram is
+	for r, b := range want.Buffers {
+		is[r] = ir.None
+		switch k := slices.Index(names, b.Name); {
+		case b.Kind == ir.Data || b.Kind == ir.Target:
+			is[r] = ir.Ref(slices.IndexFunc(p.Buffers, func(own ir.Buffer) bool { return own.Kind == b.Kind }))
+		case k >= 0 && p.Buffers[parameters[k]].ByInput != b.ByInput:
+			return in, nil, fmt.Errorf("the layout of %s", b.Name)
+		case k >= 0:
+			is[r] = parameters[k]
 		}
-		return nil, fmt.Errorf("step %d is not %s", at, what)
 	}
-	// activation matches a = g(product + bias) and a = g(product).
-	activation := func(s *step) (bias *matrix, tanh int, ok bool) {
-		form, _ := recognise(s.expr)
-		if s.sink != sinkMap || s.raw != nil || form < 1 || form > 4 || s.args[0].operand.Space != spaceSelf {
-			return nil, 0, false
-		}
-		if form%2 == 0 { // the forms with a second operand
-			if len(s.args) != 2 || s.args[1].operand.Space != spaceParam {
-				return nil, 0, false
-			}
-			bias = &s.args[1]
-		}
-		return bias, (form - 1) / 2, true
-	}
-	var tanh [2]int
-	var ok bool
-	layer2, err := next("the hidden layer", func(s *step) bool {
-		d.b2, tanh[0], ok = activation(s)
-		return ok && s.op == opRows && s.b.operand.Space == spaceParam && s.b.operand.Cs == 1 && len(s.chain) == 0
-	})
-	if err != nil {
-		return nil, err
-	}
-	a2 := layer2.dst.buf
-	layer3, err := next("the output layer", func(s *step) bool {
-		d.b3, tanh[1], ok = activation(s)
-		return ok && s.op == opDot && s.a.buf == a2 && s.b.operand.Space == spaceParam && s.b.operand.Rs == 1
-	})
-	if err != nil {
-		return nil, err
-	}
-	d.inputs, d.hidden, d.outputs, d.tanh = layer2.inner, layer2.cols, layer3.cols, tanh[0]
-	if layer3.inner != d.hidden || tanh[0] != tanh[1] || (d.b2 == nil) != (d.b3 == nil) ||
-		d.hidden > fusedHidden || d.outputs > fusedOutputs {
-		return nil, errors.New("sizes, activations or biases")
-	}
-	delta, square := -1, -1
-	for _, c := range layer3.chain {
-		form, factor := recognise(c.expr)
+	activation := slices.IndexFunc(p.Code, func(own ir.Instr) bool { return own.Op == ir.Activate })
+	at := map[string]int{} // the last instruction that writes a buffer of fusedProgram
+	for i, w := range want.Code {
+		name, args := want.Buffers[w.Dst].Name, w.Args
+		w.Args = nil
 		switch {
-		case form == formSigmoidOut+d.tanh && c.args[0].operand.Space == spaceSelf && c.args[1].operand.Space == spaceTarget:
-			delta, d.factor = c.dst.buf, factor
-		case c.expr == ir.Square(ir.Sub(ir.Arg(0), ir.Arg(1))) && c.args[0].operand.Space == spaceTarget && c.args[1].operand.Space == spaceSelf:
-			square = c.dst.buf
-		default:
-			return nil, errors.New("an unknown map of the outputs")
+		case !biased && w.Op == ir.Update, p.Cost == ir.None && (w.Op == ir.Map || w.Op == ir.SumAll):
+			continue
+		case !biased && w.Op == ir.Affine:
+			w.Op, w.TransB, args = ir.MatMul, true, args[:2]
+		case w.G != 0 && activation >= 0:
+			w.G = p.Code[activation].G
 		}
-	}
-	if delta < 0 {
-		return nil, errors.New("no output delta")
-	}
-	if (e.cost >= 0) != (square >= 0) {
-		return nil, errors.New("an unknown cost")
-	}
-	// The other steps may come in any order.
-	d.listing = -1
-	hidden, updated := -1, map[int]bool{}
-	for ; at < len(e.steps); at++ {
-		s := e.steps[at]
-		form, _ := recognise(s.expr)
-		switch {
-		case s.op == opDot && s.sink == sinkMap && s.a.operand.Space == spaceOne && s.b.buf == square && len(s.chain) == 0 && s.raw == nil && s.dst.buf == int(e.cost):
-			terms := s.expr.Terms()
-			if len(terms) != 3 || s.expr != ir.Mul(ir.Arg(0), ir.Const(terms[1].Value)) {
-				return nil, errors.New("an unknown cost")
-			}
-			d.cost = terms[1].Value
-		case s.op == opCopy && s.sink == sinkCost && d.cost != 0:
-		case s.op == opDot && s.sink == sinkMap && form == formSigmoidBack+d.tanh && s.raw == nil && len(s.chain) == 0 &&
-			s.a.buf == delta && s.b.buf == layer3.b.buf && s.b.operand.Cs == 1 &&
-			s.args[0].operand.Space == spaceSelf && s.args[1].buf == a2:
-			hidden = s.dst.buf
-			if d.listing < 0 {
-				d.listing = 0
-			}
-		case s.op == opDot && s.sink == sinkUpdate && s.dst.buf == layer3.b.buf && s.a.buf == delta && s.b.buf == a2:
-			d.w3 = *s.dst
-			updated[s.dst.buf] = true
-			if d.listing < 0 {
-				d.listing = 1
-			}
-		case s.op == opRowsAdd && s.dst.buf == layer2.b.buf && s.a.buf == hidden:
-			d.w2 = *s.dst
-			updated[s.dst.buf] = true
-		case s.op == opCopy && s.sink == sinkUpdate && d.b3 != nil && s.dst.buf == d.b3.buf && s.a.buf == delta,
-			s.op == opCopy && s.sink == sinkUpdate && d.b2 != nil && s.dst.buf == d.b2.buf && s.a.buf == hidden:
-			updated[s.dst.buf] = true
-		default:
-			return nil, fmt.Errorf("step %d is unknown", at)
+		for _, a := range args {
+			w.Args = append(w.Args, is[a])
 		}
+		k := slices.IndexFunc(p.Code, func(own ir.Instr) bool {
+			return own.Computes(w) && (own.Dst == is[w.Dst] || !w.Op.IsUpdate())
+		})
+		if k < 0 {
+			return in, nil, fmt.Errorf("it has no %q", want.Text(i))
+		}
+		is[w.Dst], at[name] = p.Code[k].Dst, k
 	}
-	want := 2
-	if d.b2 != nil {
-		want = 4
+	if len(at) != len(p.Code) || is[want.Cost] != p.Cost {
+		return in, nil, fmt.Errorf("%d instructions and their cost, want %d", len(p.Code), len(at))
 	}
-	if hidden < 0 || len(updated) != want || (e.cost >= 0) != (d.cost != 0) {
-		return nil, errors.New("a step is missing")
+	in = instr{Dst: 0, Raw: none, A: 1, B: none}
+	if biased {
+		in.Raw, in.A, in.B = 1, 2, 3
 	}
-	return d, nil
+	for _, r := range parameters {
+		operands = append(operands, e.view(r, false).operand)
+	}
+	w2, w3 := p.Buffers[parameters[0]], p.Buffers[parameters[in.A]]
+	in.Inner, in.Rows, in.Cols = uint32(w2.Cols), uint32(w2.Rows), uint32(w3.Rows)
+	if w2.Rows > fusedHidden || w3.Rows > fusedOutputs {
+		return in, nil, fmt.Errorf("%d hidden units and %d outputs, want at most %d and %d", w2.Rows, w3.Rows, fusedHidden, fusedOutputs)
+	}
+	if p.Code[activation].G == ir.FnTanh {
+		in.Form = 1
+	}
+	if at["W3"] < at["e2"] {
+		in.Sink = 1
+	}
+	return in, operands, nil
 }

@@ -47,15 +47,16 @@ typedef unsigned int u32;
 typedef int i32;
 typedef unsigned long long u64;
 
-// What an instruction computes. v is its value, an in.rows × in.cols matrix; a
-// and b are its operands. Sums over k have in.inner terms.
+// What an instruction computes. v is its value, an in.rows × in.cols matrix; a,
+// b and bias are its operands. Sums over k have in.inner terms. OP_DOT,
+// OP_FINISH and OP_ROWS start from bias(i,j) if there is one.
 enum Op : u32 {
 	OP_FILL,    // v(i,j) = value
 	OP_COPY,    // v(i,j) = a(i,j)
 	OP_DOT,     // v(i,j) = sum_k a(i,k) b(k,j)
 	OP_FINISH,  // v(i,j) = sum_s a[s rows cols + i cols + j]: adds the parts of a split sum
-	OP_ROWS,    // v(i,j) = sum over the non-zero x(i,k) of x(i,k) b(k,j)
-	OP_ROWSADD, // dst(i,j) -= rate a(k,i) x(k,j), one k after the other, for each non-zero x(k,j)
+	OP_ROWS,    // v(i,j) = sum over the non-zero x(i,k) of x(i,k) b(k,j); b.cs is 1
+	OP_ROWSADD, // v(i,j) = sum_k a(k,i) x(k,j), added to dst one non-zero x(k,j) after the other; dst.rs is 1
 	OP_PIXELS,  // v(i,j) = sum_k a(k,i) x(k,j), TILE rows i at a time
 	OP_SCORE,   // compares each row a(i,·) with the sample's label or target
 };
@@ -65,19 +66,19 @@ enum Sink : u32 {
 	SINK_STORE,  // dst(i,j) = v
 	SINK_MAP,    // dst(i,j) = form(v, other operands); raw(i,j) = v if raw is not NONE
 	SINK_UPDATE, // dst(i,j) -= rate v
+	SINK_ADD,    // dst(i,j) += v
 	SINK_COST,   // costs[step] = v
 };
 
-// Element-wise expressions. u and w are the operands.
+// Element-wise expressions. u and w are the operands; c is value, times -rate if
+// the instruction is rated. Each form of tanh follows that of the sigmoid.
 enum Form : u32 {
 	FORM_CODE,         // any expression: interprets the bytecode
 	FORM_SIGMOID,      // 1/(1+exp(-u))
-	FORM_SIGMOID_ADD,  // 1/(1+exp(-(u+w)))
 	FORM_TANH,         // tanh(u)
-	FORM_TANH_ADD,     // tanh(u+w)
-	FORM_SIGMOID_OUT,  // (u-w) u (1-u) value             A.64
-	FORM_TANH_OUT,     // (u-w) (1-u u) value
-	FORM_SIGMOID_BACK, // u w (1-w)                       A.65
+	FORM_SIGMOID_OUT,  // (u-w) u (1-u) c               A.64
+	FORM_TANH_OUT,     // (u-w) (1-u u) c
+	FORM_SIGMOID_BACK, // u w (1-w)                     A.65
 	FORM_TANH_BACK,    // u (1-w w)
 };
 
@@ -110,10 +111,11 @@ struct Instr {
 	u32 rows, cols, inner;
 	u32 lanes;         // OP_DOT, OP_FINISH: lanes that share one value, a power of two
 	u32 splits, chunk; // the sum over k has splits parts of chunk terms each
-	u32 dst, raw, a, b; // indices of operands
+	u32 dst, raw, a, b, bias; // indices of operands
 	u32 arg, args;     // first operand of the form or bytecode, and how many
 	u32 code, terms;   // first word of the bytecode, and how many
 	u32 chained;       // the next chained instructions, all SINK_MAP, are executed with this one, element by element
+	u32 rated;         // FORM_…_OUT: 1: times -rate
 	double value;      // OP_FILL: the value; FORM_…_OUT: the factor
 };
 
@@ -134,7 +136,6 @@ struct Params {
 	const double *constants;
 	const void *table;        // T[256]: pixel/255
 	void *params;             // T[runs][paramStride]
-	void *update;             // T[runs][paramStride]: the memory that updates change; 0: params
 	void *arena;              // T[runs][arenaStride]: temporaries that are not in shared memory
 	const u8 *pixels;         // [samples][inputs]
 	const void *values;       // T[samples][inputs]: instead of pixels
@@ -163,7 +164,7 @@ struct Params {
 	u32 paramCount, arenaCount;
 };
 // The sizes that encode.go and params.go write.
-static_assert(sizeof(Operand) == 32 && sizeof(Instr) == 88 && sizeof(Status) == 16 && sizeof(Params) == 304, "layout");
+static_assert(sizeof(Operand) == 32 && sizeof(Instr) == 96 && sizeof(Status) == 16 && sizeof(Params) == 296, "layout");
 
 enum : u32 { FLAG_PARAMS_SHARED = 1, FLAG_ARENA_SHARED = 2, FLAG_TILES = 4 };
 
@@ -183,14 +184,12 @@ template <class U> __device__ __forceinline__ U *take(u8 *&mark, u64 n) {
 // evaluate returns the value of a form. It and the next two functions are not
 // inlined, which keeps the loops that call them small. The Machine is passed by
 // value: a pointer to it would force it out of registers.
-template <class T> __device__ NOINLINE T evaluate(u32 form, T u, T w, T value) {
+template <class T> __device__ NOINLINE T evaluate(u32 form, T u, T w, T c) {
 	switch (form) {
 	case FORM_SIGMOID: return sigmoid(u);
-	case FORM_SIGMOID_ADD: return sigmoid(u + w);
 	case FORM_TANH: return tanh_of(u);
-	case FORM_TANH_ADD: return tanh_of(u + w);
-	case FORM_SIGMOID_OUT: return (u - w) * u * (T(1) - u) * value;
-	case FORM_TANH_OUT: return (u - w) * (T(1) - u * u) * value;
+	case FORM_SIGMOID_OUT: return (u - w) * u * (T(1) - u) * c;
+	case FORM_TANH_OUT: return (u - w) * (T(1) - u * u) * c;
 	case FORM_SIGMOID_BACK: return u * w * (T(1) - w);
 	default: return u * (T(1) - w * w); // FORM_TANH_BACK
 	}
@@ -212,7 +211,7 @@ template <class T> struct Machine {
 	const u32 *bytecode;
 	const double *constant;
 	const T *table;
-	T *param, *update, *arena, *costs;
+	T *param, *arena, *costs;
 	const i32 *order;
 	// The control words: [0] counts arrivals at the grid's barrier; [1] is 1 +
 	// the first step with a value that is not finite, or 0; [2] and [3], used in
@@ -235,7 +234,6 @@ template <class T> struct Machine {
 		bytecode = copy(take<u32>(mark, p->bytecodeCount), p->bytecode, p->bytecodeCount, thread, threads);
 		table = copy(take<T>(mark, 256), (const T *)p->table, 256, thread, threads);
 		param = (T *)p->params + r * p->paramStride;
-		update = p->update ? (T *)p->update + r * p->paramStride : param;
 		arena = (T *)p->arena + r * p->arenaStride;
 		costs = p->costs ? (T *)p->costs + r * p->costStride : 0;
 		order = p->order ? p->order + r * p->orderStride : 0;
@@ -314,17 +312,27 @@ template <class T> struct Machine {
 		T u = load(operand[in.arg], i, j, self), w = 0;
 		if (in.args > 1)
 			w = load(operand[in.arg + 1], i, j, self);
-		return evaluate<T>(in.form, u, w, T(in.value));
+		T c = T(in.value);
+		return evaluate<T>(in.form, u, w, in.rated ? -rate * c : c);
 	}
 
-	// put writes v to dst(i,j), or subtracts rate v from it.
+	// add adds v to the parameter w.
+	__device__ __forceinline__ void add(T &w, T v) {
+		T sum = w + v;
+		w = sum;
+		poison += sum * T(0);
+	}
+	// factor returns what SINK_UPDATE and SINK_ADD multiply by.
+	__device__ __forceinline__ T factor(const Instr &in) const { return in.sink == SINK_UPDATE ? -rate : T(1); }
+
+	// put writes v to dst(i,j), or updates it.
 	__device__ __forceinline__ void put(const Instr &in, u32 plane, u32 i, u32 j, T v) {
 		const Operand &o = operand[in.dst];
-		u32 at = o.offset + plane + i32(i) * o.rs + i32(j) * o.cs; // dst is always direct
-		if (in.sink == SINK_UPDATE)
-			subtract(update[at], rate * v);
+		T &to = base(o.space)[o.offset + plane + i32(i) * o.rs + i32(j) * o.cs]; // dst is always direct
+		if (in.sink == SINK_UPDATE || in.sink == SINK_ADD)
+			add(to, factor(in) * v);
 		else
-			base(o.space)[at] = v;
+			to = v;
 	}
 
 	// sink does what in.sink says with the value v at (i,j). plane is the offset
@@ -366,7 +374,7 @@ template <class T> struct Machine {
 			bool valid = unit < units;
 			u32 s = valid ? unit / n : 0, e = valid ? unit - s * n : 0;
 			u32 i = e / in.cols, j = e - i * in.cols;
-			T sum = 0;
+			T sum = in.bias != NONE && sub == 0 ? load(operand[in.bias], i, j, T(0)) : T(0);
 			const Operand &a = operand[in.a];
 			if (in.op == OP_FINISH) {
 				const T *part = base(a.space) + a.offset + e;
@@ -416,8 +424,9 @@ template <class T> struct Machine {
 		T sum[COLUMNS];
 		bool active[COLUMNS];
 		for (u32 c = 0; c < COLUMNS; c++) {
-			sum[c] = 0;
-			active[c] = left + c * 32 + lane < in.cols;
+			u32 j = left + c * 32 + lane;
+			active[c] = j < in.cols;
+			sum[c] = in.bias != NONE && active[c] ? load(operand[in.bias], i, j, T(0)) : T(0);
 		}
 		for (u32 k = p->rowStart[id] + s; k < end; k += 32 * in.splits) {
 			u32 index = 0, count = (end - k + in.splits - 1) / in.splits;
@@ -430,7 +439,7 @@ template <class T> struct Machine {
 				T v = __shfl_sync(WARP_ALL, value, t);
 				for (u32 c = 0; c < COLUMNS; c++)
 					if (active[c])
-						sum[c] += v * r[i32(left + c * 32 + lane) * b.cs];
+						sum[c] += v * r[left + c * 32 + lane];
 			}
 		}
 		for (u32 c = 0; c < COLUMNS; c++)
@@ -442,7 +451,8 @@ template <class T> struct Machine {
 	// row. A barrier separates two rows, because both may change the same weights.
 	__device__ void rowsAdd(const Instr &in, u32 worker, u32 workers) {
 		const Operand &a = operand[in.a], &o = operand[in.dst];
-		T *w = update + o.offset;
+		T *w = param + o.offset;
+		const T scale = factor(in);
 		const u32 lane = worker & 31, warp = worker / 32, warps = workers / 32;
 		for (u32 i = 0; i < in.inner; i++) {
 			if (i > 0)
@@ -455,25 +465,20 @@ template <class T> struct Machine {
 					entry(k + lane * warps, index, value);
 				for (u32 left = 0; left < in.rows; left += 64) {
 					u32 j0 = left + lane, j1 = j0 + 32;
-					T d0 = j0 < in.rows ? rate * at(a, i, j0) : T(0);
-					T d1 = j1 < in.rows ? rate * at(a, i, j1) : T(0);
+					T d0 = j0 < in.rows ? scale * at(a, i, j0) : T(0);
+					T d1 = j1 < in.rows ? scale * at(a, i, j1) : T(0);
 #pragma unroll 4
 					for (u32 t = 0; t < (count < 32 ? count : 32); t++) {
 						T *r = w + i32(__shfl_sync(WARP_ALL, index, t)) * o.cs;
 						T v = __shfl_sync(WARP_ALL, value, t);
 						if (j0 < in.rows)
-							subtract(r[i32(j0) * o.rs], v * d0);
+							add(r[j0], v * d0);
 						if (j1 < in.rows)
-							subtract(r[i32(j1) * o.rs], v * d1);
+							add(r[j1], v * d1);
 					}
 				}
 			}
 		}
-	}
-	__device__ __forceinline__ void subtract(T &w, T by) {
-		T v = w - by;
-		w = v;
-		poison += v * T(0);
 	}
 
 	// pixels executes OP_PIXELS: one thread for each pixel, TILE rows of the
@@ -627,8 +632,8 @@ template <class T> __device__ NOINLINE T interpret(Machine<T> m, const Instr &in
 		case FN_MUL: n--; stack[n - 1] *= stack[n]; break;
 		case FN_NEG: stack[n - 1] = -stack[n - 1]; break;
 		case FN_SQUARE: stack[n - 1] *= stack[n - 1]; break;
-		case FN_SIGMOID: stack[n - 1] = evaluate<T>(FORM_SIGMOID, stack[n - 1], T(0), T(0)); break;
-		case FN_TANH: stack[n - 1] = evaluate<T>(FORM_TANH, stack[n - 1], T(0), T(0)); break;
+		case FN_SIGMOID: stack[n - 1] = evaluate<T>(FORM_SIGMOID, stack[n - 1], 0, 0); break;
+		case FN_TANH: stack[n - 1] = evaluate<T>(FORM_TANH, stack[n - 1], 0, 0); break;
 		}
 	}
 	return stack[0];

@@ -17,7 +17,6 @@ type Params struct {
 	Constants   Address // Image.Constants
 	Table       Address // T[256]: see data.InputTable
 	Parameters  Address // T[runs][ParamStride]: placed as Image.Placements says
-	Update      Address // the memory that updates change, laid out like Parameters; 0: Parameters itself; not in Fused mode
 	Arena       Address // T[runs, or blocks of Tiles][ArenaStride]: the temporaries; not needed with FlagArenaShared
 	Pixels      Address // u8[samples][inputs]; needed if Image.NeedsPixels
 	Values      Address // T[samples][inputs], instead of Pixels
