@@ -396,6 +396,50 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
+// TestJoin has element-wise instructions that join the product before them, and
+// some that may not: V and t have their values only after it.
+func TestJoin(t *testing.T) {
+	h := kerneltest.Start(t)
+	p := ir.MustParse(`program "join" float64 batch 3
+  x data      3x5
+  y target    3x4
+  W parameter 4x5 by input
+  U parameter 4x4
+  b parameter 1x4
+  V parameter 3x4
+  D parameter 3x4
+  H parameter 3x4
+  M parameter 3x4
+  N parameter 3x4
+  z temporary 3x4
+  d temporary 3x4
+  h temporary 3x4
+  p temporary 3x4
+  m temporary 3x4
+  q temporary 3x4
+  t temporary 3x4
+  n temporary 3x4
+  z = affine x W b
+  d = outputdelta sigmoid z y * 0.5 * -rate
+  h = hiddendelta tanh d d
+  p = matmul x W^T
+  V += y
+  m = map p * V
+  q = matmul d U
+  t = map y * d
+  n = hiddendelta sigmoid q t
+  D += d
+  H -= rate * h
+  M += m
+  N += n
+`)
+	rng := rand.New(rand.NewPCG(6, 1))
+	s := valueSet(rng, 3, 5, 4)
+	for _, o := range modes(p.Elem) {
+		check(t, h, launch{image: encode(t, p, o), set: s, params: [][][]float64{randomParams(rng, p, 1)}, rates: []float64{0.25}, steps: 1}, 1e-13)
+	}
+}
+
 func step(t testing.TB, n model.Network, batch int, o lower.Options) *ir.Program {
 	t.Helper()
 	g, err := graph.Step(n, batch)
@@ -756,7 +800,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // TestFit pins where the parameters of 784-50-10 are on each generation of
-// devices, and how many barriers a step has.
+// devices, how many barriers a step has, and what of the data it reads.
 func TestFit(t *testing.T) {
 	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
 	for _, c := range []struct {
@@ -765,14 +809,18 @@ func TestFit(t *testing.T) {
 		o        kernel.Options
 		flags    uint32
 		barriers int
+		pixels   bool
 	}{
-		{"Hopper, 227 KB", 1, kernel.Options{Shared: 227 << 10}, kernel.FlagParamsShared | kernel.FlagArenaShared, 5},
-		{"Ada, 99 KB", 1, kernel.Options{Shared: 99 << 10}, kernel.FlagArenaShared, 5},
-		{"Hopper, grid", 128, kernel.Options{Mode: kernel.Grid, Blocks: 132, Shared: 227 << 10}, 0, 4},
+		{"Hopper, 227 KB", 1, kernel.Options{Shared: 227 << 10}, kernel.FlagParamsShared | kernel.FlagArenaShared, 5, false},
+		{"Ada, 99 KB", 1, kernel.Options{Shared: 99 << 10}, kernel.FlagArenaShared, 5, false},
+		{"Hopper, grid", 128, kernel.Options{Mode: kernel.Grid, Blocks: 132, Shared: 227 << 10}, 0, 4, true},
 	} {
 		im := encode(t, step(t, n, c.batch, lower.Options{}), c.o)
 		if im.Flags != c.flags || im.Barriers != c.barriers || im.SharedBytes > c.o.Shared {
 			t.Errorf("%s: flags %d, %d barriers, %d bytes: want flags %d, %d barriers", c.name, im.Flags, im.Barriers, im.SharedBytes, c.flags, c.barriers)
+		}
+		if im.NeedsPixels != c.pixels || !im.NeedsRows {
+			t.Errorf("%s: needs dense pixels %t, sparse rows %t: want %t, true", c.name, im.NeedsPixels, im.NeedsRows, c.pixels)
 		}
 		t.Logf("%s: %d bytes of shared memory, %d instructions, %d barriers", c.name, im.SharedBytes, im.Params().Instructions, im.Barriers)
 	}
