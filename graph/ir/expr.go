@@ -56,16 +56,16 @@ type Term struct {
 	Value float64 // FnConst
 }
 
-// Bounds of the expressions of a verified program, so that a machine can have
-// tables and stacks of a fixed size.
+// Bounds of the expressions of a verified program. They let a machine have tables
+// and stacks of a fixed size.
 const (
 	MaxTerms = 64 // terms of an expression
-	MaxDepth = 16 // values that its evaluation holds at a time
+	MaxDepth = 16 // values that its evaluation holds at once
 )
 
-// Expr is an element-wise expression of some arguments. Exprs are values:
-// two are == when they are the same expression, term by term and bit by bit,
-// and they can be keys of a map. The zero Expr is no expression.
+// Expr is an element-wise expression of some arguments. Exprs are comparable: two
+// are == if they have the same terms in the same order, bit by bit, and they can
+// be keys of a map. The zero Expr is no expression.
 type Expr struct {
 	code string // postfix: a byte for each Fn, then Arg as a uvarint or the 8 bytes of Value
 }
@@ -141,7 +141,8 @@ func (e Expr) Terms() []Term {
 	return terms
 }
 
-// Depth returns the most values that evaluating e holds at a time.
+// Depth returns the largest number of values that an evaluation of e holds at
+// once.
 func (e Expr) Depth() int {
 	depth, most := 0, 0
 	for _, t := range e.Terms() {
@@ -156,8 +157,8 @@ func (e Expr) Substitute(with []Expr) Expr {
 	return e.replace(func(i int) Expr { return with[i] })
 }
 
-// Inline returns e with each Arg(i) replaced by u, whose arguments are
-// numbered as e's. The other arguments of e stay.
+// Inline returns e with each Arg(i) replaced by u. The arguments of u have the
+// same numbers as those of e. The other arguments of e do not change.
 func (e Expr) Inline(i int, u Expr) Expr {
 	return e.replace(func(k int) Expr {
 		if k == i {

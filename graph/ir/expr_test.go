@@ -54,7 +54,7 @@ func TestExpr(t *testing.T) {
 		if got := ir.Eval(c.e.Terms(), args); math.Abs(got-c.want) > 1e-15*max(1, math.Abs(c.want)) {
 			t.Errorf("%s = %v, want %v", c.text, got, c.want)
 		}
-		// It reads back, which shows that the parentheses are right.
+		// It reads back, so the parentheses are right.
 		p, err := ir.Parse("program \"e\" float64 batch 1\na0 parameter 1x1\na1 parameter 1x1\na2 parameter 1x1\nr temporary 1x1\nr = map " +
 			c.e.Format(func(i int) string { return fmt.Sprintf("a%d", i) }))
 		if err != nil {
@@ -67,8 +67,8 @@ func TestExpr(t *testing.T) {
 	}
 }
 
-// No parentheses can be left out of any expression of three operands without a
-// change of its terms; and with them it reads back.
+// The text of an expression of three operands reads back, and it does not if its
+// parentheses are left out.
 func TestFewestParentheses(t *testing.T) {
 	binary := []ir.Fn{ir.FnAdd, ir.FnSub, ir.FnMul}
 	parse := func(text string) ir.Expr {
@@ -118,7 +118,7 @@ func TestExprRewrite(t *testing.T) {
 	}
 }
 
-// Expressions are equal when their terms are, and can be keys.
+// Expressions are equal if their terms are equal, and can be keys.
 func TestExprEqual(t *testing.T) {
 	seen := map[ir.Expr]bool{ir.Add(a0, a1): true}
 	if !seen[ir.Add(ir.Arg(0), ir.Arg(1))] || seen[ir.Add(a1, a0)] || seen[ir.Sub(a0, a1)] {

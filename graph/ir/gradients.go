@@ -3,14 +3,16 @@ package ir
 // GradientPrefix begins the names of the parameters that Gradients adds.
 const GradientPrefix = "grad_"
 
-// Gradients returns p with a new parameter grad_W of the same shape and layout
-// behind all others for each parameter W, in the same order, and with the
-// updates of W going to it. Run with η = −1 from zeros there, it leaves the
-// gradients: 0 − (−1)·∇W = ∇W. So a machine whose updates never store a gradient
-// shows it, by the very instructions that train.
+// Gradients returns a copy of p that leaves the gradients instead of updating the
+// parameters. For each parameter W the copy has a new parameter grad_W of the same
+// shape and layout, and the updates of W go to grad_W. The new parameters come
+// after all others, in the same order. If they are zero at the start, a run with
+// η = −1 leaves the gradients in them: 0 − (−1)·∇W = ∇W. So a machine can return
+// gradients although its updates never store one, and it computes them with the
+// instructions that train.
 //
-// An instruction that would read an updated parameter reads the one before the
-// update.
+// An instruction of p that reads a parameter after its update reads, in the copy,
+// the parameter before the update.
 func Gradients(p *Program) *Program {
 	q := p.Clone()
 	gradient := map[Ref]Ref{}

@@ -6,7 +6,8 @@ import (
 	"trainer/graph/ir"
 )
 
-// TestGradients: y = w·x, E = y, so ∇w = x, and the update leaves w alone.
+// TestGradients: the gradients are the products and sums of the updates, and the
+// parameters do not change.
 func TestGradients(t *testing.T) {
 	p := ir.MustParse(`program "step" float64 batch 2
   x data 2x2

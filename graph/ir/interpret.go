@@ -11,7 +11,7 @@ type Memory[T float32 | float64] struct {
 }
 
 // NewMemory returns memory for p. Data, target and parameters are zero.
-// Temporaries are NaN, so that a read before the first write shows.
+// Temporaries are NaN, so that a read before the first write spoils the result.
 func NewMemory[T float32 | float64](p *Program) *Memory[T] {
 	m := &Memory[T]{Buf: make([][]T, len(p.Buffers))}
 	for r, b := range p.Buffers {
@@ -30,10 +30,11 @@ func poison[T float32 | float64](values []T) {
 }
 
 // Interpret runs p once over m with learning rate η. It verifies p first, and
-// changes nothing when that fails.
+// changes nothing if that fails.
 //
-// All arithmetic is in T, each operation rounded, sums in the stated order. T need not be p.Elem: a run in float64 of a float32 program says what
-// the program would compute without the rounding of float32.
+// All arithmetic is in T. Each operation is rounded, and sums are taken in the
+// stated order. T need not be p.Elem: a float32 program that runs in float64 gives
+// what it would compute without the rounding of float32.
 func Interpret[T float32 | float64](p *Program, m *Memory[T], rate T) error {
 	if err := Verify(p); err != nil {
 		return err
@@ -79,8 +80,8 @@ func (a Matrix[T]) turned(transpose bool) Matrix[T] {
 	return a
 }
 
-// repeated returns a such that its only row, or only column, stands for every
-// index.
+// repeated returns a with its row repeated for every index, if it has only one,
+// and the same with its column.
 func (a Matrix[T]) repeated() Matrix[T] {
 	if a.Rows == 1 {
 		a.RowStride = 0
@@ -91,10 +92,11 @@ func (a Matrix[T]) repeated() Matrix[T] {
 	return a
 }
 
-// Loop returns an instruction of a verified program as the loop of its op's
-// comment, over operands that may be anywhere in memory. Loops are the definition
-// of the ops: Interpret runs them, and so does a machine that has no kernel for
-// an instruction. The argument of the loop is η. A call allocates nothing.
+// Loop returns the loop of an instruction of a verified program, which is the one
+// in the comment of its op. The operands may be anywhere in memory. The loops
+// define the ops: Interpret runs them, and a machine runs them for an instruction
+// for which it has no kernel. The argument of the loop is η. A call of the loop
+// allocates nothing.
 func Loop[T float32 | float64](in Instr, dst Matrix[T], args []Matrix[T]) func(rate T) {
 	switch in.Op {
 	case Update, RankUpdate, RowUpdate:
@@ -129,9 +131,9 @@ func each[T float32 | float64](dst Matrix[T], value func(i, j int, rate T) T) fu
 	}
 }
 
-// value returns element [i,j] of the result of an instruction, of the gradient
-// if it is an update. Products are converted to T, so that the Go compiler does
-// not fuse them with a sum.
+// value returns element [i,j] of the result of an instruction, or of the gradient
+// if the instruction is an update. Products are converted to T, so that the Go
+// compiler does not fuse them with a sum.
 func value[T float32 | float64](in Instr, dst Matrix[T], args []Matrix[T]) func(i, j int) T {
 	zero := func(int) T { return 0 }
 	switch in.Op {
@@ -190,7 +192,7 @@ func value[T float32 | float64](in Instr, dst Matrix[T], args []Matrix[T]) func(
 // product returns element [i,j] of A·B, summed from start(j).
 func product[T float32 | float64](start func(j int) T, a, b Matrix[T]) func(i, j int) T {
 	return func(i, j int) T {
-		s, x, y := start(j), i*a.RowStride, j*b.ColStride // the places of A[i,k] and B[k,j]
+		s, x, y := start(j), i*a.RowStride, j*b.ColStride // the indices of A[i,k] and B[k,j]
 		for range a.Cols {
 			s += T(a.V[x] * b.V[y])
 			x, y = x+a.ColStride, y+b.RowStride
@@ -199,7 +201,7 @@ func product[T float32 | float64](start func(j int) T, a, b Matrix[T]) func(i, j
 	}
 }
 
-// expression returns the value of an expression of args[i,j].
+// expression returns the value of an expression at [i,j] of its arguments.
 func expression[T float32 | float64](terms []Term, args []Matrix[T]) func(i, j int) T {
 	from, operands := make([]Matrix[T], len(args)), make([]T, len(args))
 	for k, a := range args {
@@ -213,7 +215,7 @@ func expression[T float32 | float64](terms []Term, args []Matrix[T]) func(i, j i
 	}
 }
 
-// slopeOf returns u·g'(z), of a = g(z), for an activation g: u·a·(1 − a) for the
+// slopeOf returns the function u·g'(z) of u and a = g(z): u·a·(1 − a) for the
 // sigmoid, u·(1 − a·a) for tanh.
 func slopeOf[T float32 | float64](g Fn) func(u, a T) T {
 	if g == FnTanh {
@@ -222,8 +224,8 @@ func slopeOf[T float32 | float64](g Fn) func(u, a T) T {
 	return func(u, a T) T { return T(T(u*a) * (1 - a)) }
 }
 
-// Eval returns the value of an expression, of its terms, for one element of
-// each argument. The expression is one of a verified program.
+// Eval returns the value of the expression with these terms for one element of
+// each argument. The expression must be from a verified program.
 func Eval[T float32 | float64](terms []Term, args []T) T {
 	var stack [MaxDepth]T
 	n := 0

@@ -25,13 +25,13 @@
 //	  2 d2  = outputdelta sigmoid a2 y * 0.5 * -rate ; −η × δ^2 (A.64)
 //	  3 W2 += d2^T x                                 ; A.62
 //
-// Verify says whether a program keeps the invariants, which it lists.
-// Interpret runs a program with plain loops: it is the definition of every
-// op, and what any machine is tested against. A machine may round otherwise and
-// may sum in another order; it may differ in nothing else.
+// Verify checks the invariants of a program; its comment lists them. Interpret
+// runs a program with plain loops. It defines every op, and every machine is
+// tested against it. A machine may round differently and may sum in another
+// order. It may differ in nothing else.
 //
-// Nothing here is safe for use from several goroutines while one of them
-// changes the program. Errors begin with "ir:" and say what was wanted.
+// Several goroutines may read a program, but not while one of them changes it.
+// Errors begin with "ir:" and say what was wanted.
 package ir
 
 import (
@@ -53,13 +53,13 @@ var elems = enum.New[Elem]("Elem", "float32", "float64")
 
 func (e Elem) String() string { return elems.Name(e) }
 
-// Kind says what a buffer holds, and so which instructions write it.
+// Kind says what a buffer holds, and therefore which instructions write it.
 type Kind uint8
 
 // The kinds of buffers.
 const (
-	Data      Kind = iota // x: a row for each sample; never written
-	Target                // y: a row for each sample; never written
+	Data      Kind = iota // x: one row per sample; never written
+	Target                // y: one row per sample; never written
 	Parameter             // W^l, b^l: written by updates only
 	Temporary             // written once, before it is read
 )
@@ -70,14 +70,14 @@ func (k Kind) String() string { return kinds.Name(k) }
 
 // Buffer is a matrix of Rows × Cols elements, row-major.
 type Buffer struct {
-	Name string // letters, digits and underscores, no digit first; no word of the text form
+	Name string // letters, digits and underscores; it begins with no digit and is no word of the text form
 	Kind Kind
 	Rows int
 	Cols int
 
 	// ByInput marks a parameter whose columns should be contiguous in a machine's
-	// memory: a weight matrix that multiplies the data. A pixel then finds its
-	// weights side by side. It changes no result.
+	// memory: a weight matrix that multiplies the data. The weights of a pixel
+	// are then adjacent. The mark changes no result.
 	ByInput bool
 }
 
@@ -90,9 +90,9 @@ type Ref int
 // None is the Ref of no buffer.
 const None Ref = -1
 
-// Op says what an instruction does. The comment of each op is its loop, with
-// i over rows and j over columns of the result, and s summed in the order of its
-// index. Interpret runs these loops.
+// Op says what an instruction does. The comment of each op is its loop: i counts
+// the rows and j the columns of the result, and a sum is taken in the order of
+// its index. Interpret runs these loops.
 type Op uint8
 
 // The ops.
@@ -105,8 +105,8 @@ const (
 	// dst: m×n. The sum starts from zero.
 	MatMul
 
-	// Affine: dst[i,j] = b[0,j] + Σ_k x[i,k]·W[j,k]: z = x Wᵀ + b, a row a
-	// sample. x: m×k, W: n×k, b: 1×n, dst: m×n. The sum starts from b.
+	// Affine: dst[i,j] = b[0,j] + Σ_k x[i,k]·W[j,k]. This is z = x Wᵀ + b, with
+	// one row per sample. x: m×k, W: n×k, b: 1×n, dst: m×n. The sum starts from b.
 	Affine
 
 	// Transpose: dst[i,j] = a[j,i]. a: n×m, dst: m×n.
@@ -116,8 +116,8 @@ const (
 	// with p·q = m·n.
 	Reshape
 
-	// Repeat: dst[i,j] = a[i or 0, j or 0]. a has 1 row, 1 column, or both;
-	// a dimension of it that is not 1 is dst's.
+	// Repeat: dst[i,j] = a[i or 0, j or 0]. a has 1 row, 1 column, or both; a
+	// dimension of a that is not 1 is the same in dst.
 	Repeat
 
 	// SumRows: dst[0,j] = Σ_i a[i,j]. a: m×n, dst: 1×n.
@@ -126,11 +126,11 @@ const (
 	// SumAll: dst[0,0] = Σ_ij a[i,j], row after row. a: m×n, dst: 1×1.
 	SumAll
 
-	// Map: dst[i,j] = f(args[i,j]), f an element-wise expression. An argument
-	// with 1 row or 1 column is repeated as by Repeat.
+	// Map: dst[i,j] = f(args[i,j]), where f is an element-wise expression. An
+	// argument with 1 row or 1 column is repeated, as Repeat does.
 	Map
 
-	// Activate: a[i,j] = g(z[i,j]), with g of the instruction. a is dst, z and
+	// Activate: a[i,j] = g(z[i,j]), where g is the instruction's G. a is dst; z,
 	// a: m×n.
 	Activate
 
@@ -202,16 +202,16 @@ type Instr struct {
 	Expr           Expr    // Map only
 	G              Fn      // Activate, OutputDelta, HiddenDelta: FnSigmoid or FnTanh
 
-	// Rate says where the factor −η is. With it, an OutputDelta has it in its
-	// result, and an update adds a gradient that has it already. So an update
-	// costs no multiplication by η.
+	// Rate moves the factor −η from the updates to the deltas. An OutputDelta
+	// with Rate multiplies its result by −η. An update with Rate adds a gradient
+	// that already has the factor, so it needs no multiplication by η.
 	Rate bool
 
-	Note string // printed behind the instruction: the textbook's equation
+	Note string // printed after the instruction: the textbook's equation
 }
 
-// NewMap returns the instruction dst = e(args), with the arguments that e uses,
-// each once, in the order of first use, as Verify wants them.
+// NewMap returns the instruction dst = e(args). Its Args are the arguments that e
+// uses, each once, in the order of first use, as Verify requires.
 func NewMap(dst Ref, args []Ref, e Expr) Instr {
 	var used []Ref
 	at := make([]Expr, len(args))
@@ -253,8 +253,8 @@ func (p *Program) Parameters() []Ref {
 	return refs
 }
 
-// IsEnd reports whether r is read after the program: it is the Output or the
-// Cost.
+// IsEnd reports whether r is the Output or the Cost, which are read after the
+// program has run.
 func (p *Program) IsEnd(r Ref) bool { return r == p.Output || r == p.Cost }
 
 // Lookup returns the buffer of that name.
@@ -283,15 +283,15 @@ func (p *Program) Equal(q *Program) bool {
 	})
 }
 
-// Computes reports whether a and b compute the same from the same arguments:
-// they are equal but for the result and the note.
+// Computes reports whether a and b compute the same values from the same
+// arguments: they are equal except for the result and the note.
 func (a Instr) Computes(b Instr) bool {
 	return a.Op == b.Op && slices.Equal(a.Args, b.Args) && a.TransA == b.TransA && a.TransB == b.TransB &&
 		a.Value == b.Value && a.Expr == b.Expr && a.G == b.G && a.Rate == b.Rate
 }
 
-// Compact drops the temporaries that no instruction writes or reads and that
-// are neither output nor cost: what a pass leaves behind.
+// Compact drops the temporaries that no instruction writes or reads and that are
+// neither output nor cost. A pass calls it after it has removed instructions.
 func (p *Program) Compact() {
 	used := make([]bool, len(p.Buffers))
 	p.eachRef(func(r *Ref) { used[*r] = true })

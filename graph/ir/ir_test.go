@@ -10,26 +10,27 @@ import (
 	"trainer/graph/ir"
 )
 
-// A step of one sample through a layer of one node, printed and run.
+// A training step of one sample in a layer of one node, printed and run. The
+// target is 0, the learning rate 8.
 func Example() {
 	p, err := ir.Parse(`program "step 2-1" float64 batch 1
 		x  data       1x2
 		y  target     1x1
-		W2 parameter  1x2
+		W2 parameter  1x2 by input
 		z2 temporary  1x1
 		a2 temporary  1x1
 		d2 temporary  1x1
 		output a2
-		z2 = matmul x W2^T                ; z^2 = W^2 a^1
-		a2 = map sigmoid(z2)              ; a^2 = g(z^2)
-		d2 = map (a2 - y) * a2 * (1 - a2) ; A.64
-		W2 -= rate * d2^T x               ; A.62`)
+		z2 = matmul x W2^T                    ; z^2 = W^2 a^1
+		a2 = activate sigmoid z2              ; a^2 = g(z^2)
+		d2 = outputdelta sigmoid a2 y * -rate ; −η × δ^2 (A.64)
+		W2 += d2^T x                          ; A.62`)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	m := ir.NewMemory[float64](p)
-	m.Buf[0] = []float64{1, 2} // x; y and W^2 stay 0
+	m.Buf[0] = []float64{1, 2} // x; y and W^2 are 0
 	if err := ir.Interpret(p, m, 8); err != nil {
 		fmt.Println(err)
 		return
@@ -40,20 +41,20 @@ func Example() {
 	// program "step 2-1" float64 batch 1
 	//   x  data      1x2
 	//   y  target    1x1
-	//   W2 parameter 1x2
+	//   W2 parameter 1x2 by input
 	//   z2 temporary 1x1
 	//   a2 temporary 1x1
 	//   d2 temporary 1x1
 	//   output a2
-	//   0 z2  = matmul x W2^T                ; z^2 = W^2 a^1
-	//   1 a2  = map sigmoid(z2)              ; a^2 = g(z^2)
-	//   2 d2  = map (a2 - y) * a2 * (1 - a2) ; A.64
-	//   3 W2 -= rate * d2^T x                ; A.62
+	//   0 z2  = matmul x W2^T                    ; z^2 = W^2 a^1
+	//   1 a2  = activate sigmoid z2              ; a^2 = g(z^2)
+	//   2 d2  = outputdelta sigmoid a2 y * -rate ; −η × δ^2 (A.64)
+	//   3 W2 += d2^T x                           ; A.62
 	// W2 is [-1 -2]
 }
 
-// opCases has each op with numbers worked by hand; the learning rate is 0.5.
-// The result of each is the buffer r.
+// opCases has cases for every op, with results worked out by hand. The learning
+// rate is 0.5, and the result is the buffer r.
 var opCases = []struct {
 	op      ir.Op
 	buffers string
@@ -286,7 +287,7 @@ func TestEqual(t *testing.T) {
 	} {
 		q := p.Clone()
 		if change(q); p.Equal(q) {
-			t.Errorf("equal in spite of another %s", name)
+			t.Errorf("equal despite another %s", name)
 		}
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// reserved are the words of the text form, which name no buffer.
+// reserved are the words of the text form. No buffer has such a name.
 var reserved = slices.Concat(ops.Names(), fns.Names(), kinds.Names(), elems.Names(),
 	[]string{"program", "batch", "output", "cost", "by", "input", "rate"})
 
-// maxNesting bounds the recursion of the parser. Each term of an expression
-// adds a function and a parenthesis at most.
+// maxNesting bounds the recursion of the parser. Each term of an expression adds
+// at most one function and one parenthesis.
 const maxNesting = 2*MaxTerms + 2
 
 // Parse reads the text form of a program:
@@ -26,9 +26,9 @@ const maxNesting = 2*MaxTerms + 2
 //	  [NUMBER] NAME -= rate * GRADIENT  ; NOTE
 //	  [NUMBER] NAME += GRADIENT  ; NOTE
 //
-// A line each, buffers before the lines that name them. Spacing is free; empty
-// lines, and lines of a comment alone, are skipped. The error says line:column
-// and what was wanted there. Parse also reads programs that Verify refuses.
+// Each of these is one line. A buffer comes before the lines that name it. Spacing
+// is free; Parse skips empty lines and comments. An error gives line:column and
+// what was wanted there. Parse also reads programs that Verify rejects.
 func Parse(text string) (*Program, error) {
 	ps := &parser{p: &Program{Output: None, Cost: None}, refs: map[string]Ref{}}
 	header := false
@@ -66,8 +66,8 @@ func MustParse(text string) *Program {
 	return p
 }
 
-// parser reads the tokens of a line. Its first error stays: next is "" from
-// then on, and what the methods return is of no use.
+// parser reads the tokens of a line. It keeps its first error. After that, next is
+// "" and the results of the methods mean nothing.
 type parser struct {
 	p    *Program
 	refs map[string]Ref
@@ -79,10 +79,10 @@ type parser struct {
 	err  error
 }
 
-// begin takes a line apart into tokens and note.
+// begin splits a line into its tokens and its note.
 func (ps *parser) begin(number int, line string) {
 	ps.line, ps.text, ps.note, ps.at = number, line, "", 0
-	name := quotedToken.FindStringIndex(line) // may have a semicolon
+	name := quotedToken.FindStringIndex(line) // it may contain a semicolon
 	from := 0
 	if name != nil {
 		from = name[1]
@@ -99,14 +99,14 @@ var (
 	nameToken   = regexp.MustCompile(`^[a-zA-Z_]\w*$`)
 )
 
-// find finds the next token, from at on.
+// find finds the next token at or after at.
 func (ps *parser) find() {
 	rest := strings.TrimLeft(ps.text[ps.at:], " \t\r")
 	ps.at = len(ps.text) - len(rest)
 	ps.next = token.FindString(rest)
 }
 
-// take returns the next token and goes over it.
+// take returns the next token and moves past it.
 func (ps *parser) take() string {
 	t := ps.next
 	ps.at += len(t)
@@ -131,7 +131,7 @@ func (ps *parser) expect(t string) {
 	}
 }
 
-// errorf sets the error, at the next token, if it is the first.
+// errorf sets the error, at the position of the next token, if there is none yet.
 func (ps *parser) errorf(format string, args ...any) {
 	if ps.err == nil {
 		ps.err = fmt.Errorf("ir: %d:%d: %s", ps.line, ps.at+1, fmt.Sprintf(format, args...))
@@ -139,7 +139,7 @@ func (ps *parser) errorf(format string, args ...any) {
 	}
 }
 
-// wanted sets the error that the next token is not what was wanted.
+// wanted sets the error that the next token is not the one that was wanted.
 func (ps *parser) wanted(what string) {
 	if ps.next == "" {
 		ps.errorf("the line ends, want %s", what)
@@ -231,7 +231,7 @@ func (ps *parser) statement() {
 		ps.instruction()
 	case !nameToken.MatchString(name) || slices.Contains(reserved, name):
 		*ps = line
-		ps.wanted("a buffer, output, cost, or an instruction; a name is no word of the text form")
+		ps.wanted("a buffer, output, cost, or an instruction; a name must not be a word of the text form")
 	default:
 		if _, ok := ps.refs[name]; ok {
 			*ps = line
@@ -241,7 +241,7 @@ func (ps *parser) statement() {
 	}
 }
 
-// end reads output or cost, and the buffer that it is.
+// end reads output or cost, and the name of its buffer.
 func (ps *parser) end(r *Ref) {
 	if *r != None {
 		ps.errorf("a second %s, want one at most", ps.next)
@@ -299,7 +299,7 @@ func (ps *parser) update() Instr {
 	return Instr{Op: Update, Args: []Ref{a}}
 }
 
-// operation reads what follows =.
+// operation reads what comes after =.
 func (ps *parser) operation() Instr {
 	in := Instr{Op: Op(ps.oneOf(ops.Names()[:Update]))}
 	switch in.Op {

@@ -5,14 +5,16 @@ import (
 	"strings"
 )
 
-// noteColumn is the widest instruction that moves the column of the notes.
+// noteColumn is the width up to which an instruction moves the column of the
+// notes to the right.
 const noteColumn = 56
 
-// byInput is the mark of a buffer that is ByInput.
+// byInput is the text of Buffer.ByInput.
 const byInput = "by input"
 
-// String returns the text form of p, which Parse reads back. An invalid
-// program prints as well: what does not exist shows as a question mark.
+// String returns the text form of p, which Parse reads back. It prints invalid
+// programs too: the name of a buffer or an argument that does not exist begins
+// with a question mark.
 func (p *Program) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "program %q %v batch %d", p.Name, p.Elem, p.Batch)
@@ -29,7 +31,7 @@ func (p *Program) String() string {
 	return b.String()
 }
 
-// Text returns instruction i as in the text form, without number and note.
+// Text returns instruction i in the text form, without its number and note.
 func (p *Program) Text(i int) string {
 	op, rest := p.operation(p.Code[i])
 	return p.name(p.Code[i].Dst) + " " + op + " " + rest
@@ -56,8 +58,8 @@ func (p *Program) bufferLines() string {
 	return b.String()
 }
 
-// codeLines returns the lines of the instructions: number, text and note,
-// each in its column.
+// codeLines returns the lines of the instructions: number, text and note, each in
+// its own column.
 func (p *Program) codeLines() []string {
 	dst, digits, column := 0, len(fmt.Sprint(max(len(p.Code)-1, 0))), 0
 	for _, in := range p.Code {
@@ -79,7 +81,7 @@ func (p *Program) codeLines() []string {
 	return lines
 }
 
-// operation returns what follows the result of in: "=", "-=" or "+=", and the
+// operation returns what comes after the result of in: "=", "-=" or "+=", and the
 // operation.
 func (p *Program) operation(in Instr) (assign, rest string) {
 	arg := func(k int) string {
@@ -141,7 +143,7 @@ type end struct {
 
 func (p *Program) ends() []end { return []end{{"output", p.Output}, {"cost", p.Cost}} }
 
-// name returns the name of a buffer, or "?7" for buffer 7 if there is none.
+// name returns the name of buffer r, or "?7" for a buffer 7 that does not exist.
 func (p *Program) name(r Ref) string {
 	if r < 0 || int(r) >= len(p.Buffers) {
 		return fmt.Sprintf("?%d", int(r))
@@ -149,5 +151,5 @@ func (p *Program) name(r Ref) string {
 	return p.Buffers[r].Name
 }
 
-// shape returns "50x784".
+// shape returns the shape of b, as "50x784".
 func shape(b Buffer) string { return fmt.Sprintf("%dx%d", b.Rows, b.Cols) }

@@ -39,7 +39,7 @@ func TestRandomRoundTrip(t *testing.T) {
 	}
 }
 
-// The values of a program stay under irtest.Limit and are finite.
+// The values of a random program are finite and at most irtest.Limit.
 func TestRandomLimit(t *testing.T) {
 	for seed := range uint64(150) {
 		p := irtest.Random(source(seed), irtest.Options{MaxDim: 19})
@@ -53,8 +53,8 @@ func TestRandomLimit(t *testing.T) {
 	}
 }
 
-// Loop does not care where its operands are: with each buffer stored by columns,
-// and with room between them, a program gives the same bits.
+// The result of Loop does not depend on where its operands are: a program gives the
+// same bits if each buffer is stored by columns, with gaps between the columns.
 func TestRandomStrides(t *testing.T) {
 	for seed := range uint64(100) {
 		p := irtest.Random(source(seed), irtest.Options{MaxDim: 19})
@@ -86,10 +86,9 @@ func TestRandomStrides(t *testing.T) {
 	}
 }
 
-// float32 differs from float64 by rounding only. A chain of operations can
-// amplify a rounding error without a bound that we could state for all random
-// programs; 1e-3 of Limit is far above what rounding gives and far below what
-// a wrong loop gives.
+// float32 differs from float64 by rounding only. A chain of operations can amplify
+// a rounding error, and there is no useful bound for all random programs. 1e-3 is
+// far above the differences from rounding and far below those from a wrong loop.
 func TestRandomFloat32(t *testing.T) {
 	for seed := range uint64(50) {
 		p := irtest.Random(source(seed), irtest.Options{MaxDim: 19})
@@ -113,7 +112,8 @@ func TestRandomHasAllOps(t *testing.T) {
 	}
 }
 
-// Neither Parse, String nor Verify panics, and what Verify accepts reads back.
+// Parse, String and Verify do not panic, and Parse reads back the text of a valid
+// program.
 func FuzzParse(f *testing.F) {
 	for seed := range uint64(5) {
 		f.Add(irtest.Random(source(seed), irtest.Options{MaxDim: 5}).String())

@@ -8,34 +8,35 @@ import (
 	"strings"
 )
 
-// MaxLen is the most elements that a buffer has: an index fits in 32 bits.
+// MaxLen is the largest number of elements of a buffer: an index fits in 32 bits.
 const MaxLen = math.MaxInt32
 
-// Verify reports the first invariant that p does not keep. A program that it
-// accepts runs on Interpret without an error, and prints and parses back to
-// itself. The invariants:
+// Verify returns an error for the first invariant that p violates, and nil if p is
+// valid. Interpret runs a valid program without an error, and Parse reads its text
+// back to the same program. The invariants:
 //
 //   - header: the element type is known, the batch is 1 to MaxLen.
-//   - names: each buffer's name is legal, no word of the text form, and unique.
-//   - shapes: rows and columns are 1 or more, at most MaxLen elements.
-//   - kinds: at most one data and one target, each with a row for a sample.
+//   - names: each buffer's name is legal, unique, and no word of the text form.
+//   - shapes: a buffer has 1 or more rows and columns, and at most MaxLen elements.
+//   - kinds: there is at most one data and one target, each with one row per sample.
 //   - layout: only parameters are by input.
-//   - operands: the op is known; the result and the arguments exist, as many
-//     as the op takes; fields that the op does not use are zero; an activation
-//     function is the sigmoid or tanh; an output delta is taken from the target.
-//   - agreement: the shapes are as the op's comment says.
-//   - expressions: a Map has one, which uses all arguments, each once in Args,
-//     in the order of first use, and keeps MaxTerms and MaxDepth.
+//   - operands: the op is known; there are as many arguments as the op takes; the
+//     result and the arguments exist; fields that the op does not use are zero; an
+//     activation function is the sigmoid or tanh; the second argument of an output
+//     delta is the target.
+//   - agreement: the shapes are those of the op's comment.
+//   - expressions: a Map has one. It uses all arguments; Args has each of them once,
+//     in the order of first use. MaxTerms and MaxDepth bound it.
 //   - constants: they are finite in the element type.
-//   - single assignment: each temporary is written once, before it is read, and
-//     only by ops that are no updates.
-//   - updates: only updates write a parameter, at most once each, and never
-//     from itself; nothing writes data or target.
-//   - ends: output and cost are two temporaries; the output has a row for a
-//     sample, the cost is 1×1.
-//   - notes: a note is one line without space at its ends.
+//   - single assignment: each temporary is written once, before it is read, and not
+//     by an update.
+//   - updates: only updates write parameters. Each parameter has at most one update,
+//     which does not read it as an argument. Nothing writes data or target.
+//   - ends: output and cost are two different temporaries. The output has one row
+//     per sample; the cost is 1×1.
+//   - notes: a note is one line without leading or trailing space.
 //
-// The error of an instruction reprints the lines around it.
+// The error for an instruction shows the lines around it.
 func Verify(p *Program) error {
 	v := verifier{p: p, written: make([]bool, len(p.Buffers))}
 	for _, check := range []func() error{v.header, v.buffers, v.code, v.ends} {
@@ -70,7 +71,7 @@ func (v *verifier) buffers() error {
 		}
 		switch {
 		case !legalName(b.Name):
-			return fault("want a name of letters, digits and underscores, no digit first, that is no word of the text form")
+			return fault("want a name of letters, digits and underscores that does not begin with a digit and is no word of the text form")
 		case names[b.Name]:
 			return fault("the name is not unique")
 		case !kinds.Has(b.Kind):
@@ -78,7 +79,7 @@ func (v *verifier) buffers() error {
 		case b.Rows < 1 || b.Cols < 1 || b.Rows > MaxLen/b.Cols:
 			return fault("shape %s, want 1 or more rows and columns, at most %d elements", shape(b), MaxLen)
 		case b.Kind != Parameter && b.ByInput:
-			return fault("%v by input, want only parameters so", b.Kind)
+			return fault("%v by input, which only a parameter can be", b.Kind)
 		}
 		names[b.Name] = true
 		count[b.Kind]++
@@ -87,7 +88,7 @@ func (v *verifier) buffers() error {
 				return fault("a second %v, want one at most", b.Kind)
 			}
 			if b.Rows != v.p.Batch {
-				return fault("%v of %d rows, want %d, one a sample", b.Kind, b.Rows, v.p.Batch)
+				return fault("%v of %d rows, want %d, one per sample", b.Kind, b.Rows, v.p.Batch)
 			}
 		}
 	}
@@ -111,7 +112,7 @@ func (v *verifier) code() error {
 	return nil
 }
 
-// at returns err with the place, and the lines around it.
+// at adds instruction i and the lines around it to err.
 func (v *verifier) at(i int, err error) error {
 	lines := v.p.codeLines()
 	var b strings.Builder
@@ -149,11 +150,11 @@ func (v *verifier) operands(in Instr) error {
 	case in.Rate && in.Op != OutputDelta && !in.Op.IsUpdate():
 		return errors.New("the rate, which only outputdelta and updates have")
 	case in.Op == OutputDelta && v.p.Buffers[in.Args[1]].Kind != Target:
-		return fmt.Errorf("the delta to %s, want the target", v.p.name(in.Args[1]))
+		return fmt.Errorf("argument %s is not the target", v.p.name(in.Args[1]))
 	case in.Op != Map && !in.Expr.IsZero():
 		return fmt.Errorf("expression %v, which only map has", in.Expr)
 	case in.Note != strings.TrimSpace(in.Note) || strings.ContainsAny(in.Note, "\r\n"):
-		return fmt.Errorf("note %q, want one line without space at its ends", in.Note)
+		return fmt.Errorf("note %q, want one line without leading or trailing space", in.Note)
 	}
 	return nil
 }
@@ -249,7 +250,7 @@ func (v *verifier) agree(in Instr) error {
 	return nil
 }
 
-// spreads reports whether a, repeated along a dimension of 1, has dst's shape.
+// spreads reports whether a has dst's shape when its dimensions of 1 are repeated.
 func spreads(a, dst Buffer) bool {
 	return (a.Rows == 1 || a.Rows == dst.Rows) && (a.Cols == 1 || a.Cols == dst.Cols)
 }
@@ -289,7 +290,7 @@ func (v *verifier) values(in Instr) error {
 	}
 	for k, r := range in.Args {
 		if slices.Contains(in.Args[:k], r) {
-			return fmt.Errorf("argument %s is there twice: make the instruction with NewMap", v.p.name(r))
+			return fmt.Errorf("argument %s occurs twice: make the instruction with NewMap", v.p.name(r))
 		}
 	}
 	return nil
@@ -318,11 +319,11 @@ func (v *verifier) ends() error {
 	}
 	switch {
 	case p.Output != None && p.Buffers[p.Output].Rows != p.Batch:
-		return fmt.Errorf("output %s has %d rows, want %d, one a sample", p.name(p.Output), p.Buffers[p.Output].Rows, p.Batch)
+		return fmt.Errorf("output %s has %d rows, want %d, one per sample", p.name(p.Output), p.Buffers[p.Output].Rows, p.Batch)
 	case p.Cost != None && p.Buffers[p.Cost].Len() != 1:
 		return fmt.Errorf("cost %s is %s, want 1x1", p.name(p.Cost), shape(p.Buffers[p.Cost]))
 	case p.Cost != None && p.Cost == p.Output:
-		return fmt.Errorf("%s is the output and the cost, want two temporaries", p.name(p.Cost))
+		return fmt.Errorf("%s is both the output and the cost, want two temporaries", p.name(p.Cost))
 	}
 	return nil
 }

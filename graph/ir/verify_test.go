@@ -8,8 +8,8 @@ import (
 	"trainer/graph/ir"
 )
 
-// good is a program in which each case breaks one thing: a step of 4-3 with a
-// batch of 2.
+// good is a step of 4-3 with a batch of 2. Each case of TestVerify breaks one thing
+// in it.
 const good = `program "good" float32 batch 2
   x  data      2x4
   y  target    2x3
@@ -96,9 +96,9 @@ func TestVerify(t *testing.T) {
 
 		{"kinds: kind", func(p program) { p.Buffers[x].Kind = 7 }, `buffer 0 "x": kind Kind(7), want data, target`},
 		{"kinds: two", func(p program) { p.Buffers[y].Kind = ir.Data }, `buffer 1 "y": a second data, want one at most`},
-		{"kinds: batch", func(p program) { p.Buffers[x].Rows = 3 }, `buffer 0 "x": data of 3 rows, want 2, one a sample`},
+		{"kinds: batch", func(p program) { p.Buffers[x].Rows = 3 }, `buffer 0 "x": data of 3 rows, want 2, one per sample`},
 
-		{"layout: by input", func(p program) { p.Buffers[z2].ByInput = true }, `buffer 4 "z2": temporary by input, want only parameters so`},
+		{"layout: by input", func(p program) { p.Buffers[z2].ByInput = true }, `buffer 4 "z2": temporary by input, which only a parameter can be`},
 
 		{"operands: op", func(p program) { p.Code[1].Op = 99 }, "#1 Op(99): unknown op"},
 		{"operands: too few", func(p program) { p.Code[0].Args = []ir.Ref{x} }, "#0 matmul: have 1 arguments, want 2"},
@@ -112,7 +112,7 @@ func TestVerify(t *testing.T) {
 		{"operands: no activation", extra(2, 3, ir.Instr{Op: ir.HiddenDelta, Args: []ir.Ref{act2, z2}}), "#6 hiddendelta: activation arg, want sigmoid or tanh"},
 		{"operands: an activation", func(p program) { p.Code[5].G = ir.FnTanh }, "#5 sumall: activation tanh, which only activate, outputdelta and hiddendelta have"},
 		{"operands: rate", func(p program) { p.Code[5].Rate = true }, "#5 sumall: the rate, which only outputdelta and updates have"},
-		{"operands: target", extra(2, 3, ir.Instr{Op: ir.OutputDelta, Args: []ir.Ref{act2, z2}, G: ir.FnTanh, Value: 1}), "#6 outputdelta: the delta to z2, want the target"},
+		{"operands: target", extra(2, 3, ir.Instr{Op: ir.OutputDelta, Args: []ir.Ref{act2, z2}, G: ir.FnTanh, Value: 1}), "#6 outputdelta: argument z2 is not the target"},
 
 		{"agreement: inner", func(p program) { p.Code[0].TransB = false }, "#0 matmul: have 2x4 · 3x4, want equal inner dimensions"},
 		{"agreement: matmul", extra(2, 2, ir.Instr{Op: ir.MatMul, Args: []ir.Ref{x, x}, TransA: true}), "#6 matmul: result e is 2x2, want 4x4"},
@@ -139,7 +139,7 @@ func TestVerify(t *testing.T) {
 		{"expressions: missing", func(p program) { p.Code[1].Expr = ir.Add(a0, a2) }, "#1 map: expression $0 + $2, and 2 arguments"},
 		{"expressions: unused", func(p program) { p.Code[1].Expr = a0 }, "#1 map: argument b2 is not in the expression"},
 		{"expressions: order", func(p program) { p.Code[1].Expr = ir.Add(a1, a0) }, "#1 map: expression $1 + $0, want arguments numbered in the order of first use"},
-		{"expressions: twice", func(p program) { p.Code[2].Args[1] = act2 }, "#2 map: argument a2 is there twice"},
+		{"expressions: twice", func(p program) { p.Code[2].Args[1] = act2 }, "#2 map: argument a2 occurs twice"},
 		{"expressions: deep", func(p program) { p.Code[1].Expr = ir.Add(deep(15), a1) }, ""},
 		{"expressions: too deep", func(p program) { p.Code[1].Expr = ir.Add(deep(16), a1) }, "#1 map: expression 17 deep, want at most 16"},
 		{"expressions: long", func(p program) {
@@ -171,15 +171,15 @@ func TestVerify(t *testing.T) {
 
 		{"ends: exists", func(p program) { p.Output = 77 }, "output: no buffer 77, want 0 to 7"},
 		{"ends: kind", func(p program) { p.Cost = w2 }, "cost W2 is parameter, want a temporary"},
-		{"ends: rows", func(p program) { p.Output = cost }, "output c has 1 rows, want 2, one a sample"},
+		{"ends: rows", func(p program) { p.Output = cost }, "output c has 1 rows, want 2, one per sample"},
 		{"ends: shape", func(p program) { p.Cost = d2 }, "cost d2 is 2x3, want 1x1"},
 		{"ends: two", func(p program) {
 			*p = *ir.MustParse("program \"e\" float32 batch 1\nx data 1x1\nc temporary 1x1\noutput c\ncost c\nc = sumall x")
-		}, "c is the output and the cost, want two temporaries"},
+		}, "c is both the output and the cost, want two temporaries"},
 		{"ends: none", func(p program) { p.Output, p.Cost = ir.None, ir.None }, ""},
 
-		{"notes: space", func(p program) { p.Code[1].Note = " n" }, `#1 map: note " n", want one line without space at its ends`},
-		{"notes: line", func(p program) { p.Code[1].Note = "n\nm" }, `#1 map: note "n\nm", want one line without space at its ends`},
+		{"notes: space", func(p program) { p.Code[1].Note = " n" }, `#1 map: note " n", want one line without leading or trailing space`},
+		{"notes: line", func(p program) { p.Code[1].Note = "n\nm" }, `#1 map: note "n\nm", want one line without leading or trailing space`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := base.Clone()

@@ -1,11 +1,10 @@
 // Package irtest makes random programs and random values for them, for the
 // tests of package ir and of the machines.
 //
-// Every program keeps the invariants of ir.Verify and has each op at least
-// once. Its dimensions are mostly odd, rows and columns of one element are
-// frequent, and updated parameters are read later. With the values of Fill and
-// a learning rate between -1 and 1, no value exceeds Limit, so that rounding is
-// all in which two machines differ.
+// Every program is valid (ir.Verify) and has each op at least once. Most of its
+// dimensions are odd, many rows and columns have one element, and some updated
+// parameters are read later. With the values of Fill and a learning rate between
+// -1 and 1, no value exceeds Limit, so two machines differ only by rounding.
 package irtest
 
 import (
@@ -20,7 +19,7 @@ import (
 // Limit bounds the magnitude of all values of a random program.
 const Limit = 1e4
 
-// Options says what programs Random makes. The zero value is a good choice.
+// Options says which programs Random makes. The zero value is ready to use.
 type Options struct {
 	Elem   ir.Elem
 	Extra  int // instructions beyond one of each op; 0: up to 12
@@ -111,8 +110,8 @@ func (g *generator) buffer(name string, kind ir.Kind, rows, cols int) ir.Ref {
 
 func (g *generator) at(r ir.Ref) ir.Buffer { return g.p.Buffers[r] }
 
-// choose returns a random buffer that ok accepts; a new parameter of the shape
-// if there is none, and now and then.
+// choose returns a random buffer that ok accepts. If there is none, and sometimes
+// otherwise, it returns a new parameter of the given shape.
 func (g *generator) choose(rows, cols int, ok func(ir.Ref) bool) ir.Ref {
 	var refs []ir.Ref
 	for r := range g.p.Buffers {
@@ -134,8 +133,8 @@ func (g *generator) shaped(rows, cols int) ir.Ref {
 	return g.choose(rows, cols, func(r ir.Ref) bool { return g.at(r).Rows == rows && g.at(r).Cols == cols })
 }
 
-// emit appends an instruction, or reports that its values could be too large.
-// Parameters that it made for it stay.
+// emit appends an instruction. It returns false instead if the values could be too
+// large; the parameters that it has added by then stay.
 func (g *generator) emit(op ir.Op, fresh bool) bool {
 	g.fresh = fresh
 	in := ir.Instr{Op: op}
@@ -243,8 +242,8 @@ func (g *generator) bias(product ir.Ref) {
 	}
 }
 
-// updatable returns a parameter of the shape that nothing updated so far and
-// that is not among args.
+// updatable returns a parameter of the shape that has no update yet and is not
+// among args.
 func (g *generator) updatable(rows, cols int, args []ir.Ref) ir.Ref {
 	return g.choose(rows, cols, func(r ir.Ref) bool {
 		b := g.at(r)
@@ -253,8 +252,8 @@ func (g *generator) updatable(rows, cols int, args []ir.Ref) ir.Ref {
 	})
 }
 
-// expression returns a map over the shape of a, with broadcast arguments; now
-// and then one that a compiler knows.
+// expression returns a map of the shape of a, with broadcast arguments. About one
+// in three is one that the compiler knows.
 func (g *generator) expression(a ir.Ref) (in ir.Instr, bound float64) {
 	if g.rng.IntN(3) == 0 {
 		return g.layer(a)
@@ -282,7 +281,7 @@ func (g *generator) expression(a ir.Ref) (in ir.Instr, bound float64) {
 	return ir.NewMap(0, args, ir.Sub(e, rest)), bound + restBound
 }
 
-// layer returns a map of a that a layer has: an activation or a delta.
+// layer returns a map of a as it occurs in a layer: an activation or a delta.
 func (g *generator) layer(a ir.Ref) (in ir.Instr, bound float64) {
 	u, w, one := ir.Arg(0), ir.Arg(1), ir.Const(1)
 	rows, cols := g.at(a).Rows, g.at(a).Cols
@@ -308,7 +307,7 @@ func (g *generator) layer(a ir.Ref) (in ir.Instr, bound float64) {
 	}
 }
 
-// tree returns a random expression of args and a bound of its values.
+// tree returns a random expression of args and a bound on its values.
 func (g *generator) tree(args []ir.Ref, depth int) (ir.Expr, float64) {
 	if depth == 0 || g.rng.IntN(6) == 0 {
 		if g.rng.IntN(5) == 0 {
@@ -345,9 +344,9 @@ func (g *generator) activation() ir.Fn { return []ir.Fn{ir.FnSigmoid, ir.FnTanh}
 // slopeBound bounds the magnitude of a·(1 − a) and of 1 − a·a for |a| ≤ bound.
 func slopeBound(bound float64) float64 { return (1 + bound) * (1 + bound) }
 
-// ends makes a temporary the output and one the cost, where there is one of the
-// right shape, and adds updates of new parameters by up to three others, so that
-// their values show.
+// ends chooses the output and the cost, if there are temporaries of the right
+// shapes. It also updates new parameters by one to three temporaries, so that tests
+// see the values of these.
 func (g *generator) ends() {
 	var temporaries []ir.Ref
 	for r, b := range g.p.Buffers {
@@ -372,8 +371,8 @@ func (g *generator) ends() {
 	}
 }
 
-// Values returns a copy of the values that a run of p leaves behind: of the
-// parameters, the output and the cost, in float64, by Ref. The others are nil.
+// Values returns the results of a run of p: a copy of the parameters, the output
+// and the cost, in float64, indexed by Ref. The elements for other buffers are nil.
 func Values[T float32 | float64](p *ir.Program, m *ir.Memory[T]) [][]float64 {
 	values := make([][]float64, len(p.Buffers))
 	for r, b := range p.Buffers {
@@ -388,9 +387,9 @@ func Values[T float32 | float64](p *ir.Program, m *ir.Memory[T]) [][]float64 {
 	return values
 }
 
-// Diff says where two results of Values differ by more than tolerance,
-// relative to the larger magnitude, or to 1 if that is more; "" if nowhere. A
-// NaN differs from everything.
+// Diff describes the first place where two results of Values differ by more than
+// tolerance, relative to the larger magnitude or to 1, whichever is more. It returns
+// "" if there is none. A NaN differs from everything.
 func Diff(p *ir.Program, got, want [][]float64, tolerance float64) string {
 	for r, b := range p.Buffers {
 		if len(got[r]) != len(want[r]) {
