@@ -2,8 +2,7 @@ package lower
 
 import "trainer/graph/ir"
 
-// foldBias makes z = x Wᵀ + b one instruction, if nothing else reads the
-// product.
+// foldBias makes z = x Wᵀ + b one instruction, if nothing else reads the product.
 //
 //	p2 = matmul x W2^T; z2 = map p2 + b2   →   z2 = affine x W2 b2
 func foldBias(p *ir.Program) {

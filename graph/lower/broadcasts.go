@@ -2,10 +2,10 @@ package lower
 
 import "trainer/graph/ir"
 
-// dropBroadcasts removes copies that only change the shape: a Map repeats rows
-// and columns of its arguments itself, and a Reshape to the same shape is
-// nothing. An output stays what it is, and so does the copy of a parameter for
-// an update, which others may come before.
+// dropBroadcasts removes copies that only change the shape. A Map repeats rows and
+// columns of its arguments itself, and a Reshape to the same shape does nothing.
+// The copies that are the output or the cost stay. So do copies of parameters,
+// because the parameter may be updated before the copy is read.
 //
 //	r = reshape b2; s = repeat r; z2 = map p2 + s   →   z2 = map p2 + b2
 func dropBroadcasts(p *ir.Program) {

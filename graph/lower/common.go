@@ -6,7 +6,8 @@ import (
 	"trainer/graph/ir"
 )
 
-// shareCommon merges equal instructions. Output and cost are never merged.
+// shareCommon merges equal instructions. The output and the cost are never merged
+// into one.
 //
 //	s = map 1 - a2; t = map 1 - a2; u = map s * t   →   u = map s * s
 func shareCommon(p *ir.Program) {

@@ -2,15 +2,14 @@ package lower
 
 import "trainer/graph/ir"
 
-// foldConstants computes what does not depend on the inputs, and writes
-// numbers into the expressions that use them:
+// foldConstants computes values that do not depend on the inputs, and writes them
+// as numbers into the expressions that use them:
 //
 //	k = fill 0.5; one = fill 1; f = map k * one; e = map u * f   →   e = map u * 0.5
 //
-// A product of constants is rounded to the program's element type, as the
-// machine would.
+// It rounds each result to the program's element type, as a machine does.
 func foldConstants(p *ir.Program) {
-	value := map[ir.Ref]float64{} // of the buffers whose elements are all the same number
+	value := map[ir.Ref]float64{} // of each buffer whose elements are all the same number
 	for i := range p.Code {
 		in := &p.Code[i]
 		switch in.Op {
@@ -48,8 +47,8 @@ func foldConstants(p *ir.Program) {
 	dropDead(p)
 }
 
-// evaluate returns the value of an expression without arguments, of sums and
-// products only.
+// evaluate returns the value of an expression without arguments. It reports false
+// if the expression has other functions than sums, products, signs and squares.
 func evaluate(elem ir.Elem, e ir.Expr) (float64, bool) {
 	round := func(v float64) float64 {
 		if elem == ir.Float32 {

@@ -2,8 +2,8 @@ package lower
 
 import "trainer/graph/ir"
 
-// dropDead removes the instructions whose result reaches neither an update nor
-// an output.
+// dropDead removes the instructions whose results reach neither an update nor the
+// output nor the cost.
 //
 //	e1 = matmul d2 W2; W2 -= rate * d2^T x   →   W2 -= rate * d2^T x
 func dropDead(p *ir.Program) {

@@ -6,9 +6,9 @@ import (
 	"trainer/graph/ir"
 )
 
-// fuseMaps writes an element-wise result into the expressions that use it, so
-// that it is never stored, if that repeats no work worth storing: it is used
-// once, or it is a difference or the like of stored values.
+// fuseMaps moves a Map into the expressions of the Maps that use its result, so
+// that the result is never stored. It does so if that repeats little work: if the
+// result is used once, or if it is cheap to compute from stored values.
 //
 //	z2 = map p2 + b2; a2 = map sigmoid(z2)   →   a2 = map sigmoid(p2 + b2)
 func fuseMaps(p *ir.Program) {
@@ -23,10 +23,10 @@ func fuseMaps(p *ir.Program) {
 	}
 }
 
-// fusedReaders returns the instructions that use the result of in, by index,
-// as they are with in written into them. It returns none if in stays: it is no
-// Map, or an output, or used by what is no Map of its shape, or worth storing,
-// or too large for an expression.
+// fusedReaders returns the instructions that use the result of in, by index, with in
+// moved into their expressions. It returns none if in must stay: if it is not a Map,
+// if it is the output or the cost, if a reader is not a Map of the same shape, if
+// its work would be repeated, or if an expression would become too large.
 func fusedReaders(p *ir.Program, in ir.Instr) map[int]ir.Instr {
 	if in.Op != ir.Map || p.IsEnd(in.Dst) {
 		return nil
@@ -57,8 +57,8 @@ func fusedReaders(p *ir.Program, in ir.Instr) map[int]ir.Instr {
 	return fused
 }
 
-// cheap reports whether an expression costs no more than to load its result:
-// one sum, difference or sign.
+// cheap reports whether computing an expression costs no more than loading its
+// result: it is at most one sum, difference or sign.
 func cheap(e ir.Expr) bool {
 	operations := 0
 	for _, t := range e.Terms() {
@@ -73,7 +73,7 @@ func cheap(e ir.Expr) bool {
 	return operations <= 1
 }
 
-// inlined returns reader with producer's expression for its argument k.
+// inlined returns reader with its argument k replaced by producer's expression.
 func inlined(reader ir.Instr, k int, producer ir.Instr) ir.Instr {
 	args := slices.Concat(reader.Args, producer.Args)
 	shifted := make([]ir.Expr, len(producer.Args))

@@ -10,8 +10,8 @@ import (
 	"trainer/graph/model"
 )
 
-// Import writes g as a program, an instruction a node, and, if it has
-// gradients, an update a parameter at the end. Nothing is improved yet.
+// Import returns g as a program. It has one instruction per node and, if g has
+// gradients, one update per parameter at the end. Import optimises nothing.
 func Import(g *graph.Graph, o Options) (*ir.Program, error) {
 	im := importer{graph: g, roles: g.Roles(), ref: map[*gorgonia.Node]ir.Ref{}}
 	what := "step"
@@ -82,7 +82,7 @@ func (im *importer) node(n *gorgonia.Node) error {
 	return nil
 }
 
-// instruction returns the instruction of an operation, without its result.
+// instruction returns the instruction of the operation of n, without its Dst.
 func (im *importer) instruction(n *gorgonia.Node, text string) (ir.Instr, error) {
 	op, err := parseOp(text)
 	if err != nil {
@@ -129,9 +129,9 @@ func (im *importer) instruction(n *gorgonia.Node, text string) (ir.Instr, error)
 	return ir.Instr{}, fmt.Errorf("BUG: operation kind %d", op.kind)
 }
 
-// updates adds W ← W − η∇W (A.62) and b ← b − η∇b (A.63) for each layer. In
-// the notes of a mini-batch S, Σ is over its samples, and δ^l a sample's: the
-// program's δ^l have the factor 1/|S| already.
+// updates adds W ← W − η∇W (A.62) and b ← b − η∇b (A.63) for each layer. In the
+// notes for a mini-batch S, Σ is the sum over its samples and δ^l is that of one
+// sample. The δ^l of the program already have the factor 1/|S|.
 func (im *importer) updates() {
 	update := func(parameter, gradient *gorgonia.Node, note string) {
 		im.program.Code = append(im.program.Code, ir.Instr{
@@ -151,7 +151,8 @@ func (im *importer) updates() {
 	}
 }
 
-// shape returns a node's shape as a matrix's: a scalar is 1×1, a vector a row.
+// shape returns the shape of a node as that of a matrix. A scalar is 1×1, a vector
+// is a row.
 func shape(n *gorgonia.Node) (rows, cols int, err error) {
 	switch s := n.Shape(); {
 	case n.IsScalar():

@@ -2,9 +2,9 @@ package lower
 
 import "trainer/graph/ir"
 
-// layOutParameters marks the weights that multiply the data. Most pixels are
-// zero: stored by input, the weights of one that is not are contiguous, and the
-// others are never read.
+// layOutParameters marks the weights that multiply the data. Most pixels are zero.
+// If the matrix is stored by input, the weights of each pixel are contiguous, and a
+// machine does not read those of a zero pixel.
 //
 //	W2 parameter 50x784; z2 = matmul x W2^T   →   W2 parameter 50x784 by input
 func layOutParameters(p *ir.Program) {

@@ -1,18 +1,18 @@
-// Package lower compiles the expression graph of a network to a program: what
-// the machines run.
+// Package lower compiles the expression graph of a network to the program that the
+// machines run.
 //
-// Import writes an instruction for each node of the graph, its symbolic
-// gradients included, and an update for each parameter. The passes then turn
-// it, step by step, into what one would write by hand. Each pass is a function
-// in a file of its own; Passes lists them in order, with the reasons. No pass
-// knows the network or derives anything: all that the program computes is in
-// the graph.
+// Import writes one instruction for each node of the graph, including the symbolic
+// gradients, and one update for each parameter. The passes then improve the
+// program step by step, until it is about what one would write by hand. A pass is a
+// function, and most have a file of their own. Passes lists them in order, with
+// the reasons. No pass knows the network, and no pass derives anything: everything
+// that the program computes is in the graph.
 //
-// A pass may assume that all updates come last, as Import leaves them, until
+// Import puts all updates last. A pass may assume that they are still last, until
 // "place updates" moves them.
 //
-// Between passes the program is verified (ir.Verify), so a fault is reported
-// with the pass that made it.
+// After each pass ir.Verify checks the program, so an error names the pass that
+// caused it.
 package lower
 
 import (
@@ -23,20 +23,20 @@ import (
 	"trainer/graph/model"
 )
 
-// Options say how to lower.
+// Options says how to compile.
 type Options struct {
-	// Listing moves the update of each layer ahead of the product that takes
-	// the error to the layer below, which then reads the updated weights, as
-	// the textbook's listing does (train.update_order: listing). Without it all
-	// gradients are taken before any update, as the equations say.
+	// Listing updates each layer before the error is propagated to the layer
+	// below, so that A.65 reads the updated weights, as in the textbook's listing
+	// (train.update_order: listing). Without it, all gradients are those at the
+	// weights before the step, as in the equations.
 	Listing bool
 
-	// Cost keeps the cost of a training step (ir.Program.Cost). The gradients do
-	// not need it.
+	// Cost makes a training step compute its cost (ir.Program.Cost). The
+	// gradients do not need it.
 	Cost bool
 
-	// Trace, when not nil, is called with the program after the import and
-	// after each pass.
+	// Trace, if not nil, is called with the program after the import and after
+	// each pass. The next pass changes the program.
 	Trace func(pass string, p *ir.Program)
 }
 
@@ -47,22 +47,22 @@ type Pass struct {
 	Run  func(p *ir.Program, o Options) error
 }
 
-// Passes are the passes in their order.
+// Passes lists the passes in the order in which they run.
 var Passes = []Pass{
-	{"dead code", "∂E/∂x, which Gorgonia derives along the way; the passes below remove what they leave", simply(dropDead)},
-	{"fold constants", "sizes and factors are numbers: the passes below see them as such", simply(foldConstants)},
-	{"drop broadcasts", "a Map repeats rows itself; a reshape to the same shape is nothing", simply(dropBroadcasts)},
-	{"absorb transposes", "a product reads its operands in either order", simply(absorbTransposes)},
+	{"dead code", "removes ∂E/∂x, which Gorgonia derives too; later passes call it after their changes", simply(dropDead)},
+	{"fold constants", "sizes and factors become numbers in the expressions", simply(foldConstants)},
+	{"drop broadcasts", "a Map repeats rows itself; a reshape to the same shape does nothing", simply(dropBroadcasts)},
+	{"absorb transposes", "a product can read its operands transposed", simply(absorbTransposes)},
 	{"share sigmoids", "σ(−z) = 1 − σ(z): Gorgonia's σ(z)σ(−z) becomes a(1 − a)", simply(shareSigmoids)},
-	{"common subexpressions", "what is computed twice is computed once", simply(shareCommon)},
-	{"fold bias", "z = Wa + b is one instruction, before b is fused with what reads z", simply(foldBias)},
-	{"fuse maps", "an element-wise chain is one loop", simply(fuseMaps)},
-	{"simplify", "signs and factors of a product are gathered", simply(simplify)},
-	{"fuse updates", "W ← W − ηG with G a product or a sum: the gradient is never stored", simply(fuseUpdates)},
-	{"select", "g(z) and δ become instructions: no machine looks at expressions", simply(selectInstructions)},
-	{"place updates", "an update comes as soon as nothing needs the old value, or as the listing has it", placeUpdates},
-	{"fold rate", "−η moves into δ: an update costs no multiplication by it", simply(foldRate)},
-	{"lay out parameters", "the weights of a pixel are contiguous, so that zero pixels cost nothing", simply(layOutParameters)},
+	{"common subexpressions", "equal instructions become one", simply(shareCommon)},
+	{"fold bias", "z = Wa + b becomes one instruction, before b is fused with what reads z", simply(foldBias)},
+	{"fuse maps", "an element-wise chain becomes one loop", simply(fuseMaps)},
+	{"simplify", "signs and factors of a product are collected", simply(simplify)},
+	{"fuse updates", "W ← W − ηG, where G is a product or a sum: the gradient is never stored", simply(fuseUpdates)},
+	{"select", "g(z) and δ become instructions, so that no machine matches expressions", simply(selectInstructions)},
+	{"place updates", "an update comes as soon as no instruction needs the old value, or where the listing has it", placeUpdates},
+	{"fold rate", "−η moves into δ, so that an update needs no multiplication by it", simply(foldRate)},
+	{"lay out parameters", "the weights of a pixel become contiguous, so that zero pixels cost nothing", simply(layOutParameters)},
 }
 
 // Compiler is the vm.Compiler of a network. It sets Options.Cost itself.
@@ -101,7 +101,7 @@ func simply(run func(*ir.Program)) func(*ir.Program, Options) error {
 	}
 }
 
-// Program lowers g: to a training step if it has gradients, else to a forward
+// Program compiles g: to a training step if g has gradients, otherwise to a forward
 // pass.
 func Program(g *graph.Graph, o Options) (*ir.Program, error) {
 	p, err := Import(g, o)
@@ -122,7 +122,7 @@ func Program(g *graph.Graph, o Options) (*ir.Program, error) {
 	return p, nil
 }
 
-// verify checks the program that a pass has left.
+// verify checks the program after a pass.
 func verify(pass string, p *ir.Program, o Options) error {
 	if err := ir.Verify(p); err != nil {
 		return fmt.Errorf("BUG: lower: after %s: %w", pass, err)

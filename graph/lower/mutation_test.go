@@ -6,7 +6,7 @@ import (
 	"trainer/graph/internal/mutate"
 )
 
-// TestMutants plants faults in the compiler: some test must catch each.
+// TestMutants plants faults in the compiler. A test must catch each of them.
 func TestMutants(t *testing.T) {
 	mutate.Test(t, []string{"passes_test.go", "ops_test.go", "network_test.go"}, []mutate.Mutant{
 		{Name: "constantsNotRounded", File: "constants.go", Old: "return float64(float32(v))", New: "return v"},

@@ -15,9 +15,10 @@ import (
 	"trainer/graph/vm/vmtest"
 )
 
-// TestInstructionCount pins the programs of the textbook's network. Lowered, a
-// layer is two instructions (z, a), δ^3 one, δ^2 two (e, δ), each parameter an
-// update, and the cost three (squares, sum, mean) if it is asked for.
+// TestInstructionCount pins the size of the programs of the textbook's network. A
+// compiled layer has two instructions (z and a), δ^3 is one, δ^2 is two (e and δ),
+// each parameter has one update, and the cost, if it is asked for, is three (squares,
+// sum and mean).
 func TestInstructionCount(t *testing.T) {
 	for _, tt := range []struct {
 		activation     model.Activation
@@ -52,8 +53,8 @@ func TestInstructionCount(t *testing.T) {
 	}
 }
 
-// textbook is a step of the textbook's network with bias, as the equations
-// have it.
+// textbook is a step of the textbook's network with biases, in the order of the
+// equations.
 const textbook = `
 program "step 784-50-10 sigmoid, with bias, float32" float32 batch 1
   x    data      1x784
@@ -117,7 +118,7 @@ func lowered(t *testing.T, build func(model.Network, int) (*graph.Graph, error),
 	return p
 }
 
-// state is what a step changes, and what it gives.
+// state holds what a step changes and what it returns.
 type state struct {
 	parameters model.Parameters
 	output     []float64
@@ -157,7 +158,8 @@ func (s *state) interpret(t *testing.T, p *ir.Program, mem *ir.Memory[float64], 
 	}
 }
 
-// compare says where two states differ, relative to a tensor's largest value.
+// compare describes where two states differ, relative to the largest value of a
+// tensor, or returns "".
 func (s *state) compare(want *state, bound float64) string {
 	if d := compare([]float64{s.cost}, []float64{want.cost}, bound); d != "" {
 		return "cost: " + d
@@ -183,11 +185,11 @@ type problem struct {
 	batch   int
 	rate    float64
 	initial model.Parameters
-	xs, ys  [][]float64 // for each step, a row a sample
+	xs, ys  [][]float64 // for each step, one row per sample
 }
 
-// randomProblem returns a problem of a network of 1 to 4 layers of weights, of
-// 1 to 40 nodes. Weights are of magnitude n^-½, so that few nodes saturate.
+// randomProblem returns a problem for a network with 1 to 4 weight matrices and 1 to
+// 40 nodes per layer. The weights have magnitude n^-½, so that few nodes saturate.
 func randomProblem(seed uint64, steps int) problem {
 	r := rand.New(rand.NewPCG(seed, 4))
 	pr := problem{batch: 1 + r.IntN(9), rate: 1.5}
@@ -225,7 +227,7 @@ func randomProblem(seed uint64, steps int) problem {
 
 func (pr problem) String() string { return fmt.Sprintf("%v batch %d", pr.network, pr.batch) }
 
-// delta takes step k by package delta's equations.
+// delta takes step k with the equations of package delta.
 func (s *state) delta(pr problem, k int, listing bool) {
 	n := pr.network
 	net := delta.Network{W: make([]delta.Matrix, len(s.parameters)+2), G: delta.Sigmoid}
@@ -259,7 +261,7 @@ func (s *state) delta(pr problem, k int, listing bool) {
 	}
 }
 
-// problems returns how many random networks a test takes.
+// problems returns the number of random networks of a test.
 func problems(full int) uint64 {
 	if testing.Short() {
 		return uint64(full / 5)
@@ -267,15 +269,15 @@ func problems(full int) uint64 {
 	return uint64(full)
 }
 
-// rounding bounds the relative difference of two ways to take a float64 step:
-// sums of up to 41 terms through four layers and back, in another order or of
-// products grouped otherwise. 40 · 8 · 2^-53 is 4e-14; a difference 1 − a, or
-// y − a, may cancel a digit or two.
+// rounding bounds the relative difference of two ways to compute a float64 step. The
+// sums have up to 41 terms, through four layers and back. Their order and the
+// grouping of products differ: 40 · 8 · 2^-53 is 4e-14. A difference 1 − a or y − a
+// may cancel a digit or two.
 const rounding = 1e-12
 
 // TestStages runs the program after the import and after each pass, on random
-// networks: each gives the results of package delta. Without the cost, and
-// forward, a program gives the same bits.
+// networks, and compares the results with those of package delta. The program without
+// the cost and the forward program give the same bits as the step.
 func TestStages(t *testing.T) {
 	for seed := range problems(150) {
 		pr := randomProblem(seed, 1)
@@ -306,17 +308,17 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// TestRuns takes many steps by the program and by package delta, in the order
-// of the equations and, sample by sample, in the listing's.
+// TestRuns takes many steps with the program and with package delta, in the order of
+// the equations, and for single samples in the order of the listing.
 func TestRuns(t *testing.T) {
 	const steps = 40
 	for _, listing := range []bool{false, true} {
 		differ := 0
 		for seed := range problems(40) {
 			pr := randomProblem(seed+1000, steps)
-			pr.rate = 0.1 // with large steps a run enlarges its rounding, as it would any change
+			pr.rate = 0.1 // large steps amplify every difference, including rounding
 			if listing {
-				pr.batch = 1 // the rest of each mini-batch is not used
+				pr.batch = 1 // the other samples of each mini-batch are not used
 			}
 			p := lowered(t, graph.Step, pr.network, pr.batch, Options{Listing: listing, Cost: true})
 			other := lowered(t, graph.Step, pr.network, pr.batch, Options{Listing: !listing, Cost: true})
@@ -328,9 +330,10 @@ func TestRuns(t *testing.T) {
 					wrong := &state{parameters: pr.initial.Clone()}
 					wrong.interpret(t, other, ir.NewMemory[float64](other), x, y, pr.rate)
 					want.delta(pr, k, listing)
-					// The order matters as soon as a layer reads the weights above it.
+					// The order matters if there is a hidden layer: its δ reads the weights of
+					// the next layer.
 					if same := wrong.compare(want, 1e-6) == ""; same != (len(pr.network.Layers) == 2) {
-						t.Errorf("%v, seed %d: the other order gives the same: %t", pr, seed, same)
+						t.Errorf("%v, seed %d: the other order gives the same result: %t", pr, seed, same)
 					} else if !same {
 						differ++
 					}
@@ -338,7 +341,7 @@ func TestRuns(t *testing.T) {
 					want.delta(pr, k, listing)
 				}
 				got.interpret(t, p, mem, x, y, pr.rate)
-				// The rounding of a step is passed on to the next ones.
+				// The rounding errors of the steps add up.
 				if d := got.compare(want, rounding*float64(k+1)); d != "" {
 					t.Fatalf("%v, seed %d, listing %t, step %d: %s\n%s", pr, seed, listing, k+1, d, p)
 				}
@@ -350,8 +353,8 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestReference takes the reference runs of package vmtest, with its bounds in
-// float64. A ragged last batch is a second program over the same parameters.
+// TestReference compares with the reference runs of package vmtest, with its bounds
+// for float64. A ragged last batch is a second program over the same parameters.
 func TestReference(t *testing.T) {
 	names := []string{"textbook-listing", "ragged-batch"}
 	if !testing.Short() {
@@ -405,8 +408,8 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// TestCompiler says that a Compiler's programs are those of Program, and that
-// it passes on what is wrong with a network.
+// TestCompiler checks that a Compiler returns the programs of Program, and the errors
+// of package graph.
 func TestCompiler(t *testing.T) {
 	c := Compiler{Network: model.Network{Layers: []int{4, 3, 2}, Bias: true}, Options: Options{Listing: true}}
 	for name, tt := range map[string]struct {

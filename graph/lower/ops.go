@@ -23,7 +23,7 @@ const (
 	opKindEnd
 )
 
-// operation is an operation of Gorgonia as far as lowering needs to know it.
+// operation is what the compiler needs to know of an operation of Gorgonia.
 type operation struct {
 	kind           opKind
 	transA, transB bool  // opMatMul
@@ -31,9 +31,9 @@ type operation struct {
 	fn             ir.Fn // opMap
 }
 
-// parseOp reads what String gives for an operation of Gorgonia v0.9.18. The
-// types behind are unexported, so the text is all there is; it and the order
-// of the operands say everything. This function is the only place that knows.
+// parseOp reads the String of an operation of Gorgonia v0.9.18. The types of the
+// operations are unexported, so the text and the order of the operands are all that
+// the compiler can use. No other function tells operations apart by their text.
 func parseOp(text string) (operation, error) {
 	switch text {
 	case "A × B":

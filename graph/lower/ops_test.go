@@ -12,8 +12,8 @@ import (
 	"trainer/graph/model"
 )
 
-// TestOps imports the graphs of all kinds of networks: every operation is
-// known, and every kind of operation is there.
+// TestOps compiles the graphs of all kinds of networks. Every operation must be known,
+// and every kind of operation must occur.
 func TestOps(t *testing.T) {
 	var seen [opKindEnd]bool
 	var products [2][2]bool // [TransA][TransB]
@@ -52,7 +52,7 @@ func TestOps(t *testing.T) {
 	})
 	for kind := range opKindEnd {
 		if !seen[kind] {
-			t.Errorf("no network has an operation of kind %d: is it of use?", kind)
+			t.Errorf("no network has an operation of kind %d: is it needed?", kind)
 		}
 	}
 	if products != [2][2]bool{{true, true}, {true, false}} {
@@ -60,8 +60,8 @@ func TestOps(t *testing.T) {
 	}
 }
 
-// eachNetwork calls f for networks of 1 to 4 layers of weights, with layers of
-// one node in each place, with both activations, with and without bias, in both
+// eachNetwork calls f for networks with 1 to 4 weight matrices, with layers of one
+// node in each place, with both activations, with and without biases, in both
 // precisions.
 func eachNetwork(f func(model.Network)) {
 	for _, layers := range [][]int{
@@ -90,11 +90,11 @@ func btoi(b bool) int {
 func wantElem(t *testing.T, p *ir.Program, n model.Network) {
 	t.Helper()
 	if p.Elem.String() != n.Precision.String() {
-		t.Errorf("program in %v of a network in %v", p.Elem, n.Precision)
+		t.Errorf("the program is in %v, the network in %v", p.Elem, n.Precision)
 	}
 }
 
-// TestOpText covers the operations that networks have not, or not always.
+// TestOpText covers texts that the graphs of networks do not have, or not always.
 func TestOpText(t *testing.T) {
 	for text, want := range map[string]operation{
 		"Aᵀ × Bᵀ": {kind: opMatMul, transA: true, transB: true},
@@ -114,8 +114,8 @@ func TestOpText(t *testing.T) {
 	}
 }
 
-// TestUnknownOps: a graph that no network has is an error that names the node,
-// the operation, and what is known.
+// TestUnknownOps: the error for a graph that is not that of a network names the node
+// and the operation, and says which operations are known.
 func TestUnknownOps(t *testing.T) {
 	for _, tt := range []struct {
 		name string

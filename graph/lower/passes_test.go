@@ -24,8 +24,8 @@ import (
 //	--- OPTION
 //	PROGRAM
 //
-// The second program is the first one after the pass. OPTION is "after"; or
-// "unchanged", with no program; or "listing", for Options.Listing.
+// The second program is the first one after the pass. OPTION is "after", or
+// "listing" for a pass with Options.Listing, or "unchanged", with no second program.
 type textCase struct {
 	name, before, option, after string
 }
@@ -42,15 +42,16 @@ func textCases(t *testing.T, pass string) []textCase {
 		before, rest, ok := strings.Cut(rest, "\n--- ")
 		option, after, _ := strings.Cut(rest, "\n")
 		if !ok || option == "unchanged" != (strings.TrimSpace(after) == "") {
-			t.Fatalf("%s: want a line --- and, but for --- unchanged, a program behind it", name)
+			t.Fatalf("%s: want a line that begins with --- and, unless it is --- unchanged, a program after it", name)
 		}
 		cases = append(cases, textCase{name, before, option, after})
 	}
 	return cases
 }
 
-// TestPassText holds each pass to the text of the program that it leaves, and
-// the program to the results that it had before.
+// TestPassText compares the program after each pass with its text in testdata, and
+// its results with those of the program before the pass. A second run of the pass
+// must change nothing.
 func TestPassText(t *testing.T) {
 	for _, pass := range Passes {
 		cases := textCases(t, pass.Name)
@@ -86,7 +87,7 @@ func TestPassText(t *testing.T) {
 			})
 		}
 		if acts == 0 || rests == 0 {
-			t.Errorf("%s: %d cases where it acts, %d where it must not: want some of both", pass.Name, acts, rests)
+			t.Errorf("%s: %d cases where it changes the program, %d where it must not: want some of both", pass.Name, acts, rests)
 		}
 	}
 }
@@ -103,15 +104,15 @@ func parse(t *testing.T, text string) *ir.Program {
 	return p
 }
 
-// difference runs p and q, which differ in their temporaries only, on the same
-// random values. It says where their parameters, outputs and costs differ. Passes
-// regroup products of a few factors, and differences of values of up to
-// irtest.Limit may cancel: 1e-16 times 1e4 times a few.
+// difference runs p and q, whose parameters and inputs are the same, on the same
+// random values. It describes where their parameters, outputs and costs differ, or
+// returns "". Passes regroup products of a few factors, and differences of values of
+// up to irtest.Limit may cancel: that is 1e-16 times 1e4 times a few.
 func difference(t *testing.T, p, q *ir.Program, seed uint64) string {
 	t.Helper()
 	run := results[float64]
 	if p.Elem == ir.Float32 {
-		run = results[float32] // of the text tests, where nothing is regrouped
+		run = results[float32] // in the text tests, where nothing is regrouped
 	}
 	got, want := run(t, p, seed), run(t, q, seed)
 	if len(got) != len(want) {
@@ -148,9 +149,9 @@ func results[T float32 | float64](t *testing.T, p *ir.Program, seed uint64) [][]
 	return results
 }
 
-// TestRandomPrograms runs all passes over random programs, with the updates at
-// the end as Import has them: they are no networks, and no pass may change what
-// they compute.
+// TestRandomPrograms runs all passes on random programs that are not networks, with
+// the updates at the end, where Import puts them. No pass may change what a program
+// computes.
 func TestRandomPrograms(t *testing.T) {
 	programs := 600
 	if testing.Short() {
@@ -180,7 +181,7 @@ func TestRandomPrograms(t *testing.T) {
 	}
 	for _, pass := range Passes {
 		if acted[pass.Name] == 0 && !testing.Short() && pass.Name != "share sigmoids" { // σ(z) and σ(−z) are too rare
-			t.Errorf("%s never changed a program: the test shows nothing of it", pass.Name)
+			t.Errorf("%s never changed a program, so this test says nothing about it", pass.Name)
 		}
 	}
 }
@@ -199,8 +200,8 @@ func updatesLast(p *ir.Program) {
 	p.Code = slices.Concat(rest, updates)
 }
 
-// TestTrace says that the passes are traced in their order, each with a
-// program that is its own work.
+// TestTrace checks that Trace is called for the import and for each pass in order,
+// and last with the result.
 func TestTrace(t *testing.T) {
 	g, err := graph.Step(model.Network{Layers: []int{4, 3, 2}, Bias: true}, 2)
 	if err != nil {
@@ -230,8 +231,8 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-// TestBrokenPass says that a fault of a pass is reported as ours, with the
-// pass's name, and that the passes after it do not run.
+// TestBrokenPass checks that a fault of a pass is reported as a bug, with the name of
+// the pass, and that the later passes do not run.
 func TestBrokenPass(t *testing.T) {
 	g, err := graph.Step(model.Network{Layers: []int{4, 3, 2}}, 1)
 	if err != nil {
@@ -264,8 +265,8 @@ func TestBrokenPass(t *testing.T) {
 	}
 }
 
-// compare says where two tensors differ by more than bound, relative to the
-// largest magnitude of want, or "". A NaN differs from everything.
+// compare describes where two tensors differ by more than bound, relative to the
+// largest magnitude of want, or returns "". A NaN differs from everything.
 func compare(got, want []float64, bound float64) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("%d values, want %d", len(got), len(want))

@@ -6,10 +6,10 @@ import (
 	"trainer/graph/ir"
 )
 
-// foldRate puts the factor −η of all updates into the output delta that they
-// come from. The errors and deltas between are linear in it, so they carry the
-// factor along, and an update is a mere sum: η costs a multiplication for each
-// output, not for each weight.
+// foldRate moves the factor −η from the updates into the output delta. The errors
+// and deltas in between are linear in the output delta, so they have the factor
+// too, and an update only adds. η then costs one multiplication per output, not one
+// per weight.
 //
 //	d3 = outputdelta sigmoid a3 y; W3 -= rate * d3^T a2   →   d3 = outputdelta sigmoid a3 y * -rate; W3 += d3^T a2
 func foldRate(p *ir.Program) {
@@ -40,16 +40,16 @@ func foldRate(p *ir.Program) {
 	}
 }
 
-// withRate says in the note of an instruction that its result has the factor.
+// withRate adds to the note of an instruction that its result has the factor −η.
 func withRate(in *ir.Instr) {
 	if in.Note != "" {
 		in.Note = "−η × " + in.Note
 	}
 }
 
-// linear returns the instructions that r reaches, if each is linear in it: a
-// product or a delta of r or of what was made of it, or an update by it. It
-// reports false if anything else reads one of them.
+// linear returns the instructions that depend on r, if each is linear in r: a
+// product, a hidden delta or an update. It reports false if r, or a
+// value that depends on it, is an end of the program or is read in another way.
 func linear(p *ir.Program, readers [][]int, r ir.Ref) (chain []int, ok bool) {
 	if p.IsEnd(r) {
 		return nil, false

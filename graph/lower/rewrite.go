@@ -6,8 +6,8 @@ import (
 	"trainer/graph/ir"
 )
 
-// definitions returns, for each buffer, the index of the instruction that
-// defines it, or −1: parameters and inputs, which are not temporaries.
+// definitions returns, for each buffer, the index of the instruction that defines
+// it, or −1 for the parameters and inputs, which no instruction defines.
 func definitions(p *ir.Program) []int {
 	def := make([]int, len(p.Buffers))
 	for i := range def {
@@ -21,8 +21,8 @@ func definitions(p *ir.Program) []int {
 	return def
 }
 
-// reads returns how often each buffer is read: as an argument, or after the
-// program.
+// reads returns how often each buffer is read, as an argument or after the program
+// has run.
 func reads(p *ir.Program) []int {
 	n := make([]int, len(p.Buffers))
 	for _, in := range p.Code {
@@ -38,7 +38,7 @@ func reads(p *ir.Program) []int {
 	return n
 }
 
-// rename makes every reader of a buffer read to[buffer] instead.
+// rename makes every reader of a buffer read to[buffer] instead, if there is one.
 func rename(p *ir.Program, to map[ir.Ref]ir.Ref) {
 	resolve := func(r ir.Ref) ir.Ref {
 		for {
@@ -66,15 +66,16 @@ func rename(p *ir.Program, to map[ir.Ref]ir.Ref) {
 	p.Output, p.Cost = resolve(p.Output), resolve(p.Cost)
 }
 
-// setMap makes an instruction the Map of e over args.
+// setMap makes an instruction the Map of e over args. It keeps the result and the
+// note.
 func setMap(in *ir.Instr, args []ir.Ref, e ir.Expr) {
 	note := in.Note
 	*in = ir.NewMap(in.Dst, args, e)
 	in.Note = note
 }
 
-// remove deletes the instructions for which drop is true, and the temporaries
-// that nothing mentions any more.
+// remove deletes the instructions for which drop is true, and the temporaries that
+// are then unused.
 func remove(p *ir.Program, drop func(i int, in ir.Instr) bool) {
 	i := -1
 	p.Code = slices.DeleteFunc(p.Code, func(in ir.Instr) bool { i++; return drop(i, in) })

@@ -2,9 +2,9 @@ package lower
 
 import "trainer/graph/ir"
 
-// selectInstructions replaces the maps that the derivation names by the
-// instructions for them. This is the only place that knows how they look: a
-// machine has a kernel for an instruction, and matches no expression.
+// selectInstructions replaces the maps that are g(z), δ^L or δ^l by the instructions
+// for them. No other place knows what these expressions look like: a machine has a
+// kernel for an instruction and matches no expression.
 //
 //	a2 = map sigmoid(z2)                     →   a2 = activate sigmoid z2
 //	d3 = map (a3 - y) * a3 * (1 - a3) * 0.5  →   d3 = outputdelta sigmoid a3 y * 0.5
@@ -25,8 +25,8 @@ func selectInstructions(p *ir.Program) {
 	}
 }
 
-// layerFunction is an activation g with what the passes above leave of the
-// equations that have it.
+// layerFunction is an activation g with the expressions that the earlier passes make
+// of the equations that contain it.
 type layerFunction struct {
 	g           ir.Fn
 	activation  ir.Expr // of z
@@ -50,7 +50,8 @@ var layerFunctions = func() []layerFunction {
 	}
 }()
 
-// match returns the instruction, without its operands, that a map of elements is.
+// match returns the instruction that computes the same as the map in, without its
+// operands. It reports false if there is none.
 func (l layerFunction) match(p *ir.Program, in ir.Instr) (ir.Instr, bool) {
 	delta, c := in.Expr, 1.0
 	if rest, factor, ok := constantFactor(in.Expr); ok {
@@ -67,7 +68,7 @@ func (l layerFunction) match(p *ir.Program, in ir.Instr) (ir.Instr, bool) {
 	return ir.Instr{}, false
 }
 
-// constantFactor takes e·c apart, c a constant.
+// constantFactor splits a product e·c, where c is a constant.
 func constantFactor(e ir.Expr) (rest ir.Expr, c float64, ok bool) {
 	if n := tree(e); n.term.Fn == ir.FnMul && n.args[1].term.Fn == ir.FnConst {
 		return n.args[0].expr(), n.args[1].term.Value, true
@@ -75,8 +76,8 @@ func constantFactor(e ir.Expr) (rest ir.Expr, c float64, ok bool) {
 	return ir.Expr{}, 0, false
 }
 
-// elementwise reports whether all arguments of a map have the shape of its
-// result: none is repeated.
+// elementwise reports whether all arguments of a map have the shape of its result,
+// so that none is repeated.
 func elementwise(p *ir.Program, in ir.Instr) bool {
 	for _, a := range in.Args {
 		if !sameShape(p.Buffers[a], p.Buffers[in.Dst]) {

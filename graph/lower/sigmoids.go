@@ -2,8 +2,9 @@ package lower
 
 import "trainer/graph/ir"
 
-// shareSigmoids uses σ(−z) = 1 − σ(z) where σ(z) is computed anyway. Gorgonia
-// derives σ'(z) as σ(z)σ(−z); with it, σ' is a(1 − a), as in the textbook.
+// shareSigmoids computes σ(−z) as 1 − σ(z) if the program already computes σ(z).
+// Gorgonia derives σ'(z) as σ(z)σ(−z). This pass makes it a(1 − a), as in the
+// textbook.
 //
 //	a2 = map sigmoid(z2); n = map -z2; s = map sigmoid(n)   →   s = map 1 - a2
 func shareSigmoids(p *ir.Program) {

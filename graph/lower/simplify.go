@@ -2,7 +2,7 @@ package lower
 
 import "trainer/graph/ir"
 
-// simplify gathers the signs and constant factors of each product:
+// simplify collects the signs and constant factors of each product:
 //
 //	d3 = map a3 * (1 - a3) * -((y - a3) * 2 * 0.5)   →   d3 = map (a3 - y) * a3 * (1 - a3)
 //
@@ -48,7 +48,7 @@ func (n *node) expr() ir.Expr {
 
 func simplified(e ir.Expr) ir.Expr { return simple(tree(e)).expr() }
 
-// simple simplifies the operands, and then the product that n is.
+// simple simplifies the operands of n, and then n itself if it is a product.
 func simple(n *node) *node {
 	for i, a := range n.args {
 		n.args[i] = simple(a)
@@ -58,7 +58,7 @@ func simple(n *node) *node {
 	}
 	constant, factors := factorsOf(n)
 	if constant < 0 {
-		// u − v takes the sign in: v − u.
+		// −(u − v) is v − u.
 		for _, f := range factors {
 			if f.term.Fn == ir.FnSub {
 				f.args[0], f.args[1] = f.args[1], f.args[0]
@@ -95,9 +95,10 @@ func factorsOf(n *node) (constant float64, factors []*node) {
 	return 1, []*node{n}
 }
 
-// sortFactors multiplies factors from the left, as the textbook writes A.64 and
-// A.65: first differences of stored values (a − y) and values that no other
-// factor has (Wᵀδ), then the rest, g'(z), as it comes.
+// sortFactors returns the product of factors, multiplied from the left in the order
+// of A.64 and A.65. First come the differences of stored values (a − y) and the
+// values that occur in no other factor (Wᵀδ). The rest, which is g'(z), keeps its
+// order.
 func sortFactors(factors []*node) *node {
 	var sorted, rest []*node
 	for i, f := range factors {
@@ -116,7 +117,7 @@ func sortFactors(factors []*node) *node {
 	return product
 }
 
-// mentioned reports whether factors other than i have i's argument.
+// mentioned reports whether other factors contain the argument that is factor i.
 func mentioned(factors []*node, i int) bool {
 	for k, f := range factors {
 		if k != i && f.has(factors[i].term.Arg) {

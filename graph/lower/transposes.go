@@ -2,9 +2,10 @@ package lower
 
 import "trainer/graph/ir"
 
-// absorbTransposes makes a product read an operand transposed instead of a
-// transposed copy of it, and write its result in the order in which it is used:
-// (A B)ᵀ = Bᵀ Aᵀ. A product that is read as it is, too, is not made twice.
+// absorbTransposes removes transposed copies. A product reads its operand transposed
+// instead of a transposed copy of it. The transpose of a product becomes a product,
+// (A B)ᵀ = Bᵀ Aᵀ, unless another instruction reads A B too: then there would be two
+// products.
 //
 //	t = transpose W2; z2 = matmul x t      →   z2 = matmul x W2^T
 //	t = matmul x^T d2; g = transpose t     →   g = matmul d2^T x

@@ -6,9 +6,9 @@ import (
 	"trainer/graph/ir"
 )
 
-// fuseUpdates joins an update with the product or the sum that makes its
-// gradient, if nothing else reads that. A gradient made of parameters is left:
-// an update before this one may have changed them.
+// fuseUpdates joins an update with the product or the sum that computes its
+// gradient, if nothing else reads the gradient. It leaves a gradient that is computed
+// from parameters, because an earlier update may have changed them.
 //
 //	g = matmul d2^T x; W2 -= rate * g   →   W2 -= rate * d2^T x
 //	g = sumrows d2; b2 -= rate * g      →   b2 -= rate * sumrows d2
@@ -38,16 +38,16 @@ func readsParameter(p *ir.Program, in ir.Instr) bool {
 	return slices.ContainsFunc(in.Args, func(r ir.Ref) bool { return p.Buffers[r].Kind == ir.Parameter })
 }
 
-// placeUpdates moves each update up, to directly after the last instruction that
-// reads the parameter or makes an argument of the update. With o.Listing only
-// the arguments count: later reads see the updated parameter.
+// placeUpdates moves each update up, directly after the last instruction that reads
+// the parameter or computes an argument of the update. With o.Listing only the
+// arguments count, and later instructions read the updated parameter.
 func placeUpdates(p *ir.Program, o Options) error {
 	for i := range p.Code {
 		in := p.Code[i]
 		if !in.Op.IsUpdate() {
 			continue
 		}
-		after := -1 // the instruction that the update has to follow
+		after := -1 // the index of the instruction that must come before the update
 		for k := range i {
 			if reads := slices.Contains(p.Code[k].Args, in.Dst); slices.Contains(in.Args, p.Code[k].Dst) || reads && !o.Listing {
 				after = k
@@ -55,7 +55,7 @@ func placeUpdates(p *ir.Program, o Options) error {
 		}
 		at := after + 1
 		for at < i && p.Code[at].Op.IsUpdate() {
-			at++ // updates that wait for the same stay in their order
+			at++ // updates that move to the same place keep their order
 		}
 		copy(p.Code[at+1:i+1], p.Code[at:i])
 		p.Code[at] = in
