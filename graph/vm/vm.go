@@ -3,13 +3,13 @@
 // runs them by plain loops, and tape runs the expression graph as Gorgonia does:
 // these two are the witnesses. Package machines opens them.
 //
-// A machine holds the parameters of one network and the datasets that it was
-// given, and runs whole passes over them, not steps: what happens between two
-// samples is its own affair. All machines compute the same mathematics; only
-// rounding may differ. Package vmtest has the suite that says so.
+// A machine holds the parameters of one network and the data sets that it was given.
+// It runs whole passes over them, not steps, and is free in what it does between two
+// samples. All machines compute the same mathematics; only rounding may differ.
+// Package vmtest has the suite that checks this.
 //
-// A machine is used from one goroutine at a time; a snapshot of it may be used
-// from another meanwhile.
+// A machine is used from one goroutine at a time. A snapshot of it may be used from
+// another goroutine at the same time.
 package vm
 
 import (

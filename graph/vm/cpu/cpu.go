@@ -1,14 +1,14 @@
 // Package cpu is the machine that runs compiled programs on the processor, with
 // the vector kernels of package kernel.
 //
-// Single-sample steps are sequential by nature and run on one core; mini-batches
-// and evaluations run on all. The result does not depend on how many there are:
-// each element of a parameter takes the samples of a batch in their order, and
-// sums over a set are taken over blocks of fixed size.
+// Single-sample steps depend on each other and run on one core. Mini-batches and
+// evaluations run on all cores. The result does not depend on the number of cores:
+// each element of a parameter adds the samples of a batch in their order, and sums
+// over a set are taken over blocks of fixed size.
 //
-// Data sets are resident as the pixels that are not zero, or dense where most
-// are not. One table (table.go) says which kernel runs an instruction;
-// instructions without a kernel run as plain loops.
+// Data sets are resident, as the pixels that are not zero, or as all pixels if most
+// are not zero. One table (table.go) says which kernel runs an instruction. An
+// instruction without a kernel runs as a plain loop.
 package cpu
 
 import (
@@ -25,14 +25,14 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// Options change how a machine computes. The zero value is good.
+// Options configures how a machine computes. The zero value is ready to use.
 type Options struct {
-	Cores   int    // how many to use at most; 0: all that Go uses
+	Cores   int    // the most cores to use; 0: GOMAXPROCS
 	Kernels string // "avx512", "avx2" or "go"; "": the fastest that the processor has
 }
 
-// New makes a machine, with parameters of zero, for a network in the network's
-// precision. compile makes its programs.
+// New returns a machine for a network, in the precision of the network. Its
+// parameters are zero. compile makes its programs.
 func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 	if err := network.Check(); err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
@@ -49,7 +49,7 @@ func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 	return newMachine(network, compile, o, kernel.Float32())
 }
 
-// machine is the vm.VM of an element type.
+// machine is the vm.VM for one element type.
 type machine[T kernel.Float] struct {
 	network model.Network
 	compile vm.Compiler
@@ -57,14 +57,14 @@ type machine[T kernel.Float] struct {
 	kernel  kernel.Set[T]
 	forward *ir.Program // of one sample
 	state   tensors[T]  // the parameters
-	saved   tensors[T]  // the parameters at the last point where all were finite
+	saved   tensors[T]  // the parameters at the last check in which all were finite
 
 	steps     map[int]*plan[T] // by batch size
 	costs     map[int]*plan[T] // steps that compute the cost too
 	evaluator *evaluator[T]    // over state
-	snapshot  *snapshot[T]     // nil until the first one, and then kept
+	snapshot  *snapshot[T]     // nil before the first one; then it is used again
 	sets      map[*data.Set]*rows[T]
-	targets   [][]T // one-hot rows by label
+	targets   [][]T // one-hot, by label
 }
 
 func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
@@ -127,7 +127,7 @@ func (m *machine[T]) Load(set *data.Set) error {
 	return nil
 }
 
-// resident returns the rows of a set, and makes them the first time.
+// resident returns the rows of a set. It makes them at the first call.
 func (m *machine[T]) resident(set *data.Set) (*rows[T], error) {
 	if err := vm.CheckSet(set, m.network); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 	"trainer/graph/vm/vmtest"
 )
 
-// with returns a maker of machines with some options.
+// with returns a vmtest.New that makes machines with these options.
 func with(o cpu.Options) vmtest.New {
 	return func(n model.Network, listing bool) (vm.VM, error) {
 		return cpu.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}}, o)
@@ -68,9 +68,9 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestRandomNetworksAgainstTape: the compiled program and Gorgonia's own machine
-// come to the same gradients, and to the same weights after many steps, on
-// networks drawn at random. They share the graph and nothing behind it.
+// TestRandomNetworksAgainstTape: the compiled program and Gorgonia's own machine give
+// the same gradients, and the same weights after many steps, for random networks. The
+// two share the expression graph and nothing else.
 func TestRandomNetworksAgainstTape(t *testing.T) {
 	random := data.Stream(1, "random networks", 0)
 	for range 12 {
@@ -120,7 +120,7 @@ func TestRandomNetworksAgainstTape(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		// Sums of 40 terms: 40 roundings of 2^-53, over 60 steps at the most.
+		// Sums of 40 terms have 40 roundings of 2^-53, in at most 60 steps.
 		for what, pair := range map[string][2]model.Parameters{"gradient": gradients, "weights": after} {
 			var values []float64
 			pair[1].Tensors(func(_ string, _ []int, v []float64) { values = append(values, v...) })
@@ -137,11 +137,11 @@ func TestRandomNetworksAgainstTape(t *testing.T) {
 	}
 }
 
-// BenchmarkTrain is a training step of the textbook's network, per sample.
+// BenchmarkTrain times training steps of the textbook's network, per sample.
 func BenchmarkTrain(b *testing.B) { vmtest.BenchmarkTrain(b, with(cpu.Options{})) }
 
 // BenchmarkTrainOneCore is the same on one core.
 func BenchmarkTrainOneCore(b *testing.B) { vmtest.BenchmarkTrain(b, with(cpu.Options{Cores: 1})) }
 
-// BenchmarkEvaluate is a forward pass of the textbook's network, per sample.
+// BenchmarkEvaluate times the forward pass of the textbook's network, per sample.
 func BenchmarkEvaluate(b *testing.B) { vmtest.BenchmarkEvaluate(b, with(cpu.Options{})) }

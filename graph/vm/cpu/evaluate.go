@@ -12,12 +12,12 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// block is the number of samples whose costs are summed on their own. The sums
-// of blocks are added in order, so the result does not depend on the cores.
+// block is the number of samples in a block. Each block has its own sum of costs, and
+// these sums are added in order, so the result does not depend on the number of cores.
 const block = 500
 
-// evaluator runs forward passes over some parameters, a sample at a time on
-// each core.
+// evaluator runs forward passes with some parameters, one sample at a time on each
+// core.
 type evaluator[T kernel.Float] struct {
 	program    *ir.Program
 	kernel     kernel.Set[T]
@@ -26,8 +26,8 @@ type evaluator[T kernel.Float] struct {
 	workers    []*forward[T]
 }
 
-// snapshot is a copy of a machine's parameters that evaluates while the machine
-// trains, on the cores that a single-sample pass leaves.
+// snapshot is a copy of a machine's parameters. It evaluates while the machine
+// trains, on the cores that single-sample steps do not use.
 type snapshot[T kernel.Float] struct {
 	*evaluator[T]
 	sets  map[*data.Set]*rows[T] // the machine's
@@ -66,11 +66,11 @@ func (s *snapshot[T]) Close() error {
 	return nil
 }
 
-// forward is a core's own buffers.
+// forward holds the buffers of one core.
 type forward[T kernel.Float] struct {
 	plan   *plan[T]
 	output matrix[T] // 1 × n^L
-	a      []float64 // the same
+	a      []float64 // a copy of output
 }
 
 func newEvaluator[T kernel.Float](m *machine[T], parameters tensors[T]) *evaluator[T] {
@@ -88,20 +88,19 @@ func (e *evaluator[T]) worker(i int) *forward[T] {
 
 func (f *forward[T]) sample() *sample[T] { return &f.plan.samples[0] }
 
-// run returns the outputs for the sample that was loaded. The next call
-// overwrites them.
+// run returns the outputs for the loaded sample. The next call overwrites them.
 func (f *forward[T]) run() []float64 {
 	f.plan.run()
 	f.output.read(f.a)
 	return f.a
 }
 
-// evaluate scores a set on at most cores cores.
+// evaluate returns the score of a set, using at most cores cores.
 func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.Score, error) {
 	blocks := (s.len() + block - 1) / block
 	scores := make([]vm.Score, blocks)
 	for i := range min(cores, blocks) {
-		e.worker(i) // made here: the cores below only use them
+		e.worker(i) // made here, because the goroutines below only use them
 	}
 	var next atomic.Int64
 	parallel(min(cores, blocks), cores, func(from, to int) {

@@ -8,22 +8,22 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// matrix is a buffer of a program in memory: element (i, j) is
-// data[i·rowStride + j·colStride]. Padding between rows is zero.
+// matrix is a buffer of a program in memory. Element [i,j] is
+// data[i·rowStride + j·colStride]. The padding is zero.
 type matrix[T kernel.Float] struct {
 	data                 []T
 	rows, cols           int
 	rowStride, colStride int
 }
 
-// byRows returns a matrix of zeros that is stored row after row, each padded.
+// byRows returns a matrix of zeros that is stored by rows, each row padded.
 func byRows[T kernel.Float](rows, cols int) matrix[T] {
 	stride := kernel.Pad[T](cols)
 	return matrix[T]{kernel.Aligned[T](rows * stride), rows, cols, stride, 1}
 }
 
-// byColumns returns a matrix of zeros that is stored column after column, each
-// padded: the weights of a pixel are contiguous.
+// byColumns returns a matrix of zeros that is stored by columns, each column padded,
+// so that the weights of a pixel are contiguous.
 func byColumns[T kernel.Float](rows, cols int) matrix[T] {
 	stride := kernel.Pad[T](rows)
 	return matrix[T]{kernel.Aligned[T](cols * stride), rows, cols, 1, stride}
@@ -33,7 +33,7 @@ func (m matrix[T]) at(i, j int) T { return m.data[i*m.rowStride+j*m.colStride] }
 
 func (m matrix[T]) set(i, j int, v T) { m.data[i*m.rowStride+j*m.colStride] = v }
 
-// row returns row i with its padding. The matrix is by rows.
+// row returns row i with its padding. The matrix must be stored by rows.
 func (m matrix[T]) row(i int) []T {
 	return m.data[i*m.rowStride : (i+1)*m.rowStride : (i+1)*m.rowStride]
 }
@@ -63,8 +63,8 @@ func (m matrix[T]) read(values []float64) {
 // ir.Program.Parameters.
 type tensors[T kernel.Float] []matrix[T]
 
-// newTensors makes the parameters of p, all zero, as their marks say: by input or
-// by rows.
+// newTensors returns the parameters of p, all zero. Those that are marked ByInput are
+// stored by columns, the others by rows.
 func newTensors[T kernel.Float](p *ir.Program) tensors[T] {
 	var t tensors[T]
 	for _, r := range p.Parameters() {
@@ -86,14 +86,14 @@ func (t tensors[T]) like() tensors[T] {
 	return c
 }
 
-// copyFrom copies the values of s, which has the same layout.
+// copyFrom copies the values of s, which must have the same layout.
 func (t tensors[T]) copyFrom(s tensors[T]) {
 	for k, m := range t {
 		copy(m.data, s[k].data)
 	}
 }
 
-// write copies p, rounded to T.
+// write copies p into t, rounded to T.
 func (t tensors[T]) write(p model.Parameters) {
 	k := 0
 	p.Tensors(func(_ string, _ []int, values []float64) {
@@ -102,7 +102,7 @@ func (t tensors[T]) write(p model.Parameters) {
 	})
 }
 
-// read returns the values as the parameters of n.
+// read returns the values of t as parameters of n.
 func (t tensors[T]) read(n model.Network) model.Parameters {
 	p := model.NewParameters(n)
 	k := 0

@@ -7,14 +7,15 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// plan is a program with its memory, ready to run: the buffers, and the
-// instructions as functions that know their operands.
+// plan is a program that is ready to run: its buffers, and its instructions as
+// functions that know their operands.
 //
-// The instructions are in stages. A stage runs first its per-sample instructions
-// (products with weights, activations, deltas), sample by sample, so that the
-// values of a sample stay in the nearest cache, and samples in parallel; then
-// the instructions over the whole batch (updates, sums), in order. A per-sample
-// instruction moves ahead only of instructions whose results it does not read.
+// The instructions are in stages. A stage first runs its per-sample instructions
+// (products with weights, activations, deltas) and then its instructions over the
+// whole batch (updates, sums), in order. The per-sample instructions run sample by
+// sample, so that the values of a sample stay in the nearest cache, and several
+// samples run in parallel. A per-sample instruction moves ahead only of instructions
+// whose results it does not read.
 type plan[T kernel.Float] struct {
 	program *ir.Program
 	kernel  kernel.Set[T]
@@ -23,15 +24,15 @@ type plan[T kernel.Float] struct {
 	stages  []stage[T]
 	buffer  []matrix[T] // by ir.Ref
 
-	// parallel says that every instruction over the whole batch has a kernel, so
-	// that the cores can share it.
+	// parallel says that every instruction over the whole batch has a kernel. Then
+	// several cores can share each of them.
 	parallel bool
 
 	x, y   matrix[T] // dense copies of the samples, for plain loops
-	copied bool      // whether something reads x and y
+	copied bool      // whether an instruction reads x or y
 }
 
-// sample is a sample of the batch. Its input is sparse (index, value) or dense.
+// sample is a sample of the batch. Its input is either sparse (index, value) or dense.
 type sample[T kernel.Float] struct {
 	index  []uint16
 	value  []T
@@ -40,11 +41,11 @@ type sample[T kernel.Float] struct {
 }
 
 type stage[T kernel.Float] struct {
-	samples [][]func()              // the per-sample instructions of each sample
-	whole   []func(part, parts int) // the others: see entry
+	samples [][]func()              // for each sample, its instructions
+	whole   []func(part, parts int) // the instructions over the whole batch; see entry
 }
 
-// newPlan prepares p over its parameters, in the order of p.Parameters.
+// newPlan prepares p. parameters are those of p, in the order of p.Parameters.
 func newPlan[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[T]) *plan[T] {
 	pl := &plan[T]{
 		program: p, kernel: k, samples: make([]sample[T], p.Batch), buffer: make([]matrix[T], len(p.Buffers)), parallel: true,
@@ -62,7 +63,7 @@ func newPlan[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[
 			pl.y = pl.buffer[r]
 		}
 	}
-	written := map[ir.Ref]bool{} // by the instructions of the present stage over the whole batch
+	written := map[ir.Ref]bool{} // in the present stage, by instructions over the whole batch
 	pl.stages = []stage[T]{{samples: make([][]func(), p.Batch)}}
 	for _, in := range p.Code {
 		e := pl.entry(in)
@@ -85,7 +86,7 @@ func newPlan[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[
 	return pl
 }
 
-// run executes the plan on one core.
+// run runs the plan on one core.
 func (pl *plan[T]) run() {
 	if pl.copied {
 		pl.copySamples()
@@ -96,7 +97,8 @@ func (pl *plan[T]) run() {
 	}
 }
 
-// perSampleStage executes what a stage does for the samples from..to-1.
+// perSampleStage runs the per-sample instructions of a stage for the samples
+// from..to-1.
 func (pl *plan[T]) perSampleStage(stage, from, to int) {
 	for _, instructions := range pl.stages[stage].samples[from:to] {
 		for _, do := range instructions {
@@ -105,14 +107,14 @@ func (pl *plan[T]) perSampleStage(stage, from, to int) {
 	}
 }
 
-// wholeStage executes part of what a stage does over the whole batch.
+// wholeStage runs one part of the instructions of a stage over the whole batch.
 func (pl *plan[T]) wholeStage(stage, part, parts int) {
 	for _, do := range pl.stages[stage].whole {
 		do(part, parts)
 	}
 }
 
-// cost returns the cost of the last run. The program computes it.
+// cost returns the cost of the last run. The program must compute it.
 func (pl *plan[T]) cost() float64 { return float64(pl.buffer[pl.program.Cost].at(0, 0)) }
 
 // copySamples writes the samples into x and y.

@@ -19,7 +19,7 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// runProgram runs p as a plan, from the memory m and back into it.
+// runProgram runs p as a plan. It takes the values from m and writes them back.
 func runProgram[T kernel.Float](p *ir.Program, k kernel.Set[T], m *ir.Memory[T], rate T) *plan[T] {
 	parameters := newTensors[T](p)
 	for k, r := range p.Parameters() {
@@ -60,8 +60,8 @@ func widen[T kernel.Float](v []T) []float64 {
 	return w
 }
 
-// checkRandom runs a random program on the plan and by ir.Interpret, and
-// compares parameters, output and cost.
+// checkRandom runs a random program as a plan and with ir.Interpret, and compares the
+// parameters, the output and the cost.
 func checkRandom[T kernel.Float](t *testing.T, seed uint64, elem ir.Elem, k kernel.Set[T]) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -75,9 +75,9 @@ func checkRandom[T kernel.Float](t *testing.T, seed uint64, elem ir.Elem, k kern
 	if err := ir.Interpret(p, want, 0.25); err != nil {
 		t.Fatal(err)
 	}
-	// Values are below irtest.Limit, sums have some tens of terms, and a
-	// program some tens of instructions: 2^14 roundings are more than enough,
-	// and far less than what a wrong operand makes.
+	// Values are at most irtest.Limit, sums have tens of terms, and a program has
+	// tens of instructions. The bound of 2^14 roundings is more than enough, and
+	// far less than the effect of a wrong operand.
 	tolerance := math.Pow(2, 14-24)
 	if elem == ir.Float64 {
 		tolerance = math.Pow(2, 14-53)
@@ -87,7 +87,7 @@ func checkRandom[T kernel.Float](t *testing.T, seed uint64, elem ir.Elem, k kern
 	}
 }
 
-// TestRandomPrograms: what no kernel knows is right too.
+// TestRandomPrograms: instructions without a kernel are right too.
 func TestRandomPrograms(t *testing.T) {
 	for seed := range uint64(150) {
 		for _, k := range kernel.Float32() {
@@ -108,14 +108,14 @@ func FuzzRandomPrograms(f *testing.F) {
 
 func compiler(n model.Network) lower.Compiler { return lower.Compiler{Network: n} }
 
-// plainLoops are the ops that have no kernel on this machine. Of a network's
-// programs only the cost has some of them, and a fast run does not ask for it.
+// plainLoops are the ops that have no kernel on this machine. In the programs of a
+// network only the cost needs some of them, and a fast run does not ask for the cost.
 var plainLoops = []ir.Op{ir.Fill, ir.Transpose, ir.Reshape, ir.Repeat, ir.SumRows, ir.SumAll, ir.Map}
 
-// TestTable: every op has a kernel in some program of a network, or is declared
-// to run as a plain loop; and every instruction of a network's programs runs by
-// a kernel, but for the cost. So a pass that stops producing what a kernel takes
-// fails here, before it makes the machine slow.
+// TestTable: every op has a kernel in some program of a network, or is declared to run
+// as a plain loop. And every instruction of a network's programs has a kernel, except
+// for the cost. If a pass no longer produces what a kernel needs, this test fails;
+// otherwise the machine would just become slow.
 func TestTable(t *testing.T) {
 	kernels := map[ir.Op]bool{}
 	for _, activation := range []model.Activation{model.Sigmoid, model.Tanh} {
@@ -143,7 +143,7 @@ func TestTable(t *testing.T) {
 								}
 							}
 							if want := 3; p.Cost != ir.None && plain != want {
-								t.Errorf("%v, batch %d: the cost is %d plain loops, want %d\n%v", n, batch, plain, want, p)
+								t.Errorf("%v, batch %d: the cost takes %d plain loops, want %d\n%v", n, batch, plain, want, p)
 							}
 							if p.Cost == ir.None && !listing && (!pl.parallel || len(pl.stages) != 1) {
 								t.Errorf("%v, batch %d, %s: %d stages, want 1, parallel\n%v", n, batch, what, len(pl.stages), p)
@@ -155,8 +155,8 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, op := range ir.Ops() {
-		// A hidden layer needs an update of b with one sample (Update) or several
-		// (RowUpdate): both are among the programs above.
+		// The update of b is an Update for one sample and a RowUpdate for several:
+		// both are among the programs above.
 		if kernels[op] == slices.Contains(plainLoops, op) {
 			t.Errorf("%v: kernel %t, declared to be a plain loop %t", op, kernels[op], slices.Contains(plainLoops, op))
 		}
@@ -184,7 +184,7 @@ func TestTableNeedsPasses(t *testing.T) {
 	}
 }
 
-// randomSet returns n images of so many pixels, a share of them not zero.
+// randomSet returns n images of inputs pixels. The share density of them is not zero.
 func randomSet(n, inputs int, density float64) *data.Set {
 	random := rand.New(rand.NewPCG(2, uint64(n)))
 	s := &data.Set{Name: "random", Rows: 1, Cols: inputs, Classes: 10, Pixels: make([]uint8, n*inputs), Labels: make([]uint8, n)}
@@ -210,8 +210,8 @@ func parameters(n model.Network) model.Parameters {
 	return p
 }
 
-// TestSameBitsOnAnyCores: parameters and scores do not depend on the number of
-// cores, dense or sparse, with ragged batches, with and without an order.
+// TestSameBitsOnAnyCores: parameters and scores do not depend on the number of cores,
+// for dense and sparse sets, with ragged batches, with and without an order.
 func TestSameBitsOnAnyCores(t *testing.T) {
 	for _, density := range []float64{0.2, 1} {
 		for _, batch := range []int{1, 7, 64} {
@@ -261,7 +261,7 @@ func TestSameBitsOnAnyCores(t *testing.T) {
 	}
 }
 
-// TestDenseIsSparse: dense rows give what sparse rows give, but for rounding.
+// TestDenseIsSparse: dense rows give the same as sparse rows, except for rounding.
 func TestDenseIsSparse(t *testing.T) {
 	n := model.Network{Layers: []int{100, 50, 10}, Bias: true, Precision: model.Float64}
 	dense := randomSet(300, 100, 1)
@@ -307,8 +307,8 @@ func TestDenseIsSparse(t *testing.T) {
 	}
 }
 
-// TestNoAllocation: a pass allocates a fixed number of times, however long it
-// is, on one core and on several.
+// TestNoAllocation: the number of allocations of a pass does not depend on its length,
+// on one core and on several.
 func TestNoAllocation(t *testing.T) {
 	n := model.Network{Layers: []int{100, 50, 10}, Bias: true}
 	set := randomSet(20_000, 100, 0.2)
@@ -326,8 +326,8 @@ func TestNoAllocation(t *testing.T) {
 					}
 				})
 			}
-			// Goroutines of a team may take memory from the runtime when they
-			// start: that is not of the steps.
+			// The goroutines of a team may allocate when they start. The steps may
+			// not.
 			if few, many := allocations(1000), allocations(20_000); many > few+4 {
 				t.Errorf("%d cores, batch %d: %v allocations for 1,000 samples, %v for 20,000", cores, batch, few, many)
 			}
@@ -338,7 +338,8 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// TestSnapshot: evaluates what was, while the machine trains.
+// TestSnapshot: a snapshot evaluates the parameters of its time while the machine
+// trains.
 func TestSnapshot(t *testing.T) {
 	n := model.Network{Layers: []int{100, 50, 10}, Bias: true}
 	set := randomSet(3000, 100, 0.2)
@@ -404,8 +405,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// BenchmarkDensity is a training step with sparse and with dense rows, by the
-// share of pixels that are not zero: where denseFrom comes from.
+// BenchmarkDensity times a training step with sparse and with dense rows, for several
+// shares of pixels that are not zero. denseFrom comes from it.
 func BenchmarkDensity(b *testing.B) {
 	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
 	for _, density := range []float64{0.2, 0.5, 0.7, 0.8, 0.9, 1} {

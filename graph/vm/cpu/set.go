@@ -7,9 +7,9 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// rows is a resident set. An image is the indices and the values x = pixel/255
-// of its pixels that are not zero, or, where most of the set's are not, all its
-// values. To skip a zero changes no sum, as long as the weights are finite.
+// rows is a resident set. An image is stored as the indices and the values
+// x = pixel/255 of its pixels that are not zero; or as all its values, if few pixels
+// of the set are zero. Skipping a zero changes no sum if the weights are finite.
 type rows[T kernel.Float] struct {
 	labels []uint8
 	inputs int
@@ -19,8 +19,8 @@ type rows[T kernel.Float] struct {
 	value  []T
 }
 
-// denseFrom is the share of pixels that are not zero from which dense rows are
-// faster than sparse ones: BenchmarkDensity.
+// denseFrom is the share of pixels that are not zero above which dense rows are
+// faster than sparse ones. It comes from BenchmarkDensity.
 const denseFrom = 0.9
 
 // newRows makes a set resident, using at most cores cores.
@@ -67,7 +67,7 @@ func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 	return s
 }
 
-// inputRows returns rows of x that come from no image, without labels.
+// inputRows returns the rows of x, which are not images. They have no labels.
 func inputRows[T kernel.Float](x []float64, inputs int) *rows[T] {
 	s := &rows[T]{inputs: inputs, start: []int{0}}
 	for len(x) > 0 {
@@ -97,8 +97,8 @@ func (s *rows[T]) load(to *sample[T], i int) {
 	to.index, to.value = s.index[a:b:b], s.value[a:b:b]
 }
 
-// prefetch asks for the memory of image i, which is needed soon. In a shuffled
-// order the processor cannot guess it.
+// prefetch loads image i, which is needed soon, into the cache. In a shuffled order
+// the processor cannot predict which image comes next.
 func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
 	if s.dense == nil {
 		from, to := s.start[i], s.start[i+1]
@@ -106,7 +106,7 @@ func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
 	}
 }
 
-// parallel cuts 0..n-1 into a range for each core.
+// parallel divides 0..n-1 into one range per core, and calls do for each in parallel.
 func parallel(n, cores int, do func(from, to int)) {
 	cores = max(1, min(cores, n))
 	var wait sync.WaitGroup

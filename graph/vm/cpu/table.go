@@ -7,24 +7,23 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// entry is how an instruction runs. Either sample or whole is set.
+// entry says how an instruction runs. Either sample or whole is set.
 type entry struct {
 	kernel string // its name, "" for plain loops
 
-	// sample returns what the instruction does for row r of the batch. It reads
-	// and writes nothing of other rows.
+	// sample returns a function that runs the instruction for row r of the batch.
+	// The function neither reads nor writes other rows.
 	sample func(r int) func()
 
-	// whole does part of what the instruction does over all rows; part 0 of 1 is
-	// all of it. Parts may run at the same time: they write different elements,
-	// and each element takes the samples in their order, however many parts there
-	// are.
+	// whole runs one part of the instruction over all rows; part 0 of 1 is all of
+	// it. Parts may run in parallel, because they write different elements. Each
+	// element adds the samples in their order, for any number of parts.
 	whole func(part, parts int)
 }
 
-// entry is the table of the machine: instruction → kernel. An instruction whose
-// operands are not laid out as its kernel wants them, and an op that has no
-// kernel, runs as ir.Loop.
+// entry is the table of the machine: instruction → kernel. An op without a kernel
+// runs as ir.Loop, and so does an instruction whose operands do not have the layout
+// that its kernel needs.
 func (pl *plan[T]) entry(in ir.Instr) entry {
 	switch in.Op {
 	case ir.MatMul, ir.Affine:
@@ -40,10 +39,10 @@ func (pl *plan[T]) entry(in ir.Instr) entry {
 	case ir.Update, ir.RowUpdate:
 		return pl.rowUpdate(in)
 	}
-	return pl.loop(in) // Fill, Transpose, Reshape, Repeat, SumRows, SumAll, Map: the cost has some of them
+	return pl.loop(in) // Fill, Transpose, Reshape, Repeat, SumRows, SumAll, Map: only the cost needs some of these
 }
 
-// loop runs an instruction by its definition.
+// loop is the entry of an instruction that runs as ir.Loop, its definition.
 func (pl *plan[T]) loop(in ir.Instr) entry {
 	view := func(r ir.Ref) ir.Matrix[T] {
 		pl.copied = pl.copied || pl.program.Buffers[r].Kind == ir.Data || pl.program.Buffers[r].Kind == ir.Target
@@ -62,14 +61,14 @@ func (pl *plan[T]) loop(in ir.Instr) entry {
 	}}
 }
 
-// perSample reports whether r is a temporary with a row for each sample.
+// perSample reports whether r is a temporary with one row per sample.
 func (pl *plan[T]) perSample(r ir.Ref) bool {
 	b := pl.program.Buffers[r]
 	return b.Kind == ir.Temporary && b.Rows == pl.program.Batch
 }
 
-// product is z = x Wᵀ (+ b) over the pixels that are not zero, with W by input;
-// z = a Wᵀ (+ b); or e = δ W.
+// product is one of three: z = x Wᵀ (+ b) over the pixels that are not zero, with W
+// by input; z = a Wᵀ (+ b); or e = δ W.
 func (pl *plan[T]) product(in ir.Instr) entry {
 	x, w := pl.program.Buffers[in.Args[0]], pl.program.Buffers[in.Args[1]]
 	if in.TransA || x.Rows != pl.program.Batch || w.Kind != ir.Parameter || !pl.perSample(in.Dst) {
@@ -130,7 +129,7 @@ func (pl *plan[T]) activate(in ir.Instr) entry {
 	}}
 }
 
-// outputDelta is A.64: δ = (a − y) ⊙ g'(z)·c, times −η if the rate is folded in.
+// outputDelta is A.64: δ = (a − y) ⊙ g'(z)·c, and with Rate times −η.
 func (pl *plan[T]) outputDelta(in ir.Instr) entry {
 	if !pl.perSample(in.Dst) || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
@@ -165,8 +164,8 @@ func (pl *plan[T]) hiddenDelta(in ir.Instr) entry {
 	}}
 }
 
-// rankUpdate is A.62 with the rate in δ: W += Σ δ aᵀ, or W += Σ δ xᵀ over the
-// pixels that are not zero, with W by input.
+// rankUpdate is A.62 with −η in δ: W += Σ δ aᵀ; or W += Σ δ xᵀ over the pixels that
+// are not zero, with W by input.
 func (pl *plan[T]) rankUpdate(in ir.Instr) entry {
 	if !in.Rate || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
@@ -198,7 +197,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry {
 	return pl.loop(in)
 }
 
-// rowUpdate is A.63 with the rate in δ: b += Σ δ.
+// rowUpdate is A.63 with −η in δ: b += Σ δ.
 func (pl *plan[T]) rowUpdate(in ir.Instr) entry {
 	b := pl.program.Buffers[in.Dst]
 	if !in.Rate || b.Rows != 1 || b.ByInput || !pl.perSample(in.Args[0]) {
@@ -223,8 +222,8 @@ func eachRow[T kernel.Float](pl *plan[T], row func(r int) []T) [][]T {
 	return rows
 }
 
-// inputUpdate is the part of W += δ xᵀ, of one sample, that some of the inputs
-// have.
+// inputUpdate does one part of W += δ xᵀ for one sample. A part is a range of the
+// inputs.
 func inputUpdate[T kernel.Float](k *kernel.Set[T], w matrix[T], s *sample[T], delta []T, part, parts int) {
 	from, to := w.cols*part/parts, w.cols*(part+1)/parts
 	if s.dense != nil {

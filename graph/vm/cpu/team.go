@@ -7,24 +7,23 @@ import (
 )
 
 // team is a group of goroutines that share the chunks of a phase. An idle worker
-// takes the next chunk, so a core that another process holds up delays the phase
-// by at most the chunk that it has begun. Workers spin, since a phase takes
-// microseconds.
+// takes the next chunk, so a core that is busy with another process delays the phase
+// by at most one chunk. Waiting workers spin, because a phase takes microseconds.
 type team struct {
 	work func(phase, chunk, chunks int)
 
-	// left is the number of chunks of the phase that no worker has taken yet, in
-	// the lower half; the upper half changes with each phase, so that a late
-	// worker cannot take a chunk of the wrong one.
+	// left has in its lower half the number of chunks that no worker has taken
+	// yet. Its upper half changes with each phase, so that a late worker cannot
+	// take a chunk of another phase.
 	left   atomic.Uint64
 	done   atomic.Int64 // chunks of the phase that are finished
-	phase  int          // written before left, and not while a chunk is under way
+	phase  int          // written before left, while no chunk runs
 	chunks int          // the same
 	leave  atomic.Bool
 	wait   sync.WaitGroup
 }
 
-// newTeam starts a team of workers, one of them the caller of run.
+// newTeam starts a team of workers. One of them is the caller of run.
 func newTeam(workers int, work func(phase, chunk, chunks int)) *team {
 	t := &team{work: work}
 	for range workers - 1 {
@@ -41,7 +40,7 @@ func newTeam(workers int, work func(phase, chunk, chunks int)) *team {
 	return t
 }
 
-// run does the chunks of a phase, and returns when all are done.
+// run runs the chunks of a phase and returns when all are done.
 func (t *team) run(phase, chunks int) {
 	t.phase, t.chunks = phase, chunks
 	t.done.Store(0)
@@ -55,7 +54,7 @@ func (t *team) run(phase, chunks int) {
 	}
 }
 
-// take does the next chunk, if there is one.
+// take runs the next chunk. It reports false if there is none.
 func (t *team) take() bool {
 	for {
 		left := t.left.Load()

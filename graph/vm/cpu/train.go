@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// chunkSamples is the number of samples of a mini-batch that a core takes at a
-	// time, a few microseconds of work.
+	// chunkSamples is the number of samples in a chunk of a mini-batch, a few
+	// microseconds of work.
 	chunkSamples = 8
-	// pollSamples is the number of samples between two looks at whether a pass is
-	// cancelled: a quarter of a millisecond.
+	// pollSamples is the number of samples between two checks of the context:
+	// about a quarter of a millisecond.
 	pollSamples = 256
 	// checkSamples is the number of samples between two checks that all parameters
 	// are finite. A check takes a few microseconds.
@@ -23,9 +23,9 @@ const (
 
 // Train implements vm.VM.
 //
-// The parameters are checked after every interval of checkSamples: a value that
-// is not finite stays so. Then the interval is run again from the parameters
-// before it, and checked after each step, to find the first bad one.
+// Train checks the parameters after every checkSamples samples, because a value that
+// is not finite stays so. If one is not finite, Train runs this interval again from
+// the parameters before it, and checks after each step to find the first bad one.
 func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if err := p.Check(m.network); err != nil {
 		return fmt.Errorf("cpu: %w", err)
@@ -63,7 +63,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	return nil
 }
 
-// trainer is a pass under way.
+// trainer is a pass in progress.
 type trainer[T kernel.Float] struct {
 	*machine[T]
 	pass              vm.Pass
@@ -85,8 +85,8 @@ func (t *trainer[T]) planOf(batch int) (*plan[T], error) {
 	return t.machine.plan(batch, t.pass.Costs != nil)
 }
 
-// run makes the steps from..to-1, or as many as there are until ctx is done,
-// and returns the first that it did not make.
+// run makes the steps from..to-1, or fewer if ctx is done. It returns the first step
+// that it did not make.
 func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
 	every := max(1, pollSamples/t.pass.Batch)
 	for step := from; step < to; step++ {
@@ -123,8 +123,8 @@ func (t *trainer[T]) step(step int) {
 	}
 }
 
-// chunk does a chunk of a stage: in even phases the per-sample instructions of
-// some samples, in odd phases a part of those over the whole batch.
+// chunk runs one chunk of a stage: in even phases the per-sample instructions of some
+// samples, in odd phases one part of the instructions over the whole batch.
 func (t *trainer[T]) chunk(phase, chunk, chunks int) {
 	stage := phase / 2
 	if phase%2 == 1 {
@@ -139,7 +139,7 @@ func (t *trainer[T]) chunk(phase, chunk, chunks int) {
 	t.plan.perSampleStage(stage, from, to)
 }
 
-// load gives the rows from..to-1 of the batch their samples.
+// load loads the samples of the rows from..to-1 of the batch.
 func (t *trainer[T]) load(from, to int) {
 	for r := from; r < to; r++ {
 		k := t.first + r
@@ -153,7 +153,7 @@ func (t *trainer[T]) load(from, to int) {
 	}
 }
 
-// sample returns the k-th sample of the pass.
+// sample returns the index in the set of the k-th sample of the pass.
 func (t *trainer[T]) sample(k int) int {
 	if t.pass.Order == nil {
 		return k
@@ -171,8 +171,8 @@ func (m *machine[T]) nonFinite() string {
 	return ""
 }
 
-// locate runs the steps from..to-1 again from the saved parameters, up to the
-// first after which a parameter is not finite.
+// locate runs the steps from..to-1 again from the saved parameters. It returns an
+// error that names the first step after which a parameter is not finite.
 func (t *trainer[T]) locate(from, to int) error {
 	t.state.copyFrom(t.saved)
 	for step := from; step < to; step++ {
@@ -181,5 +181,5 @@ func (t *trainer[T]) locate(from, to int) error {
 			return &vm.NonFiniteError{Tensor: bad, Step: step}
 		}
 	}
-	return fmt.Errorf("BUG: cpu: steps %d to %d gave a value that is not finite, and a second time did not", from+1, to)
+	return fmt.Errorf("BUG: cpu: steps %d to %d gave a value that is not finite, but not when run again", from+1, to)
 }

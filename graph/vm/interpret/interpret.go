@@ -1,6 +1,6 @@
-// Package interpret is the machine that runs compiled programs by ir.Interpret:
-// plain loops, the definition of every instruction. It shows what a program
-// means, and witnesses for the fast machines.
+// Package interpret is the machine that runs compiled programs with ir.Interpret, in
+// the plain loops that define the instructions. It is slow. The results of the fast
+// machines are compared with its results.
 package interpret
 
 import (
@@ -14,7 +14,7 @@ import (
 	"trainer/graph/vm"
 )
 
-// New makes a machine with parameters of zero. compile makes its programs.
+// New returns a machine whose parameters are zero. compile makes its programs.
 func New(network model.Network, compile vm.Compiler) (vm.VM, error) {
 	if err := network.Check(); err != nil {
 		return nil, fmt.Errorf("interpret: %w", err)
@@ -25,17 +25,17 @@ func New(network model.Network, compile vm.Compiler) (vm.VM, error) {
 	return newMachine[float32](network, compile), nil
 }
 
-// machine is the vm.VM of an element type.
+// machine is the vm.VM for one element type.
 type machine[T data.Float] struct {
 	network    model.Network
 	compile    vm.Compiler
-	parameters [][]T              // as model.Parameters.Tensors has them
+	parameters [][]T              // in the order of model.Parameters.Tensors
 	steps      map[int]program[T] // by batch size
 	costs      map[int]program[T] // steps that compute the cost too
 	forward    map[int]program[T]
 }
 
-// program is a program with its memory. The parameters are the machine's.
+// program is a program with its memory. Its parameters are those of the machine.
 type program[T data.Float] struct {
 	*ir.Program
 	memory *ir.Memory[T]
@@ -53,8 +53,8 @@ func newMachine[T data.Float](n model.Network, compile vm.Compiler) *machine[T] 
 	return m
 }
 
-// bind gives p memory. Its first parameters are the machine's; others begin at
-// zero.
+// bind gives p its memory. The first parameters of p are those of the machine; the
+// others start at zero.
 func (m *machine[T]) bind(p *ir.Program) program[T] {
 	b := program[T]{Program: p, memory: ir.NewMemory[T](p)}
 	for r, buffer := range p.Buffers {
@@ -71,7 +71,7 @@ func (m *machine[T]) bind(p *ir.Program) program[T] {
 	return b
 }
 
-// get returns the program of a batch size, and makes it the first time.
+// get returns the program for a batch size. It makes the program at the first call.
 func (m *machine[T]) get(known map[int]program[T], compile func(int) (*ir.Program, error), batch int) (program[T], error) {
 	if b, ok := known[batch]; ok {
 		return b, nil
@@ -98,7 +98,8 @@ func (m *machine[T]) Describe(batch int) (string, error) {
 // Network implements vm.VM.
 func (m *machine[T]) Network() model.Network { return m.network }
 
-// Load implements vm.VM: rows are converted when they are used.
+// Load implements vm.VM. It only checks the set: images are converted when they are
+// used.
 func (m *machine[T]) Load(set *data.Set) error { return vm.CheckSet(set, m.network) }
 
 // SetParameters implements vm.VM.
@@ -166,7 +167,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	return nil
 }
 
-// load puts sample i of set into a row of the mini-batch.
+// load copies sample i of set into a row of the mini-batch.
 func (m *machine[T]) load(b program[T], row int, set *data.Set, i int) {
 	in, out := m.network.Inputs(), m.network.Outputs()
 	data.Input(b.x[row*in:(row+1)*in], set, i)
@@ -178,7 +179,7 @@ func (m *machine[T]) load(b program[T], row int, set *data.Set, i int) {
 // output returns a^L of the last run.
 func (b program[T]) output() []T { return b.memory.Buf[b.Output] }
 
-// cost returns the cost of the last run of a step that computes it.
+// cost returns the cost of the last run. The program must compute it.
 func (b program[T]) cost() float64 { return float64(b.memory.Buf[b.Cost][0]) }
 
 func (m *machine[T]) nonFinite() string {

@@ -16,5 +16,5 @@ func newVM(n model.Network, listing bool) (vm.VM, error) {
 
 func TestConformance(t *testing.T) { vmtest.Run(t, newVM, vmtest.Options{}) }
 
-// BenchmarkTrain is a training step of the textbook's network, per sample.
+// BenchmarkTrain times training steps of the textbook's network, per sample.
 func BenchmarkTrain(b *testing.B) { vmtest.BenchmarkTrain(b, newVM) }

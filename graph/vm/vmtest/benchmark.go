@@ -9,8 +9,8 @@ import (
 	"trainer/graph/vm"
 )
 
-// BenchmarkTrain times training steps of the textbook's network on images of
-// MNIST's density, in nanoseconds a sample.
+// BenchmarkTrain times training steps of the textbook's network, in nanoseconds per
+// sample. About a fifth of the pixels are not zero, as in MNIST.
 func BenchmarkTrain(b *testing.B, newVM New) {
 	const samples = 1000
 	for _, precision := range []model.Precision{model.Float32, model.Float64} {
@@ -25,8 +25,8 @@ func BenchmarkTrain(b *testing.B, newVM New) {
 	}
 }
 
-// BenchmarkEvaluate times the forward pass of the textbook's network, in
-// nanoseconds a sample.
+// BenchmarkEvaluate times the forward pass of the textbook's network, in nanoseconds
+// per sample.
 func BenchmarkEvaluate(b *testing.B, newVM New) {
 	const samples = 10_000
 	for _, precision := range []model.Precision{model.Float32, model.Float64} {
@@ -52,7 +52,7 @@ func benchmarkMachine(b *testing.B, newVM New, n model.Network) vm.VM {
 	return m
 }
 
-// benchmark times pass after a first one, which loads the set.
+// benchmark times pass, after a first call that loads the set.
 func benchmark(b *testing.B, samples int, pass func() error) {
 	b.Helper()
 	if err := pass(); err != nil {

@@ -20,8 +20,7 @@ func (s suite) epsilon() float64 {
 	return 0x1p-53
 }
 
-// gradients: Gradients agrees with package delta and with central
-// differences.
+// gradients: Gradients agrees with package delta and with central differences.
 func (s suite) gradients(t *testing.T) {
 	for _, n := range s.networks() {
 		t.Run(n.String(), func(t *testing.T) {
@@ -35,8 +34,8 @@ func (s suite) gradients(t *testing.T) {
 	}
 }
 
-// gradientsChangeNothing: the parameters are what they were, and a second
-// call gives the same.
+// gradientsChangeNothing: Gradients does not change the parameters, and a second call
+// gives the same.
 func (s suite) gradientsChangeNothing(t *testing.T) {
 	n := s.network(true, 6, 5, 4, 3)
 	p := randomParameters(n, 20)
@@ -52,7 +51,7 @@ func (s suite) gradientsChangeNothing(t *testing.T) {
 	}
 	same(t, "parameters", parametersOf(t, m), p)
 
-	// Nor do they reach into the next step.
+	// Gradients do not change the next steps either.
 	set := randomSet(n, 9, 22)
 	fresh := s.machine(t, n, p)
 	train(t, fresh, vm.Pass{Set: set, Batch: 4, Rate: 0.5})
@@ -60,8 +59,8 @@ func (s suite) gradientsChangeNothing(t *testing.T) {
 	same(t, "a pass after Gradients", parametersOf(t, m), parametersOf(t, fresh))
 }
 
-// extremes: a step is W − η·∇W (A.47, A.48) also for blank images, full
-// images, one sample given twice, and weights that saturate every node.
+// extremes: a step is W − η·∇W (A.47, A.48) for blank images, for full images, for a
+// sample that occurs twice, and for weights that saturate every node.
 func (s suite) extremes(t *testing.T) {
 	const rate = 0.5
 	for _, n := range s.networks() {
@@ -95,8 +94,8 @@ func (s suite) extremes(t *testing.T) {
 							step(before[i].Weight, g[i].Weight, rate)
 							step(before[i].Bias, g[i].Bias, rate)
 						}
-						// One rounding of η·g and one of the difference, and the
-						// products may be summed in another order (batch terms).
+						// There is one rounding of η·g and one of the difference, and
+						// the sum over the batch may have another order.
 						near(t, "after the step", parametersOf(t, m), before, float64(8*batch)*s.epsilon())
 					}
 					if bad := parametersOf(t, m).NonFinite(); bad != "" {
@@ -115,9 +114,9 @@ func step(w, g []float64, rate float64) {
 	}
 }
 
-// evaluate: cost, accuracy and confusion are those of Predict's outputs, for
-// set sizes on both sides of a machine's inner batch, and leave the
-// parameters as they were.
+// evaluate: cost, accuracy and confusion agree with the outputs of Predict, for sets
+// that are smaller and larger than the inner batch of a machine. The parameters do
+// not change.
 func (s suite) evaluate(t *testing.T) {
 	for _, n := range []model.Network{s.network(true, 784, 50, 10), s.network(false, 9, 4), s.network(true, 6, 5, 4, 3)} {
 		for _, samples := range []int{1, 7, 499, 1203} {
@@ -145,9 +144,9 @@ func (s suite) evaluate(t *testing.T) {
 				}
 				got, err := m.Evaluate(context.Background(), set)
 				must(t, err)
-				// The sums are of positive terms, in one order or another: their
-				// rounding is below samples · 2^-53 in float64. A machine's own
-				// outputs are the same in both, but for their last bits.
+				// The terms of the sums are positive, so in any order their rounding
+				// error is below samples · 2^-53 in float64. The outputs of the machine
+				// are the same in both, except for their last bits.
 				if bound := 64*s.epsilon() + float64(samples)*0x1p-53; !(math.Abs(got.Cost-want.Cost) <= bound*want.Cost) {
 					t.Errorf("cost %v, want %v within %.3g", got.Cost, want.Cost, bound)
 				}
@@ -171,8 +170,8 @@ func (s suite) evaluate(t *testing.T) {
 	})
 }
 
-// snapshot: it has the parameters of its moment, whatever the machine does
-// afterwards, also meanwhile.
+// snapshot: a snapshot has the parameters of its time, whatever the machine does
+// after that or in parallel.
 func (s suite) snapshot(t *testing.T) {
 	n := s.network(true, 35, 17, 5)
 	set := randomSet(n, 600, 40)
@@ -180,7 +179,7 @@ func (s suite) snapshot(t *testing.T) {
 	must(t, m.Load(set))
 	want, err := m.Evaluate(context.Background(), set)
 	must(t, err)
-	for range 2 { // a snapshot can be taken again when the last is closed
+	for range 2 { // after Close, another snapshot can be taken
 		taken, err := m.Snapshot()
 		must(t, err)
 		result := make(chan error, 1)
@@ -193,28 +192,28 @@ func (s suite) snapshot(t *testing.T) {
 		train(t, m, vm.Pass{Set: set, Batch: 1, Rate: 0.5})
 		must(t, <-result)
 		must(t, taken.Close())
-		// The machine may evaluate in other pieces: the last bits of the cost.
+		// The machine may sum in other blocks, so the last bits of the cost may differ.
 		if fmt.Sprint(got.Confusion) != fmt.Sprint(want.Confusion) || math.Abs(got.Cost-want.Cost) > 64*s.epsilon()*want.Cost {
 			t.Errorf("snapshot: cost %v and %d correct, want %v and %d", got.Cost, got.Correct, want.Cost, want.Correct)
 		}
 		now, err := m.Evaluate(context.Background(), set)
 		must(t, err)
 		if now.Cost == want.Cost {
-			t.Error("training changed nothing: the snapshot is not tested")
+			t.Error("training changed nothing, so the snapshot is not tested")
 		}
 		want = now
 	}
 }
 
-// predict: outputs are those of the forward pass in float64, for inputs that
-// are no pixels, and for no rows at all.
+// predict: the outputs agree with a forward pass in float64, for inputs that are not
+// pixels, and for no rows at all.
 func (s suite) predict(t *testing.T) {
 	for _, n := range s.networks() {
 		p := randomParameters(n, 28)
 		m := s.machine(t, n, p)
 		const rows = 3
-		// z of a few units: Gorgonia's sigmoid is cut off, to 1 above 19 in
-		// float64 and 15 in float32, which is no rounding.
+		// |z| is at most a few units: Gorgonia's sigmoid returns 1 above 19 (float64)
+		// or 15 (float32), which is not rounding.
 		limit := 4 / math.Sqrt(float64(n.Inputs()))
 		x := s.uniform(data.Stream(29, "vmtest inputs", 0), rows*n.Inputs(), -limit, limit)
 		got, err := m.Predict(x)
@@ -223,8 +222,8 @@ func (s suite) predict(t *testing.T) {
 		for r := range rows {
 			want = append(want, forward(n, p, x[r*n.Inputs():(r+1)*n.Inputs()])...)
 		}
-		// A sum of n^(l−1) products of magnitude at most 2·max|w| is off by
-		// n^(l−1) roundings of it; g is no steeper than 1.
+		// A sum of n^(l−1) products of magnitude at most 2·max|w| has n^(l−1)
+		// roundings of this magnitude. The slope of g is at most 1.
 		nearValues(t, n.String(), got, want, 4*float64(n.Inputs())*s.epsilon())
 		if none, err := m.Predict(nil); err != nil || len(none) != 0 {
 			t.Errorf("%v: no rows give %v, %v", n, none, err)

@@ -14,17 +14,17 @@ import (
 	"trainer/graph/vm"
 )
 
-// The reference runs: one pass over 200 images by float64 NumPy. Each file
-// holds images and labels, the initial parameters, the gradient of the first
-// mini-batch, the cost of each step, the final parameters, and the outputs
-// for all images after it.
+// references has the reference runs: one pass over 200 images in float64 NumPy. Each
+// file has images and labels, the initial parameters, the gradient of the first
+// mini-batch, the cost of each step, the final parameters, and the outputs for all
+// images after the pass.
 //
 //go:embed testdata/*.safetensors
 var references embed.FS
 
-// Reference runs, and what they exercise.
+// referenceCases are the names of the reference runs, with what they test.
 var referenceCases = []string{
-	"sgd",              // the textbook's network, a sample a step
+	"sgd",              // the textbook's network, one sample per step
 	"sgd-bias",         // with b^l (A.60, A.61)
 	"minibatch-bias",   // batches of 10 (A.66)
 	"ragged-batch",     // batches of 64: the last has 8
@@ -32,10 +32,10 @@ var referenceCases = []string{
 	"textbook-listing", // the listing's update order
 }
 
-// referenceBounds are relative: of a cost itself, and of the largest magnitude
-// of a tensor. 1e-12 and 1e-11 leave float64 room for the order of the sums
-// (784 terms, 2^-53 each: 1e-13) over 200 steps. In float32 the unit is 2^-24
-// in place of 2^-53, that is 5e8 times as much: 784 · 2^-24 = 5e-5.
+// referenceBounds are relative to a cost, and to the largest magnitude of a tensor. In
+// float64, 1e-12 and 1e-11 leave room for another order of the sums over 200 steps
+// (784 terms of 2^-53 are 1e-13). In float32 a rounding is 2^-24, and
+// 784 · 2^-24 = 5e-5.
 var referenceBounds = map[model.Precision]struct{ cost, weight float64 }{
 	model.Float64: {1e-12, 1e-11},
 	model.Float32: {5e-5, 5e-5},
@@ -114,8 +114,8 @@ func referenceSet(f *safetensors.File, name string) (*data.Set, error) {
 	return set, set.Check()
 }
 
-// reference: costs, first gradient, final parameters and outputs are those of
-// the reference runs.
+// reference: costs, first gradient, final parameters and outputs agree with the
+// reference runs.
 func (s suite) reference(t *testing.T) {
 	for _, name := range referenceCases {
 		t.Run(name, func(t *testing.T) {

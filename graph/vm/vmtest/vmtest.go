@@ -1,8 +1,8 @@
-// Package vmtest is the conformance suite of the machines: one suite, run
-// against every vm.VM. It compares with reference runs that were made outside
-// of this program (testdata: float64 NumPy), with package delta's equations,
-// and with the machine itself where that must not matter: the cut of a pass
-// into passes, a second run, what was evaluated meanwhile.
+// Package vmtest is the conformance suite of the machines. Every vm.VM runs the same
+// suite. It compares a machine with reference runs that were made outside of this
+// program (testdata, from float64 NumPy), with the equations of package delta, and
+// with itself under changes that must not matter: a pass is split into several, a
+// run is repeated, an evaluation comes in between.
 package vmtest
 
 import (
@@ -19,18 +19,18 @@ import (
 	"trainer/graph/vm"
 )
 
-// Options say what a machine is not expected to do. What is left out is
-// skipped by name and so shows in the test's output.
+// Options declares what a machine is not expected to do. The suite skips it by name,
+// so the output of the test shows it.
 type Options struct {
-	Precisions []model.Precision // what the machine computes in; nil: both
+	Precisions []model.Precision // the precisions of the machine; nil: both
 	Skip       map[string]string // reference case → why this machine does not run it
 }
 
-// New makes a machine for a network. With listing, its steps are in the
-// listing's update order.
+// New makes a machine for a network. With listing, the machine uses the update order
+// of the listing.
 type New func(n model.Network, listing bool) (vm.VM, error)
 
-// Run runs the suite against the machines that newVM makes, and closes them.
+// Run runs the suite with machines that newVM makes. It closes them.
 func Run(t *testing.T, newVM New, options Options) {
 	precisions := options.Precisions
 	if precisions == nil {
@@ -70,8 +70,8 @@ func (s suite) network(bias bool, layers ...int) model.Network {
 	return model.Network{Layers: layers, Bias: bias, Precision: s.precision}
 }
 
-// machine makes a machine for n that is closed with the test. With p not nil
-// it has these parameters.
+// machine returns a machine for n, which is closed at the end of the test. If p is
+// not nil, the machine has these parameters.
 func (s suite) machine(t *testing.T, n model.Network, p model.Parameters) vm.VM {
 	t.Helper()
 	return s.machineOf(t, n, p, false)
@@ -94,12 +94,12 @@ func (s suite) machineOf(t *testing.T, n model.Network, p model.Parameters, list
 	return m
 }
 
-// networks are the shapes that the property tests run on: the textbook's, one
-// without a hidden layer, and sizes that are no multiple of a vector's length.
+// networks returns the networks of the property tests: the textbook's, one without a
+// hidden layer, and sizes that are not multiples of the length of a vector.
 func (s suite) networks() []model.Network {
 	tanh := s.network(true, 9, 7, 5, 3)
 	tanh.Activation = model.Tanh
-	if testing.Short() { // also under the race detector: the shapes without the size
+	if testing.Short() { // also under the race detector: the same shapes, but small
 		return []model.Network{s.network(true, 35, 17, 33, 2), s.network(false, 1, 1, 1), tanh}
 	}
 	return []model.Network{
@@ -113,7 +113,7 @@ func (s suite) networks() []model.Network {
 	}
 }
 
-// parameters draws parameters with biases that are not zero.
+// randomParameters draws parameters with biases that are not zero.
 func randomParameters(n model.Network, seed uint64) model.Parameters {
 	random := data.Stream(seed, "vmtest parameters", 0)
 	p := model.Normal(n, 0.3, random)
@@ -126,8 +126,8 @@ func randomParameters(n model.Network, seed uint64) model.Parameters {
 	return p
 }
 
-// randomSet draws a set that fits n, about a fifth of its pixels not zero, as
-// in MNIST.
+// randomSet draws a set that fits n. About a fifth of its pixels are not zero, as in
+// MNIST.
 func randomSet(n model.Network, samples int, seed uint64) *data.Set {
 	random := data.Stream(seed, "vmtest set", 0)
 	set := &data.Set{Name: "random", Rows: 1, Cols: n.Inputs(), Classes: n.Outputs(),
@@ -168,8 +168,8 @@ func same(t *testing.T, what string, got, want model.Parameters) {
 	near(t, what, got, want, 0)
 }
 
-// near fails unless each tensor of got is that of want, within bound times
-// the tensor's largest magnitude.
+// near fails unless each tensor of got equals that of want, within bound times the
+// largest magnitude of the tensor.
 func near(t *testing.T, what string, got, want model.Parameters, bound float64) {
 	t.Helper()
 	values := map[string][]float64{}
@@ -209,13 +209,13 @@ func nearValues(t *testing.T, what string, got, want []float64, bound float64) {
 	}
 }
 
-// order: a pass over an order is the pass over the set so ordered.
+// order: a pass with an order gives the same as a pass over a set in that order.
 func (s suite) order(t *testing.T) {
 	for _, n := range s.networks() {
 		for _, batch := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%v batch %d", n, batch), func(t *testing.T) {
 				set := randomSet(n, 11, 1)
-				order := []int32{10, 3, 3, 0, 7, 1, 9} // with one twice, and some not at all
+				order := []int32{10, 3, 3, 0, 7, 1, 9} // one sample twice, and some not at all
 				ordered := randomSet(n, len(order), 2)
 				for k, i := range order {
 					copy(ordered.Image(k), set.Image(int(i)))
@@ -231,8 +231,8 @@ func (s suite) order(t *testing.T) {
 	}
 }
 
-// splitPass: a pass cut in two at a batch's end is the whole pass, the ragged
-// last batch included, with an evaluation and a prediction between the two.
+// splitPass: two passes, split at the end of a batch, give the same as the whole pass,
+// with a ragged last batch, and with an evaluation and a prediction between the two.
 func (s suite) splitPass(t *testing.T) {
 	for _, n := range s.networks() {
 		for _, batch := range []int{1, 3, 8} {
@@ -276,11 +276,12 @@ func (s suite) repeatable(t *testing.T) {
 	}
 }
 
-// parameters: what is set is what is read, rounded; the machine keeps copies.
+// parameters: the parameters that are set, rounded, are those that are read. The
+// machine keeps copies.
 func (s suite) parameters(t *testing.T) {
 	for _, n := range s.networks() {
 		p := randomParameters(n, 8)
-		p[0].Weight[0] = math.Pi // no float32
+		p[0].Weight[0] = math.Pi // not a float32
 		m := s.machine(t, n, p)
 		want := p.Clone()
 		want.Round(n.Precision)
@@ -315,7 +316,7 @@ func (s suite) describe(t *testing.T) {
 	}
 }
 
-// progress: counts rise, and end at the number of samples.
+// progress: the counts do not fall, and the last is the number of samples.
 func (s suite) progress(t *testing.T) {
 	n := s.network(true, 16, 4)
 	m := s.machine(t, n, randomParameters(n, 9))
@@ -327,12 +328,12 @@ func (s suite) progress(t *testing.T) {
 		}
 	}
 	if len(seen) == 0 || seen[len(seen)-1] != 23 {
-		t.Errorf("progress %v, want 23 at last", seen)
+		t.Errorf("progress %v, want 23 at the end", seen)
 	}
 }
 
-// cancel: a pass that is cancelled ends with the context's error and whole
-// steps only.
+// cancel: a cancelled pass returns the error of the context and has made whole steps
+// only.
 func (s suite) cancel(t *testing.T) {
 	n := s.network(true, 16, 4)
 	p := randomParameters(n, 11)
@@ -346,11 +347,11 @@ func (s suite) cancel(t *testing.T) {
 		t.Fatalf("cancelled pass: %v, want %v", err, context.Canceled)
 	}
 	if stepsTo(t, s.machine(t, n, p), vm.Pass{Set: set, Batch: batch, Rate: 0.1}, parametersOf(t, m)) == 0 {
-		t.Error("the pass reported progress, and made no step")
+		t.Error("the pass reported progress but made no step")
 	}
 }
 
-// stepsTo returns how many steps of a pass lead m to the parameters p.
+// stepsTo returns the number of steps of a pass after which m has the parameters p.
 func stepsTo(t *testing.T, m vm.VM, pass vm.Pass, p model.Parameters) int {
 	t.Helper()
 	for step := 0; ; step++ {
@@ -379,14 +380,14 @@ func equal(a, b model.Parameters) bool {
 	return same
 }
 
-// nonFinite: weights driven out of the type's range stop the pass at that
-// step, by name.
+// nonFinite: if weights leave the range of the element type, the pass stops at that
+// step and names the tensor.
 //
-// Sigmoids saturate before anything overflows, so it takes a construction:
-// 4-2-1 with W^3 = (1000, −1000). An image of pixel 0 sees W^2 = (1000, −1000),
-// so a^2 = (1, 0), a^3 = σ(1000) = 1 = y, and every δ is 0: nothing changes.
-// An image of pixel 1 sees W^2 = 0, so a^2 = (½, ½), z^3 = 0, δ^3 = −1/8 and
-// δ^2 = ∓1000/32: times the largest η that is finite, it is not.
+// Sigmoids saturate before anything overflows, so the test constructs a case: 4-2-1
+// with W^3 = (1000, −1000). For an image with only pixel 0, the weights of the pixel
+// are (1000, −1000), so a^2 = (1, 0), a^3 = σ(1000) = 1 = y, every δ is 0, and nothing
+// changes. For an image with only pixel 1 they are 0, so a^2 = (½, ½), z^3 = 0,
+// δ^3 = −1/8 and δ^2 = ∓1000/32. Times the largest finite η, that is infinite.
 func (s suite) nonFinite(t *testing.T) {
 	n, p, set, rate := s.overflow()
 	for _, batch := range []int{1, 2} {
@@ -403,8 +404,8 @@ func (s suite) nonFinite(t *testing.T) {
 	}
 }
 
-// overflow returns the construction of nonFinite: the fifth sample of the set
-// takes the parameters out of the type's range.
+// overflow returns the case of nonFinite. At the fifth sample of the set, a parameter
+// leaves the range of the element type.
 func (s suite) overflow() (n model.Network, p model.Parameters, set *data.Set, rate float64) {
 	n = s.network(false, 4, 2, 1)
 	p = model.NewParameters(n)
@@ -420,7 +421,7 @@ func (s suite) overflow() (n model.Network, p model.Parameters, set *data.Set, r
 	return n, p, set, math.MaxFloat64
 }
 
-// refuses: what does not fit the network is an error, and changes nothing.
+// refuses: arguments that do not fit the network give an error and change nothing.
 func (s suite) refuses(t *testing.T) {
 	n := s.network(true, 16, 5, 4)
 	p := randomParameters(n, 15)
