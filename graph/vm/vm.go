@@ -103,15 +103,15 @@ type Compiler interface {
 type Pass struct {
 	Set   *data.Set
 	Order []int32 // the samples to visit, in this order; nil: all of Set, in its order
-	Batch int     // samples a step; the last step takes what is left
+	Batch int     // samples per step; the last step has the rest
 	Rate  float64 // η
 
 	// Costs, when not nil, takes the cost (A.46) of each mini-batch before
 	// its step. It has Steps() elements.
 	Costs []float64
 
-	// Progress, when not nil, is called now and then with the number of
-	// samples done, and when the pass ends.
+	// Progress, if not nil, is called from time to time with the number of
+	// samples done, and at the end of the pass.
 	Progress func(done int)
 }
 
@@ -143,7 +143,7 @@ func (p Pass) Check(n model.Network) error {
 		return err
 	}
 	if p.Costs != nil && len(p.Costs) != p.Steps() {
-		return fmt.Errorf("room for %d costs: want %d, one a step", len(p.Costs), p.Steps())
+		return fmt.Errorf("room for %d costs: want %d, one per step", len(p.Costs), p.Steps())
 	}
 	for i, s := range p.Order {
 		if s < 0 || int(s) >= p.Set.Len() {
@@ -190,7 +190,7 @@ type Score struct {
 	Confusion [][]int // [label][predicted], n^L × n^L
 }
 
-// NewScore returns the score of no samples yet, for networks of so many
+// NewScore returns a score without samples, for networks with this number of
 // outputs.
 func NewScore(outputs int) Score {
 	s := Score{Confusion: make([][]int, outputs)}
