@@ -29,7 +29,7 @@ func TestPages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, page := range []string{"../README.md", "../RATIONALE.md", "README.md", "vm/cpu/kernel/README.md", "../train/bench/RESULTS.md"} {
+	for _, page := range []string{"../README.md", "../CONTRIBUTING.md", "../RATIONALE.md", "README.md", "vm/cpu/kernel/README.md", "../train/bench/RESULTS.md"} {
 		if !slices.Contains(pages, page) {
 			t.Errorf("%s is not among the pages %q", page, pages)
 		}
