@@ -152,6 +152,11 @@ func (h *headerDecoder) object(what string, field func(key string) error) error 
 	if err := h.delim(what, '{'); err != nil {
 		return err
 	}
+	return h.fields(what, field)
+}
+
+// fields is object after its opening brace.
+func (h *headerDecoder) fields(what string, field func(key string) error) error {
 	seen := make(map[string]bool)
 	for h.dec.More() {
 		key, err := h.string(what)
@@ -216,15 +221,27 @@ func (h *headerDecoder) delim(what string, want json.Delim) error {
 	return nil
 }
 
+// metadata reads the value of metadataKey: null, or an object of strings.
+func (h *headerDecoder) metadata() error {
+	t, err := h.dec.Token()
+	if err != nil || t == nil {
+		return err
+	}
+	if t != json.Delim('{') {
+		return fmt.Errorf("%s: have %v, want {", metadataKey, t)
+	}
+	h.file.Metadata = make(map[string]string)
+	return h.fields(metadataKey, func(key string) error {
+		value, err := h.string(fmt.Sprintf("%s, %q", metadataKey, key))
+		h.file.Metadata[key] = value
+		return err
+	})
+}
+
 // entry reads the value of one key of the header.
 func (h *headerDecoder) entry(name string) error {
 	if name == metadataKey {
-		h.file.Metadata = make(map[string]string)
-		return h.object(metadataKey, func(key string) error {
-			value, err := h.string(metadataKey + "." + key)
-			h.file.Metadata[key] = value
-			return err
-		})
+		return h.metadata()
 	}
 	what := fmt.Sprintf("tensor %q", name)
 	e := entry{tensor: Tensor{Name: name}}

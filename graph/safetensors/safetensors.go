@@ -13,6 +13,7 @@
 //	{"__metadata__":{"epoch":"3"},
 //	 "layers.0.bias":{"dtype":"F32","shape":[50],"data_offsets":[0,200]}}
 //
+// "__metadata__":null, which some programs write, is the same as no metadata.
 // Read returns an error for any file that does not follow this format exactly:
 // overlaps and holes in the data, a size that does not match the shape, a name
 // that occurs twice, an unknown key, a truncated file, bytes after the end. The
@@ -98,12 +99,25 @@ func (t Tensor) Check() error {
 	return nil
 }
 
-// Floats returns the values of a tensor of type F32 or F64.
+// Floats returns the values of a tensor of type F16, BF16, F32 or F64. A float64
+// holds each value of these types exactly.
 func (t Tensor) Floats() ([]float64, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
 	switch t.DType {
+	case F16:
+		values := make([]float64, len(t.Data)/2)
+		for i := range values {
+			values[i] = float16(binary.LittleEndian.Uint16(t.Data[2*i:]))
+		}
+		return values, nil
+	case BF16: // the upper half of a float32
+		values := make([]float64, len(t.Data)/2)
+		for i := range values {
+			values[i] = float64(math.Float32frombits(uint32(binary.LittleEndian.Uint16(t.Data[2*i:])) << 16))
+		}
+		return values, nil
 	case F32:
 		values := make([]float64, len(t.Data)/4)
 		for i := range values {
@@ -117,7 +131,28 @@ func (t Tensor) Floats() ([]float64, error) {
 		}
 		return values, nil
 	}
-	return nil, fmt.Errorf("tensor %q has type %v: want F32 or F64", t.Name, t.DType)
+	return nil, fmt.Errorf("tensor %q has type %v: want F16, BF16, F32 or F64", t.Name, t.DType)
+}
+
+// float16 returns the value of an IEEE 754 binary16: a sign bit, five bits of
+// exponent with bias 15, and ten bits of fraction.
+func float16(bits uint16) float64 {
+	exponent, fraction := int(bits>>10&0x1f), float64(bits&0x3ff)
+	var v float64
+	switch exponent {
+	case 0: // zero and subnormal numbers
+		v = math.Ldexp(fraction, -24)
+	case 0x1f:
+		if v = math.Inf(1); fraction != 0 {
+			v = math.NaN()
+		}
+	default:
+		v = math.Ldexp(fraction+0x400, exponent-25)
+	}
+	if bits>>15 != 0 {
+		v = -v
+	}
+	return v
 }
 
 // Lookup returns the tensor with the given name, and whether there is one.
@@ -141,7 +176,7 @@ func (f *File) Names() []string {
 
 // Floats returns the values of the tensor with the given name. It returns an
 // error if there is no such tensor, if its shape differs from shape, or if its
-// type is neither F32 nor F64.
+// type is none of F16, BF16, F32 and F64.
 func (f *File) Floats(name string, shape ...int) ([]float64, error) {
 	t, err := f.require(name, shape)
 	if err != nil {

@@ -156,6 +156,9 @@ func TestReadRefuses(t *testing.T) {
 		"deeper":            {raw(`{"a":{"shape":` + strings.Repeat("[", 50000) + strings.Repeat("]", 50000) + `}}`), "not JSON"},
 		"nested shape":      {raw(`{"a":{"dtype":"U8","shape":[[2]],"data_offsets":[0,2]}}`, 1, 2), "have [, want a number"},
 		"metadata":          {raw(`{"__metadata__":{"a":1}}`), "have 1, want a string"},
+		"metadata list":     {raw(`{"__metadata__":[]}`), "__metadata__: have [, want {"},
+		"metadata text":     {raw(`{"__metadata__":"x"}`), "__metadata__: have x, want {"},
+		"null twice":        {raw(`{"__metadata__":null,"__metadata__":null}`), "twice"},
 		"metadata twice":    {raw(`{"__metadata__":{},"__metadata__":{}}`), "twice"},
 		"metadata keys":     {raw(`{"__metadata__":{"a":"","a":""}}`), "twice"},
 		"name twice":        {raw(`{`+a+`,`+a+`}`, 1, 2), `"a" twice`},
@@ -185,6 +188,48 @@ func TestReadRefuses(t *testing.T) {
 				t.Errorf("file %+v, error %v, want %q", f, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestNullMetadata checks that null is read as no metadata.
+func TestNullMetadata(t *testing.T) {
+	f, err := Read(bytes.NewReader(raw(`{"__metadata__": null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}`, 7)))
+	if err != nil || f.Metadata != nil || len(f.Tensors) != 1 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// TestHalf checks values of IEEE 754 binary16 and of bfloat16: the largest and the
+// smallest numbers of each kind, and what is around 1.
+func TestHalf(t *testing.T) {
+	tensor := func(d DType, bits ...uint16) Tensor {
+		var b []byte
+		for _, v := range bits {
+			b = binary.LittleEndian.AppendUint16(b, v)
+		}
+		return Tensor{Name: "a", DType: d, Shape: []int{len(bits)}, Data: b}
+	}
+	for _, tt := range []struct {
+		tensor Tensor
+		want   []float64
+	}{
+		{tensor(F16, 0x3c00, 0x3c01, 0x3bff, 0xc000, 0x7bff, 0x0400, 0x03ff, 0x0001, 0x8001, 0x0000, 0x7c00, 0xfc00),
+			[]float64{1, 1 + 0x1p-10, 1 - 0x1p-11, -2, 65504, 0x1p-14, 0x1p-14 - 0x1p-24, 0x1p-24, -0x1p-24, 0, math.Inf(1), math.Inf(-1)}},
+		{tensor(BF16, 0x3f80, 0x3f81, 0x3f7f, 0xc000, 0x7f7f, 0x0080, 0x0001, 0x0000, 0x7f80, 0xff80),
+			[]float64{1, 1 + 0x1p-7, 1 - 0x1p-8, -2, 0x1.fep127, 0x1p-126, 0x1p-133, 0, math.Inf(1), math.Inf(-1)}},
+	} {
+		got, err := tt.tensor.Floats()
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%v: %v, %v, want %v", tt.tensor.DType, got, err, tt.want)
+		}
+		negative := tensor(tt.tensor.DType, 0x8000)
+		if got, err := negative.Floats(); err != nil || got[0] != 0 || !math.Signbit(got[0]) {
+			t.Errorf("%v: -0 is %v, %v", tt.tensor.DType, got, err)
+		}
+		nan := tensor(tt.tensor.DType, 0x7fc0)
+		if got, err := nan.Floats(); err != nil || !math.IsNaN(got[0]) {
+			t.Errorf("%v: NaN is %v, %v", tt.tensor.DType, got, err)
+		}
 	}
 }
 
@@ -248,7 +293,7 @@ func TestLookupErrors(t *testing.T) {
 	}{
 		"missing": {func() error { _, err := f.Floats("layers.1.weight", 2); return err }, `no tensor "layers.1.weight": the file has ["empty" "labels"`},
 		"shape":   {func() error { _, err := f.Floats("layers.0.weight", 3, 2); return err }, "has shape [2 3], want [3 2]"},
-		"floats":  {func() error { _, err := f.Floats("labels", 3); return err }, "has type U8: want F32 or F64"},
+		"floats":  {func() error { _, err := f.Floats("labels", 3); return err }, "has type U8: want F16, BF16, F32 or F64"},
 		"bytes":   {func() error { _, err := f.Bytes("number"); return err }, "has type F64: want U8"},
 	} {
 		if err := tt.get(); err == nil || !strings.Contains(err.Error(), tt.want) {
