@@ -32,6 +32,7 @@ func (r *reader) check() {
 	if r.good("train.runs.count", "train.runs.rates") {
 		r.checkRuns()
 	}
+	r.checkInit()
 
 	if r.good("data.dataset", "data.dir") && c.Data.Dir == "" && (c.Data.Dataset == string(data.IDX) || c.Data.Dataset == string(data.CSV)) {
 		r.report(r.place("data.dataset"), "%s needs data.dir, the folder of the files", c.Data.Dataset)
@@ -39,6 +40,23 @@ func (r *reader) check() {
 
 	if r.good("train.update_order", "machine") && c.Train.UpdateOrder == "listing" && c.Machine == "tape" {
 		r.report(r.place("train.update_order", "machine"), "listing needs a compiled program, and the machine tape runs the graph as it is: use another machine, or simultaneous")
+	}
+}
+
+// checkInit reports first weights and biases that the network cannot have.
+func (r *reader) checkInit() {
+	c := &r.config
+	init := c.Model.Init
+	if n := len(c.Model.Layers) - 1; len(init.Std) > 1 && len(init.Std) != n && r.good("model.layers", "model.init.std") {
+		r.report(r.place("model.init.std", "model.layers"), "%d standard deviations, and a network of %d layers has weights in %d: give one number for all, or a list of %d", len(init.Std), n+1, n, n)
+	}
+	if init.BiasStd > 0 && r.good("model.init.bias_std") {
+		at := r.place("model.init.bias_std")
+		if init.File != "" {
+			r.report(at, "excludes model.init.file, which has biases of its own: leave it out, or set it to 0")
+		} else if !c.Model.Bias && r.good("model.bias") {
+			r.report(at, "this network has no biases: set model.bias to true, or leave it out")
+		}
 	}
 }
 
@@ -63,8 +81,8 @@ func (r *reader) checkRuns() {
 	if n := parameters(c) * int64(count); r.good("model.layers") && parameters(c) <= maxParameters && n > maxParameters {
 		r.report(at, "%d runs have %d weights and biases together, the limit is %d: use fewer runs or smaller layers", count, n, maxParameters)
 	}
-	same := c.Model.Init.File != "" || c.Model.Init.Rule == "zeros"
-	if r.good("train.shuffle", "model.init.file", "model.init.rule") && same && !c.Train.Shuffle && rates == 0 {
+	same := c.Model.Init.File != "" || c.Model.Init.Rule == "zeros" && c.Model.Init.BiasStd == 0
+	if r.good("train.shuffle", "model.init.file", "model.init.rule", "model.init.bias_std") && same && !c.Train.Shuffle && rates == 0 {
 		r.report(at, "all runs would be identical, because the first weights and the order of the samples are fixed: give train.runs.rates, or set train.shuffle to true")
 	}
 }

@@ -57,9 +57,22 @@ type Model struct {
 // Init says where the initial parameters come from. At most one of File and Rule is
 // set. If both are empty, Std applies.
 type Init struct {
-	Std  float64 // weights are normal with mean 0 and this standard deviation, biases 0
-	Rule string  // one of Rules
-	File string  // path of a safetensors file with weights and biases
+	Std     PerLayer // weights are normal with mean 0 and this standard deviation
+	Rule    string   // one of Rules
+	File    string   // path of a model, a safetensors file or a run folder, with weights and biases
+	BiasStd float64  // biases are normal with mean 0 and this standard deviation; not with File
+}
+
+// PerLayer is a number for all layers with parameters, or a number for each of
+// them, from layer 2 to layer L.
+type PerLayer []float64
+
+// Each returns a number for each of n layers. p has one number, or n.
+func (p PerLayer) Each(n int) []float64 {
+	if len(p) == 1 {
+		return slices.Repeat(p, n)
+	}
+	return slices.Clone(p)
 }
 
 // Kind returns which of the three is given: "std", "rule" or "file".
@@ -139,8 +152,9 @@ var (
 	Machines = []string{"compiled", "interpret", "tape"}
 
 	// Rules lists the rules for the initial weights: hidden is that of the listing
-	// (model.HiddenRule), zeros sets all weights to 0.
-	Rules = []string{"hidden", "zeros"}
+	// (model.HiddenRule), fan_in is model.FanInRule, xavier is model.XavierRule, zeros
+	// sets all weights to 0.
+	Rules = []string{"hidden", "fan_in", "xavier", "zeros"}
 
 	Datasets     = datasets()
 	Fallbacks    = []string{"none", "digits"}

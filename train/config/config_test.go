@@ -317,10 +317,10 @@ func TestSet(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("have %+v\nwant %+v", got, want)
 	}
-	if c, err := Read("", []string{"model.init.std=0.1"}); err != nil || c.Model.Init != (Init{Std: 0.1}) {
+	if c, err := Read("", []string{"model.init.std=0.1"}); err != nil || !reflect.DeepEqual(c.Model.Init, Init{Std: PerLayer{0.1}}) {
 		t.Errorf("model.init.std=0.1 gives %+v, %v: want it in place of the default rule", c.Model.Init, err)
 	}
-	if c, err := Read(file, []string{"model.init.rule=zeros"}); err != nil || c.Model.Init != (Init{Rule: "zeros"}) {
+	if c, err := Read(file, []string{"model.init.rule=zeros"}); err != nil || !reflect.DeepEqual(c.Model.Init, Init{Rule: "zeros"}) {
 		t.Errorf("model.init.rule=zeros gives %+v, %v: want it in place of the file's std", c.Model.Init, err)
 	}
 }
@@ -523,7 +523,7 @@ func TestRoundTrip(t *testing.T) {
 			Name: pick([]string{"run", "true", "1e3", "2026-01-01", "x.y-z", "null"}), Seed: random.Uint64N(maxSeed + 1),
 			Device: pick(Devices), Machine: pick(Machines), Precision: model.Precision(random.IntN(2)),
 			Model: Model{Layers: []int{1 + random.IntN(9999), 1 + random.IntN(9999)}, Activation: model.Activation(random.IntN(2)), Bias: random.IntN(2) == 0,
-				Init: []Init{{Std: float(1000)}, {}, {Rule: pick(Rules)}, {File: "f" + word(20)}}[random.IntN(4)]},
+				Init: []Init{{Std: PerLayer{float(1000)}}, {Std: PerLayer{0}}, {Rule: pick(Rules)}, {File: "f" + word(20)}}[random.IntN(4)]},
 			Data: Data{Dataset: pick(Datasets), Dir: word(20), Fallback: pick(Fallbacks)},
 			Train: Train{Epochs: 1 + random.IntN(10), Batch: 1 + random.IntN(1000), Shuffle: random.IntN(2) == 0,
 				Rate:          Rate{Initial: float(1000), Factor: 1 - random.Float64()/2, Every: 1 + random.IntN(maxEpochs)},
@@ -539,6 +539,13 @@ func TestRoundTrip(t *testing.T) {
 			for range random.IntN(3) {
 				c.Train.Runs.Rates = append(c.Train.Runs.Rates, float(1000))
 			}
+		}
+		if c.Model.Init.Std != nil && random.IntN(2) == 0 {
+			c.Model.Layers = []int{9, 8, 7, 6}
+			c.Model.Init.Std = PerLayer{0, float(1000), 1}
+		}
+		if c.Model.Bias && c.Model.Init.File == "" {
+			c.Model.Init.BiasStd = float(1000)
 		}
 		if c.Data.Dir == "" {
 			c.Data.Dataset = pick([]string{"mnist", "digits"})

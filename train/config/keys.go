@@ -14,14 +14,15 @@ import (
 type kind int
 
 const (
-	group   kind = iota // holds other keys
-	text                // a text
-	choice              // one of a few words
-	boolean             // true or false
-	integer             // a whole number
-	number              // a number
-	list                // a list of whole numbers
-	numbers             // a list of numbers
+	group    kind = iota // holds other keys
+	text                 // a text
+	choice               // one of a few words
+	boolean              // true or false
+	integer              // a whole number
+	number               // a number
+	list                 // a list of whole numbers
+	numbers              // a list of numbers
+	perLayer             // a number, or a list of numbers
 	kindEnd
 )
 
@@ -49,6 +50,7 @@ type key struct {
 
 // The limits that the table and the checks use.
 const (
+	maxLayers     = 100
 	maxNodes      = 1_000_000   // of a layer
 	maxParameters = 100_000_000 // weights and biases of the network: 0.8 GB in float64
 	maxValues     = 500_000_000 // a^l of a mini-batch: 4 GB in float64
@@ -86,7 +88,7 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Precision }},
 
 	{path: "model", kind: group, doc: "The network and its first weights."},
-	{path: "model.layers", kind: list, def: "[784, 50, 10]", least: 2, most: 100, min: 1, max: maxNodes,
+	{path: "model.layers", kind: list, def: "[784, 50, 10]", least: 2, most: maxLayers, min: 1, max: maxNodes,
 		doc:   "Nodes of each layer, from the input (pixels) to the output (classes).",
 		field: func(c *Config) any { return &c.Model.Layers }},
 	{path: "model.activation", kind: choice, def: "sigmoid", choices: model.ActivationNames(),
@@ -96,16 +98,23 @@ var keys = []key{
 		doc:   "Whether the layers have a bias b: z = Wa + b. The textbook's listing has none.",
 		field: func(c *Config) any { return &c.Model.Bias }},
 	{path: "model.init", kind: group, doc: "First weights and biases: give one of std, rule and file."},
-	{path: "model.init.std", kind: number, exclusive: true, max: 1000,
-		doc:   "Draw the weights from the normal distribution with mean 0 and this standard deviation; biases are 0.",
+	{path: "model.init.std", kind: perLayer, exclusive: true, least: 1, most: maxLayers - 1, max: 1000,
+		doc: "Draw the weights from the normal distribution with mean 0 and this standard deviation. " +
+			"A list gives one for the weights of each layer, from the first hidden layer to the output.",
 		field: func(c *Config) any { return &c.Model.Init.Std }},
 	{path: "model.init.rule", kind: choice, def: "hidden", exclusive: true, choices: Rules,
 		doc: "hidden is the textbook's listing: normal, with standard deviation 1/√n for every weight, n the nodes of the first hidden layer; " +
-			"zeros sets all weights to 0. Biases are 0.",
+			"fan_in is normal, with 1/√n in each layer, n the nodes of the layer before; " +
+			"xavier is normal, with √(2/(n + m)) in each layer, n the nodes of the layer before and m its own (Glorot and Bengio 2010, equation 12); " +
+			"zeros sets all weights to 0.",
 		field: func(c *Config) any { return &c.Model.Init.Rule }},
 	{path: "model.init.file", kind: text, exclusive: true, most: 4096, pattern: regexp.MustCompile(`.`), patternDoc: "that is not empty",
-		doc:   "Read weights and biases from this safetensors file (the model of an earlier run), relative to the current directory.",
+		doc: "Read weights and biases from this model, a run folder or a safetensors file, relative to the current directory. " +
+			"Layers, bias, activation and precision are then those of the model, where they are not given.",
 		field: func(c *Config) any { return &c.Model.Init.File }},
+	{path: "model.init.bias_std", kind: number, def: "0", max: 1000,
+		doc:   "Draw the biases from the normal distribution with mean 0 and this standard deviation; 0: all are 0. Not with model.init.file.",
+		field: func(c *Config) any { return &c.Model.Init.BiasStd }},
 
 	{path: "data", kind: group, doc: "The images."},
 	{path: "data.dataset", kind: choice, def: "mnist", choices: Datasets,
@@ -185,6 +194,16 @@ func children(path string) []*key {
 	return in
 }
 
+// exclusives returns the names of the group's keys that exclude each other.
+func exclusives(path string) (names []string) {
+	for _, k := range children(path) {
+		if k.exclusive {
+			names = append(names, k.name())
+		}
+	}
+	return names
+}
+
 // childNames lists the names of the group's keys: "initial, factor, every".
 func childNames(path string) string {
 	var names []string
@@ -225,6 +244,8 @@ func (k *key) legal() string {
 		return fmt.Sprintf("a list of %d to %d whole numbers, each %s", k.least, k.most, k.between())
 	case numbers:
 		return fmt.Sprintf("a list of %d to %d numbers, each %s", k.least, k.most, k.between())
+	case perLayer:
+		return fmt.Sprintf("a number %s, or a list of them with one for each layer", k.between())
 	}
 	panic(fmt.Sprintf("BUG: %s has kind %d", k.path, k.kind))
 }

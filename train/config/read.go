@@ -26,6 +26,11 @@ const setFlag = "-set "
 // A setting replaces the value in the file. A setting of model.init.std, rule or file
 // replaces all three.
 func Read(path string, sets []string) (Config, error) {
+	return read(path, sets).result()
+}
+
+// read reads what Read reads, and does not check it as a whole.
+func read(path string, sets []string) *reader {
 	r := newReader()
 	if path != "" {
 		r.file = path
@@ -38,7 +43,7 @@ func Read(path string, sets []string) (Config, error) {
 	for _, s := range sets {
 		r.set(s)
 	}
-	return r.result()
+	return r
 }
 
 // reader gathers a configuration and its problems.
@@ -294,7 +299,7 @@ func (r *reader) group(n *yaml.Node, path string) {
 		lines[name.Value] = name.Line
 		if k.exclusive {
 			if exclusive != "" {
-				r.report(r.at(name, below), "excludes %s, which is given too: give one of %s", join(path, exclusive), childNames(path))
+				r.report(r.at(name, below), "excludes %s, which is given too: give one of %s", join(path, exclusive), strings.Join(exclusives(path), ", "))
 				continue
 			}
 			exclusive = name.Value

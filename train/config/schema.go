@@ -13,7 +13,7 @@ type schema struct {
 	Schema      string `json:"$schema,omitempty"`
 	Title       string `json:"title,omitempty"`
 	Description string `json:"description,omitempty"`
-	Type        string `json:"type"`
+	Type        any    `json:"type,omitempty"` // a name, or a list of names
 
 	Default          json.RawMessage `json:"default,omitempty"`
 	Enum             []string        `json:"enum,omitempty"`
@@ -29,7 +29,10 @@ type schema struct {
 
 	Properties           properties `json:"properties,omitempty"`
 	AdditionalProperties *bool      `json:"additionalProperties,omitempty"`
-	MaxProperties        int        `json:"maxProperties,omitempty"`
+
+	Not      *schema  `json:"not,omitempty"`
+	AnyOf    []schema `json:"anyOf,omitempty"`
+	Required []string `json:"required,omitempty"`
 }
 
 // properties is a JSON object whose members keep their order.
@@ -81,8 +84,14 @@ func groupSchema(path string) schema {
 	s := schema{Type: "object", AdditionalProperties: new(bool)}
 	for _, k := range children(path) {
 		s.Properties = append(s.Properties, property{k.name(), k.schema()})
-		if k.exclusive {
-			s.MaxProperties = 1
+	}
+	names := exclusives(path)
+	for i, a := range names {
+		for _, b := range names[i+1:] {
+			if s.Not == nil {
+				s.Not = &schema{}
+			}
+			s.Not.AnyOf = append(s.Not.AnyOf, schema{Required: []string{a, b}})
 		}
 	}
 	return s
@@ -108,6 +117,10 @@ func (k *key) schema() schema {
 	case list, numbers:
 		entry := k.entry().numberSchema()
 		s = schema{Type: "array", Items: &entry, MinItems: k.least, MaxItems: k.most}
+	case perLayer:
+		entry := k.entry().numberSchema()
+		s = entry
+		s.Type, s.Items, s.MinItems, s.MaxItems = []string{"number", "array"}, &entry, k.least, k.most
 	}
 	s.Description = k.doc
 	if k.def != "" {

@@ -38,7 +38,7 @@ func (k *key) decode(c *Config, n *yaml.Node) []complaint {
 		return complaints
 	}
 	if k.exclusive {
-		c.Model.Init = Init{}
+		c.Model.Init = Init{BiasStd: c.Model.Init.BiasStd}
 	}
 	store(k.field(c), value)
 	return nil
@@ -51,7 +51,7 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 		switch k.kind {
 		case list:
 			return entries(k.entry(), n, func(v any) int { return int(v.(int64)) })
-		case numbers:
+		case numbers, perLayer:
 			return entries(k.entry(), n, func(v any) float64 { return v.(float64) })
 		}
 	}
@@ -68,7 +68,7 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 // entry returns a key that describes an entry of a list.
 func (k *key) entry() *key {
 	e := &key{kind: integer, min: k.min, max: k.max, aboveMin: k.aboveMin}
-	if k.kind == numbers {
+	if k.kind == numbers || k.kind == perLayer {
 		e.kind = number
 	}
 	return e
@@ -248,6 +248,11 @@ func store(field, value any) {
 		*f = value.([]int)
 	case *[]float64:
 		*f = value.([]float64)
+	case *PerLayer:
+		if one, ok := value.(float64); ok {
+			value = []float64{one}
+		}
+		*f = value.([]float64)
 	case *model.Precision:
 		*f, _ = model.ParsePrecision(value.(string))
 	case *model.Activation:
@@ -278,6 +283,11 @@ func format(field any) string {
 			values = append(values, formatNumber(v))
 		}
 		return "[" + strings.Join(values, ", ") + "]"
+	case *PerLayer:
+		if len(*f) == 1 {
+			return formatNumber((*f)[0])
+		}
+		return format((*[]float64)(f))
 	case *model.Precision:
 		return f.String()
 	case *model.Activation:

@@ -1,0 +1,54 @@
+package config
+
+import "trainer/graph/model"
+
+// Known is what a model file says of its network.
+type Known struct {
+	File    string // for messages
+	Network model.Network
+
+	// A file says its layers and whether they have biases. Activation and Precision
+	// report whether it says these too.
+	Activation, Precision bool
+
+	// AnyPrecision says that a configuration may give another precision than the
+	// file's: the parameters are then converted.
+	AnyPrecision bool
+}
+
+// ReadFor is Read for the network of a model file. What the configuration does not
+// give of the network is that of the file. It is an error if the configuration
+// gives something else than the file says, or if neither says the activation.
+func ReadFor(path string, sets []string, known Known) (Config, error) {
+	r := read(path, sets)
+	r.know(known)
+	return r.result()
+}
+
+// know sets the network to that of a model file, and reports how the configuration
+// contradicts the file.
+func (r *reader) know(known Known) {
+	n := known.Network
+	given := func(path string) bool {
+		_, ok := r.places[path]
+		return ok
+	}
+	if !known.Activation {
+		n.Activation = r.config.Model.Activation
+		if k := find("model.activation"); !given(k.path) {
+			r.report(Problem{File: known.File, Path: k.path}, "the file does not say it: give -set %s=%s", k.path, k.legal())
+		}
+	}
+	if given("precision") && (known.AnyPrecision || !known.Precision) {
+		n.Precision = r.config.Precision
+	}
+	file := r.config.WithNetwork(n)
+	for _, path := range []string{"model.layers", "model.activation", "model.bias", "precision"} {
+		k := find(path)
+		have, want := format(k.field(&r.config)), format(k.field(&file))
+		if given(path) && r.good(path) && have != want {
+			r.report(r.place(path), "have %s, but the model %s has %s: leave it out, or take another model", have, known.File, want)
+		}
+	}
+	r.config = file
+}
