@@ -66,7 +66,7 @@ func (s *Set) Slice(from, to int) *Set {
 type Dataset struct {
 	Name   string // for outputs: "MNIST", "digits (built in)", or the folder
 	Source string // where it came from: a folder, a mirror, "built in"
-	Train  *Set
+	Train  *Set   // nil where the test set alone was opened
 	Test   *Set
 
 	// Validation holds images that were taken out of the training set, to choose

@@ -43,6 +43,10 @@ type Spec struct {
 	// than this, which is at most 256.
 	Classes int
 
+	// TestOnly opens the test set alone: Train is nil, and its files need not be
+	// there.
+	TestOnly bool
+
 	// Fallback lets the built-in digits take MNIST's place where it is neither
 	// found nor downloaded. A folder that was named, in Dir or TRAINER_DATA, is
 	// not replaced.
@@ -70,6 +74,9 @@ func Open(ctx context.Context, s Spec) (d *Dataset, warning string, err error) {
 
 // open is Open, with the finder that looks for MNIST.
 func (s Spec) open(ctx context.Context, f *Finder) (d *Dataset, warning string, err error) {
+	if s.TestOnly {
+		return s.openTest(ctx, f)
+	}
 	switch kind := cmp.Or(s.Kind, MNIST); kind {
 	case MNIST:
 		f.Dir, f.Progress = s.Dir, s.Progress

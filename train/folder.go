@@ -75,6 +75,10 @@ func (s *session) save() error {
 	return nil
 }
 
+// metaSamples is the key of the metadata of a model for the samples that were
+// visited after its last whole epoch.
+const metaSamples = "samples_after_epoch"
+
 // writeModel writes a snapshot of the best run as a model file. The metadata
 // says what it is and how to evaluate it.
 func (s *session) writeModel(file string, at snapshot) error {
@@ -85,7 +89,7 @@ func (s *session) writeModel(file string, at snapshot) error {
 		"epoch":   strconv.Itoa(at.metrics.Epoch),
 	}
 	if at.samples > 0 {
-		meta["samples_after_epoch"] = strconv.Itoa(at.samples)
+		meta[metaSamples] = strconv.Itoa(at.samples)
 	} else if at.metrics.Epoch > 0 {
 		meta["train_accuracy"] = formatFloat(at.metrics.TrainAccuracy)
 		meta["train_cost"] = formatFloat(at.metrics.TrainCost)

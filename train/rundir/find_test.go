@@ -3,27 +3,46 @@ package rundir
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
 func TestFind(t *testing.T) {
 	dir := t.TempDir()
-	for path, want := range map[string]string{
-		dir:                              filepath.Join(dir, BestFile),
-		filepath.Join(dir, ModelFile):    filepath.Join(dir, ModelFile),
-		filepath.Join(dir, "no", "file"): filepath.Join(dir, "no", "file"),
-	} {
-		if model, config, err := Find(path); err != nil || model != want || config != "" {
-			t.Errorf("%s: %q, %q, %v; want %q and no configuration", path, model, config, err, want)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	expect := func(path string, want Found) {
+		t.Helper()
+		if got, err := Find(path); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", path, got, err, want)
 		}
 	}
-	beside := filepath.Join(dir, ConfigFile)
-	if err := os.WriteFile(beside, nil, 0o600); err != nil {
+	put := func(name string) {
+		t.Helper()
+		if err := os.WriteFile(in(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Find(dir); err == nil || !strings.Contains(err.Error(), dir+" has neither "+BestFile+" nor "+ModelFile) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	expect(in(ModelFile), Found{Model: in(ModelFile)}) // reading says that it is not there
+	expect(in("no/file"), Found{Model: in("no/file")})
+
+	put(ModelFile)
+	expect(dir, Found{Model: in(ModelFile), Last: true})
+	put(ConfigFile)
+	expect(dir, Found{Model: in(ModelFile), Config: in(ConfigFile), Last: true})
+	expect(in(ModelFile), Found{Model: in(ModelFile), Config: in(ConfigFile)})
+	put(BestFile)
+	expect(dir, Found{Model: in(BestFile), Config: in(ConfigFile)})
+	expect(in(ModelFile), Found{Model: in(ModelFile), Config: in(ConfigFile)})
+
+	// A link that leads nowhere is not passed over.
+	if err := os.Remove(in(BestFile)); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{dir, filepath.Join(dir, ModelFile)} {
-		if _, config, err := Find(path); err != nil || config != beside {
-			t.Errorf("%s: configuration %q, %v; want %q", path, config, err, beside)
-		}
+	if err := os.Symlink("nowhere", in(BestFile)); err != nil {
+		t.Skip(err)
 	}
+	expect(dir, Found{Model: in(BestFile), Config: in(ConfigFile)})
 }
