@@ -26,7 +26,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	}
 	ctx, stop := untilSignal(func(os.Signal) {})
 	defer stop()
-	d, err := openDataset(ctx, c, stderr)
+	d, err := openDataset(ctx, c, false, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}

@@ -12,20 +12,23 @@ import (
 	"trainer/train/progress"
 )
 
-// openDataset opens the data set that the configuration asks for. It says on
-// stderr how a download gets on, and whether the built-in digits take MNIST's
-// place.
-func openDataset(ctx context.Context, c config.Config, stderr io.Writer) (*data.Dataset, error) {
+// openDataset opens the data set that the configuration asks for, or its test set
+// alone. It says on stderr how a download gets on, and whether the built-in digits
+// take MNIST's place.
+func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.Writer) (*data.Dataset, error) {
 	n := c.Network()
 	d, warning, err := data.Open(ctx, data.Spec{
 		Kind: data.Kind(c.Data.Dataset), Dir: c.Data.Dir, Classes: n.Outputs(), Seed: c.Seed,
-		Fallback: c.Data.Fallback == "digits",
+		TestOnly: testOnly, Fallback: c.Data.Fallback == "digits",
 		Progress: downloadProgress(stderr, progress.IsTerminal(stderr)),
 	})
 	if err != nil {
 		return nil, err
 	}
 	_, _ = io.WriteString(stderr, warning)
+	if d.Train == nil {
+		return d, vm.CheckSet(d.Test, n)
+	}
 	return d, cmp.Or(vm.CheckSet(d.Train, n), vm.CheckSet(d.Test, n))
 }
 

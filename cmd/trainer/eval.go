@@ -8,18 +8,17 @@ import (
 	"io"
 	"os"
 
-	"trainer/graph/model"
-	"trainer/train/config"
 	"trainer/train/evaluation"
-	"trainer/train/rundir"
 )
 
-// evalCommand evaluates a trained model on both sets.
+// evalCommand evaluates a trained model on the test set, and if asked on the
+// training set.
 func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	f := flag.NewFlagSet("eval", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
-	path := f.String("model", "", "the model, a safetensors `file`, or a run folder, whose best.safetensors is taken")
+	path := f.String("model", "", modelUsage)
+	both := f.Bool("train", false, "evaluate on the training set too")
 	asJSON := f.Bool("json", false, "print JSON")
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
@@ -27,13 +26,13 @@ func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if *path == "" {
 		return usageError("eval: no model: give -model FILE, or -model RUN-FOLDER")
 	}
-	c, m, file, err := flags.readModel(*path)
+	c, m, err := flags.readModel(*path, stderr)
 	if err != nil {
 		return err
 	}
 	ctx, stop := untilSignal(func(os.Signal) {})
 	defer stop()
-	d, err := openDataset(ctx, c, stderr)
+	d, err := openDataset(ctx, c, !*both, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -49,28 +48,11 @@ func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return cause(ctx, err)
 	}
-	report.Model = file
+	report.Model, report.Note = m.File, m.Note
 	if *asJSON {
 		return printJSON(stdout, report)
 	}
 	return report.Text(stdout)
-}
-
-// readModel reads the model that path names, and the configuration for it: that
-// of the flags, or, where they name none, the one that is beside the model.
-func (c *configFlags) readModel(path string) (_ config.Config, m model.Model, file string, err error) {
-	file, beside, err := rundir.Find(path)
-	if err != nil {
-		return config.Config{}, m, "", err
-	}
-	if m, err = model.Read(file); err != nil {
-		return config.Config{}, m, "", err
-	}
-	if c.file == "" {
-		c.file = beside
-	}
-	settings, err := c.read()
-	return settings.WithNetwork(m.Network), m, file, err
 }
 
 // cause returns why ctx ended if err says that it did, else err.

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"trainer/graph/gradcheck"
-	"trainer/graph/model"
+	"trainer/train"
 	"trainer/train/config"
 )
 
@@ -16,11 +16,11 @@ var errGradients = errors.New("gradcheck: the gradients differ: see the rows tha
 
 // gradcheckCommand compares the machine's gradients with the equations derived
 // by hand and with central differences.
-func gradcheckCommand(args []string, stdout, _ io.Writer) (err error) {
+func gradcheckCommand(args []string, stdout, stderr io.Writer) (err error) {
 	f := flag.NewFlagSet("gradcheck", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
-	path := f.String("model", "", "check at the parameters of this model, a safetensors `file` or a run folder; without it, at random ones")
+	path := f.String("model", "", modelUsage+"; without it, parameters are random")
 	asJSON := f.Bool("json", false, "print JSON")
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
@@ -30,8 +30,8 @@ func gradcheckCommand(args []string, stdout, _ io.Writer) (err error) {
 	if *path == "" {
 		c, err = flags.read()
 	} else {
-		var m model.Model
-		c, m, _, err = flags.readModel(*path)
+		var m train.Trained
+		c, m, err = flags.readModel(*path, stderr)
 		options.Parameters = m.Parameters
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,6 +34,7 @@ Usage:
   trainer [-config F] [-device D] [-set key=value]... [-out DIR]
                       train, and leave a run folder
   trainer eval        cost, accuracy and confusion of a trained model
+  trainer predict     the classes of images without labels, as CSV
   trainer gradcheck   compare the symbolic gradients with the equations
                       derived by hand and with central differences
   trainer graph       print the expression graph as text, DOT or SVG, or the
@@ -67,6 +69,7 @@ type command func(args []string, stdout, stderr io.Writer) error
 var commands = map[string]command{
 	"train":     trainCommand,
 	"eval":      evalCommand,
+	"predict":   predictCommand,
 	"gradcheck": gradcheckCommand,
 	"graph":     graphCommand,
 	"bench":     benchCommand,
@@ -91,7 +94,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	do, ok := commands[name]
 	if !ok {
 		do = func([]string, io.Writer, io.Writer) error {
-			return usageError(fmt.Sprintf("unknown command %q: want eval, gradcheck, graph, bench, devices, version or help, or flags to train", name))
+			return usageError(fmt.Sprintf("unknown command %q: want eval, predict, gradcheck, graph, bench, devices, version or help, or flags to train", name))
 		}
 	}
 	return exitCode(do(args, stdout, stderr), stderr)
@@ -166,11 +169,15 @@ func (c *configFlags) parse(f *flag.FlagSet, args []string, stdout io.Writer) (c
 }
 
 func (c *configFlags) read() (config.Config, error) {
-	sets := c.sets
-	if c.device != "" {
-		sets = append(sets, "device="+c.device)
+	return config.Read(c.file, c.settings())
+}
+
+// settings returns the settings of -set and those that have a flag of their own.
+func (c *configFlags) settings() []string {
+	if c.device == "" {
+		return c.sets
 	}
-	return config.Read(c.file, sets)
+	return append(slices.Clip(c.sets), "device="+c.device)
 }
 
 // settings collects the values of a flag that may be repeated.

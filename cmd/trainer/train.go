@@ -30,6 +30,14 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if file := c.Model.Init.File; file != "" {
+		if c, err = flags.readInitial(file, stderr); err != nil {
+			return err
+		}
+		if _, err := train.InitialParameters(c); err != nil { // before there is a folder
+			return err
+		}
+	}
 	return trainRun(c, *out, stdout, stderr)
 }
 
@@ -45,7 +53,7 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, fleet.Close()) }()
-	dataset, err := openDataset(ctx, c, stderr)
+	dataset, err := openDataset(ctx, c, false, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}

@@ -1,25 +1,28 @@
-// Package evaluation says how well a machine's parameters do on a data set:
-// cost, accuracy, and which classes are taken for which.
+// Package evaluation says how well a machine's parameters do on the sets of a
+// data set: cost, accuracy, and which classes are taken for which.
 package evaluation
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 
 	"trainer/data"
 	"trainer/graph/vm"
 )
 
-// Report is the outcome on both sets.
+// Report is the outcome on the sets that there are.
 type Report struct {
-	Model   string `json:"model"` // the file; the caller's to fill in
-	Network string `json:"network"`
-	Dataset string `json:"dataset"`
-	Source  string `json:"source"` // where the data set came from
-	Train   Result `json:"train"`
-	Test    Result `json:"test"`
+	Model      string  `json:"model"`          // the file; the caller's to fill in
+	Note       string  `json:"note,omitempty"` // of the choice of the file; likewise
+	Network    string  `json:"network"`
+	Dataset    string  `json:"dataset"`
+	Source     string  `json:"source"` // where the data set came from
+	Train      *Result `json:"train,omitempty"`
+	Validation *Result `json:"validation,omitempty"`
+	Test       Result  `json:"test"`
 }
 
 // Result is the outcome on a set.
@@ -31,20 +34,37 @@ type Result struct {
 	Confusion [][]int `json:"confusion"` // [label][predicted]
 }
 
-// Run evaluates the machine's parameters on both sets.
+// Run evaluates the machine's parameters on the test set, and on the training and
+// validation sets where d has them. A cost that is not finite is an error.
 func Run(ctx context.Context, m vm.VM, d *data.Dataset) (Report, error) {
 	r := Report{Network: m.Network().String(), Dataset: d.Name, Source: d.Source}
 	for _, part := range []struct {
 		set *data.Set
-		to  *Result
-	}{{d.Train, &r.Train}, {d.Test, &r.Test}} {
-		s, err := m.Evaluate(ctx, part.set)
-		if err != nil {
-			return Report{}, err
+		to  **Result
+	}{{d.Train, &r.Train}, {d.Validation, &r.Validation}} {
+		if part.set != nil {
+			result, err := on(ctx, m, part.set)
+			if err != nil {
+				return Report{}, err
+			}
+			*part.to = &result
 		}
-		*part.to = Result{s.Samples, s.Cost, s.Correct, s.Accuracy(), s.Confusion}
 	}
-	return r, nil
+	var err error
+	r.Test, err = on(ctx, m, d.Test)
+	return r, err
+}
+
+// on returns the outcome on a set.
+func on(ctx context.Context, m vm.VM, set *data.Set) (Result, error) {
+	s, err := m.Evaluate(ctx, set)
+	if err != nil {
+		return Result{}, err
+	}
+	if math.IsNaN(s.Cost) || math.IsInf(s.Cost, 0) {
+		return Result{}, fmt.Errorf("%s: the cost is %v: the weights are too large for %v", set.Name, s.Cost, m.Network().Precision)
+	}
+	return Result{s.Samples, s.Cost, s.Correct, s.Accuracy(), s.Confusion}, nil
 }
 
 // Text writes the report as tables.
@@ -53,8 +73,11 @@ func (r Report) Text(w io.Writer) error {
 	_, _ = fmt.Fprintf(t, "model\t%s\nnetwork\t%s\ndata\t%s, from %s\n", r.Model, r.Network, r.Dataset, r.Source)
 	for _, part := range []struct {
 		name string
-		Result
-	}{{"train", r.Train}, {"test", r.Test}} {
+		*Result
+	}{{"train", r.Train}, {"validation", r.Validation}, {"test", &r.Test}} {
+		if part.Result == nil {
+			continue
+		}
 		_, _ = fmt.Fprintf(t, "%s\taccuracy %.4f (%d of %d), cost %.5f\n", part.name, part.Accuracy, part.Correct, part.Samples, part.Cost)
 	}
 	if err := t.Flush(); err != nil {

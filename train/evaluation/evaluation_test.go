@@ -3,7 +3,10 @@ package evaluation_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"math"
+	"strings"
 	"testing"
 
 	"trainer/data"
@@ -61,6 +64,45 @@ Confusion on the test set: a row for each label, a column for each prediction.
 `
 	if b.String() != want {
 		t.Errorf("have:\n%s\nwant:\n%s", b.String(), want)
+	}
+}
+
+// TestSets: the sets that there are, each in the text and in JSON.
+func TestSets(t *testing.T) {
+	m, d := evaluated(t)
+	d.Train, d.Validation = nil, d.Train
+	r, err := evaluation.Run(context.Background(), m, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); strings.Contains(text, "train ") || !strings.Contains(text, "validation  accuracy 1.0000 (2 of 2)") || !strings.Contains(text, "test        accuracy 0.7500") {
+		t.Errorf("text:\n%s", text)
+	}
+	text, err := json.Marshal(r)
+	if err != nil || bytes.Contains(text, []byte(`"train"`)) || !bytes.Contains(text, []byte(`"validation"`)) {
+		t.Errorf("JSON: %s, %v", text, err)
+	}
+}
+
+// TestNotFinite: weights whose cost is no number are an error, not a result.
+func TestNotFinite(t *testing.T) {
+	n := model.Network{Layers: []int{1, 2, 2}, Precision: model.Float32}
+	m, _, err := machines.Open(n, machines.Options{Device: machines.CPU, Kind: machines.Interpret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Close() }()
+	huge := []float64{3e38, -3e38, -3e38, 3e38}
+	if err := m.SetParameters(model.Parameters{{Out: 2, In: 1, Weight: []float64{math.NaN(), 1}}, {Out: 2, In: 2, Weight: huge}}); err != nil {
+		t.Fatal(err)
+	}
+	_, d := evaluated(t)
+	if _, err := evaluation.Run(context.Background(), m, d); err == nil || !strings.Contains(err.Error(), "dots: the cost is NaN") {
+		t.Errorf("error %v", err)
 	}
 }
 
