@@ -31,6 +31,8 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 		return usageError("predict: no model: give -model FILE, or -model RUN-FOLDER")
 	case *file == "":
 		return usageError("predict: no images: give -data FILE")
+	case *asJSON && given(f, "label"):
+		return usageError("predict: -label names a column of CSV: leave it out, or -json")
 	}
 	c, m, err := flags.readModel(*path, stderr)
 	if err != nil {
@@ -69,6 +71,12 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	_, err = fmt.Fprintf(stdout, "%d predictions in %s\n", len(all), *out)
 	return err
+}
+
+// given reports whether a flag is on the command line.
+func given(f *flag.FlagSet, name string) (ok bool) {
+	f.Visit(func(on *flag.Flag) { ok = ok || on.Name == name })
+	return ok
 }
 
 // writeFile writes a file whole or not at all: an earlier one is kept until then.

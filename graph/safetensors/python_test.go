@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,5 +75,36 @@ save_file(want, sys.argv[2], {"layers": "784-50-10"})
 	b, _ := os.ReadFile(theirs)
 	if !bytes.Equal(a, b) {
 		t.Errorf("the library writes other bytes:\n%q\n%q", a, b)
+	}
+}
+
+// TestPythonHalf checks all values of binary16 against NumPy's.
+func TestPythonHalf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "half.safetensors")
+	const script = `
+import sys, numpy as np
+from safetensors.numpy import save_file
+half = np.arange(65536, dtype=np.uint16).view(np.float16)
+save_file({"half": half, "wide": half.astype(np.float64)}, sys.argv[1])
+`
+	if out, err := python(t, script, path).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	f, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, err := f.Floats("half", 65536)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide, err := f.Floats("wide", 65536)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range wide {
+		if math.Float64bits(half[i]) != math.Float64bits(want) && !(math.IsNaN(half[i]) && math.IsNaN(want)) {
+			t.Fatalf("bits %#04x: %v, want %v", i, half[i], want)
+		}
 	}
 }

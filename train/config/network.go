@@ -36,7 +36,7 @@ func (r *reader) know(known Known) {
 	if !known.Activation {
 		n.Activation = r.config.Model.Activation
 		if k := find("model.activation"); !given(k.path) {
-			r.report(Problem{File: known.File, Path: k.path}, "the file does not say it: give -set %s=%s", k.path, k.legal())
+			r.report(Problem{File: known.File, Path: k.path}, "the model file does not say which: give -set %s=%s", k.path, k.legal())
 		}
 	}
 	if given("precision") && (known.AnyPrecision || !known.Precision) {

@@ -56,7 +56,7 @@ func TestReadForRefuses(t *testing.T) {
 	}
 
 	known.Activation = false
-	if _, err := ReadFor("", nil, known); err == nil || err.Error() != "m.safetensors: model.activation: the file does not say it: give -set model.activation=sigmoid or tanh" {
+	if _, err := ReadFor("", nil, known); err == nil || err.Error() != "m.safetensors: model.activation: the model file does not say which: give -set model.activation=sigmoid or tanh" {
 		t.Errorf("no activation: %v", err)
 	}
 	if _, err := ReadFor("", []string{"model.activation=relu"}, known); err == nil || strings.Contains(err.Error(), "does not say") || !strings.Contains(err.Error(), "relu") {
