@@ -159,22 +159,22 @@ func value[T float32 | float64](in Instr, dst Matrix[T], args []Matrix[T]) func(
 	case SumRows, RowUpdate:
 		a := args[0]
 		return func(_, j int) T {
-			s := T(0)
-			for i := range a.Rows {
-				s += a.At(i, j)
-			}
-			return s
+			return sum(0, a.Rows, func(s T, from, to int) T {
+				for i := from; i < to; i++ {
+					s += a.At(i, j)
+				}
+				return s
+			})
 		}
 	case SumAll:
 		a := args[0]
 		return func(_, _ int) T {
-			s := T(0)
-			for i := range a.Rows {
-				for j := range a.Cols {
-					s += a.At(i, j)
+			return sum(0, a.Rows*a.Cols, func(s T, from, to int) T {
+				for k := from; k < to; k++ {
+					s += a.At(k/a.Cols, k%a.Cols)
 				}
-			}
-			return s
+				return s
+			})
 		}
 	case Map:
 		return expression(in.Expr.Terms(), args)
@@ -192,13 +192,48 @@ func value[T float32 | float64](in Instr, dst Matrix[T], args []Matrix[T]) func(
 // product returns element [i,j] of A·B, summed from start(j).
 func product[T float32 | float64](start func(j int) T, a, b Matrix[T]) func(i, j int) T {
 	return func(i, j int) T {
-		s, x, y := start(j), i*a.RowStride, j*b.ColStride // the indices of A[i,k] and B[k,j]
-		for range a.Cols {
-			s += T(a.V[x] * b.V[y])
-			x, y = x+a.ColStride, y+b.RowStride
-		}
+		return sum(start(j), a.Cols, func(s T, from, to int) T {
+			x, y := i*a.RowStride+from*a.ColStride, from*b.RowStride+j*b.ColStride // the places of A[i,k] and B[k,j]
+			for range to - from {
+				s += T(a.V[x] * b.V[y])
+				x, y = x+a.ColStride, y+b.RowStride
+			}
+			return s
+		})
+	}
+}
+
+// sum returns start plus n terms, in the order of SumBlock. block returns s plus
+// the terms from..to-1, one after the other.
+func sum[T float32 | float64](start T, n int, block func(s T, from, to int) T) T {
+	s := block(start, 0, min(n, SumBlock))
+	if n <= SumBlock {
 		return s
 	}
+	var levels [32]T // sum k is of 2^k blocks
+	levels[0] = s
+	count := 1 // blocks so far: level k is in use when bit k is set
+	for from := SumBlock; from < n; from += SumBlock {
+		s = block(0, from, min(from+SumBlock, n))
+		k := 0
+		for ; count>>k&1 == 1; k++ {
+			s = levels[k] + s
+		}
+		levels[k] = s
+		count++
+	}
+	first := true
+	for k := range levels {
+		if count>>k&1 == 0 {
+			continue
+		}
+		if first {
+			s, first = levels[k], false
+		} else {
+			s = levels[k] + s
+		}
+	}
+	return s
 }
 
 // expression returns the value of an expression at [i,j] of its arguments.

@@ -91,9 +91,19 @@ type Ref int
 const None Ref = -1
 
 // Op says what an instruction does. The comment of each op is its loop: i counts
-// the rows and j the columns of the result, and a sum is taken in the order of
-// its index. Interpret runs these loops.
+// the rows and j the columns of the result, and SumBlock says how a sum is taken.
+// Interpret runs these loops.
 type Op uint8
+
+// SumBlock is the number of terms that a sum Σ adds one after the other. A sum of
+// more terms is made of blocks of SumBlock terms, in order, the last of them
+// perhaps shorter. The sums of the blocks are added in pairs of neighbours, the
+// sums of the pairs likewise, and so on. So its rounding error grows with the
+// logarithm of the number of terms, and an update of a mini-batch of 60,000
+// samples in float32 is as exact as that of 256. The first block starts from zero,
+// or from the bias. See N. J. Higham, Accuracy and Stability of Numerical
+// Algorithms, 2nd edition, section 4.2.
+const SumBlock = 256
 
 // The ops.
 const (
@@ -102,7 +112,7 @@ const (
 
 	// MatMul: dst[i,j] = Σ_k A[i,k]·B[k,j], where A: m×k is Args[0], or its
 	// transpose with TransA; B: k×n is Args[1], or its transpose with TransB.
-	// dst: m×n. The sum starts from zero.
+	// dst: m×n.
 	MatMul
 
 	// Affine: dst[i,j] = b[0,j] + Σ_k x[i,k]·W[j,k]. This is z = x Wᵀ + b, with

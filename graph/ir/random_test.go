@@ -1,6 +1,7 @@
 package ir_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -140,4 +141,57 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("read back as\n%v\nwant\n%v", q, p)
 		}
 	})
+}
+
+// Sums are taken in blocks, and these in pairs: a sum of 2^20 + 300 tenths in
+// float32 is exact but for some roundings of 2^-24, while a running sum is off by
+// far more. The order is that of SumBlock.
+func TestSumBlock(t *testing.T) {
+	const n = 1<<20 + 300
+	p := ir.MustParse(fmt.Sprintf("program \"s\" float32 batch 1\na parameter %dx1\nr temporary 1x1\nr = sumrows a", n))
+	m := ir.NewMemory[float32](p)
+	running := float32(0)
+	for i := range m.Buf[0] {
+		m.Buf[0][i] = 0.1
+		running += 0.1
+	}
+	if err := ir.Interpret(p, m, 0); err != nil {
+		t.Fatal(err)
+	}
+	want := n * float64(float32(0.1))
+	if got := float64(m.Buf[1][0]); math.Abs(got/want-1) > 40*0x1p-24 || math.Abs(float64(running)/want-1) < 1e-3 {
+		t.Errorf("got %v, a running sum %v, want %v", got, running, want)
+	}
+	// Blocks, pairs of blocks, and the rest, written out.
+	for _, blocks := range []int{1, 2, 3, 5, 7} {
+		n := ir.SumBlock*(blocks-1) + 3
+		p := ir.MustParse(fmt.Sprintf("program \"s\" float32 batch 1\na parameter %dx1\nr temporary 1x1\nr = sumrows a", n))
+		m := ir.NewMemory[float32](p)
+		rng := source(uint64(blocks))
+		for i := range m.Buf[0] {
+			m.Buf[0][i] = rng.Float32() - 0.25
+		}
+		if err := ir.Interpret(p, m, 0); err != nil {
+			t.Fatal(err)
+		}
+		if want := pairwise(m.Buf[0]); m.Buf[1][0] != want {
+			t.Errorf("%d blocks: got %v, want %v", blocks, m.Buf[1][0], want)
+		}
+	}
+}
+
+// pairwise is the sum of v: the largest power of two of whole blocks on the left.
+func pairwise(v []float32) float32 {
+	if len(v) <= ir.SumBlock {
+		s := float32(0)
+		for _, x := range v {
+			s += x
+		}
+		return s
+	}
+	left := ir.SumBlock
+	for 2*left < len(v) {
+		left *= 2
+	}
+	return pairwise(v[:left]) + pairwise(v[left:])
 }
