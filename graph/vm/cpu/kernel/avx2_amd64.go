@@ -10,6 +10,12 @@ func sparseDotF32AVX2(z []float32, b []float32, w []float32, idx []uint16, val [
 // sparseAxpyF32AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyF32AVX2(w []float32, g []float32, idx []uint16, val []float32)
 
+// sparseMatMulF32AVX2: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+
+// sparseOuterF32AVX2: w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF32AVX2(w []float32, d []float32, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+
 // matVecF32AVX2: z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 func matVecF32AVX2(z []float32, b []float32, w []float32, a []float32)
 
@@ -48,6 +54,12 @@ func sparseDotF64AVX2(z []float64, b []float64, w []float64, idx []uint16, val [
 
 // sparseAxpyF64AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyF64AVX2(w []float64, g []float64, idx []uint16, val []float64)
+
+// sparseMatMulF64AVX2: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+
+// sparseOuterF64AVX2: w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF64AVX2(w []float64, d []float64, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
 
 // matVecF64AVX2: z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 func matVecF64AVX2(z []float64, b []float64, w []float64, a []float64)

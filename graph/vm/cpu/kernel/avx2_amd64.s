@@ -1631,6 +1631,2275 @@ block0:
 	VZEROUPPER
 	RET
 
+// func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sparseMatMulF32AVX2(SB), NOSPLIT, $0-160
+	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	MOVQ z_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ n+48(FP), DX
+	SHLQ $0x02, DX
+	MOVQ width+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ BX, R8
+
+columns:
+	CMPQ R8, $0x000000e0
+	JGE  from7
+	CMPQ R8, $0x00000060
+	JGE  from3
+	CMPQ R8, $0x00000020
+	JGE  from1
+	JMP  block0
+
+from1:
+	CMPQ R8, $0x00000040
+	JGE  block2
+	JMP  block1
+
+from3:
+	CMPQ R8, $0x000000a0
+	JGE  from5
+	CMPQ R8, $0x00000080
+	JGE  block4
+	JMP  block3
+
+from5:
+	CMPQ R8, $0x000000c0
+	JGE  block6
+	JMP  block5
+
+from7:
+	CMPQ R8, $0x00000160
+	JGE  from11
+	CMPQ R8, $0x00000120
+	JGE  from9
+	CMPQ R8, $0x00000100
+	JGE  block8
+	JMP  block7
+
+from9:
+	CMPQ R8, $0x00000140
+	JGE  block10
+	JMP  block9
+
+from11:
+	CMPQ R8, $0x000001a0
+	JGE  from13
+	CMPQ R8, $0x00000180
+	JGE  block12
+	JMP  block11
+
+from13:
+	CMPQ R8, $0x000001c0
+	JGE  block14
+	JMP  block13
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R9, R9
+
+block14sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R9, DI
+	JGE   block14end
+	MOVQ  lo_base+64(FP), R10
+	MOVQ  (R10)(R9*8), R10
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R9*8), DI
+	SUBQ  R10, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R10*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R10*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block14done
+
+block14row:
+	VBROADCASTSS (SI), Y14
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VFMADD231PS  (CX)(R10*1), Y14, Y0
+	VFMADD231PS  32(CX)(R10*1), Y14, Y1
+	VFMADD231PS  64(CX)(R10*1), Y14, Y2
+	VFMADD231PS  96(CX)(R10*1), Y14, Y3
+	VFMADD231PS  128(CX)(R10*1), Y14, Y4
+	VFMADD231PS  160(CX)(R10*1), Y14, Y5
+	VFMADD231PS  192(CX)(R10*1), Y14, Y6
+	VFMADD231PS  224(CX)(R10*1), Y14, Y7
+	VFMADD231PS  256(CX)(R10*1), Y14, Y8
+	VFMADD231PS  288(CX)(R10*1), Y14, Y9
+	VFMADD231PS  320(CX)(R10*1), Y14, Y10
+	VFMADD231PS  352(CX)(R10*1), Y14, Y11
+	VFMADD231PS  384(CX)(R10*1), Y14, Y12
+	VFMADD231PS  416(CX)(R10*1), Y14, Y13
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPS  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPS  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPS  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	VADDPS  352(AX), Y11, Y11
+	VMOVUPS Y11, 352(AX)
+	VADDPS  384(AX), Y12, Y12
+	VMOVUPS Y12, 384(AX)
+	VADDPS  416(AX), Y13, Y13
+	VMOVUPS Y13, 416(AX)
+	ADDQ    DX, AX
+	INCQ    R9
+	JMP     block14sample
+
+block14end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x000001c0, AX
+	ADDQ  $0x000001c0, CX
+	SUBQ  $0x000001c0, R8
+	JMP   columns
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block13end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block13done
+
+block13row:
+	VBROADCASTSS (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y13, Y0
+	VFMADD231PS  32(CX)(R9*1), Y13, Y1
+	VFMADD231PS  64(CX)(R9*1), Y13, Y2
+	VFMADD231PS  96(CX)(R9*1), Y13, Y3
+	VFMADD231PS  128(CX)(R9*1), Y13, Y4
+	VFMADD231PS  160(CX)(R9*1), Y13, Y5
+	VFMADD231PS  192(CX)(R9*1), Y13, Y6
+	VFMADD231PS  224(CX)(R9*1), Y13, Y7
+	VFMADD231PS  256(CX)(R9*1), Y13, Y8
+	VFMADD231PS  288(CX)(R9*1), Y13, Y9
+	VFMADD231PS  320(CX)(R9*1), Y13, Y10
+	VFMADD231PS  352(CX)(R9*1), Y13, Y11
+	VFMADD231PS  384(CX)(R9*1), Y13, Y12
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPS  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPS  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPS  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	VADDPS  352(AX), Y11, Y11
+	VMOVUPS Y11, 352(AX)
+	VADDPS  384(AX), Y12, Y12
+	VMOVUPS Y12, 384(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block12end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block12done
+
+block12row:
+	VBROADCASTSS (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y12, Y0
+	VFMADD231PS  32(CX)(R9*1), Y12, Y1
+	VFMADD231PS  64(CX)(R9*1), Y12, Y2
+	VFMADD231PS  96(CX)(R9*1), Y12, Y3
+	VFMADD231PS  128(CX)(R9*1), Y12, Y4
+	VFMADD231PS  160(CX)(R9*1), Y12, Y5
+	VFMADD231PS  192(CX)(R9*1), Y12, Y6
+	VFMADD231PS  224(CX)(R9*1), Y12, Y7
+	VFMADD231PS  256(CX)(R9*1), Y12, Y8
+	VFMADD231PS  288(CX)(R9*1), Y12, Y9
+	VFMADD231PS  320(CX)(R9*1), Y12, Y10
+	VFMADD231PS  352(CX)(R9*1), Y12, Y11
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPS  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPS  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPS  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	VADDPS  352(AX), Y11, Y11
+	VMOVUPS Y11, 352(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block11end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block11done
+
+block11row:
+	VBROADCASTSS (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y11, Y0
+	VFMADD231PS  32(CX)(R9*1), Y11, Y1
+	VFMADD231PS  64(CX)(R9*1), Y11, Y2
+	VFMADD231PS  96(CX)(R9*1), Y11, Y3
+	VFMADD231PS  128(CX)(R9*1), Y11, Y4
+	VFMADD231PS  160(CX)(R9*1), Y11, Y5
+	VFMADD231PS  192(CX)(R9*1), Y11, Y6
+	VFMADD231PS  224(CX)(R9*1), Y11, Y7
+	VFMADD231PS  256(CX)(R9*1), Y11, Y8
+	VFMADD231PS  288(CX)(R9*1), Y11, Y9
+	VFMADD231PS  320(CX)(R9*1), Y11, Y10
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPS  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPS  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPS  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block10end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block10done
+
+block10row:
+	VBROADCASTSS (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y10, Y0
+	VFMADD231PS  32(CX)(R9*1), Y10, Y1
+	VFMADD231PS  64(CX)(R9*1), Y10, Y2
+	VFMADD231PS  96(CX)(R9*1), Y10, Y3
+	VFMADD231PS  128(CX)(R9*1), Y10, Y4
+	VFMADD231PS  160(CX)(R9*1), Y10, Y5
+	VFMADD231PS  192(CX)(R9*1), Y10, Y6
+	VFMADD231PS  224(CX)(R9*1), Y10, Y7
+	VFMADD231PS  256(CX)(R9*1), Y10, Y8
+	VFMADD231PS  288(CX)(R9*1), Y10, Y9
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPS  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPS  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block9end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block9done
+
+block9row:
+	VBROADCASTSS (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y9, Y0
+	VFMADD231PS  32(CX)(R9*1), Y9, Y1
+	VFMADD231PS  64(CX)(R9*1), Y9, Y2
+	VFMADD231PS  96(CX)(R9*1), Y9, Y3
+	VFMADD231PS  128(CX)(R9*1), Y9, Y4
+	VFMADD231PS  160(CX)(R9*1), Y9, Y5
+	VFMADD231PS  192(CX)(R9*1), Y9, Y6
+	VFMADD231PS  224(CX)(R9*1), Y9, Y7
+	VFMADD231PS  256(CX)(R9*1), Y9, Y8
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPS  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block8end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block8done
+
+block8row:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y0
+	VFMADD231PS  32(CX)(R9*1), Y8, Y1
+	VFMADD231PS  64(CX)(R9*1), Y8, Y2
+	VFMADD231PS  96(CX)(R9*1), Y8, Y3
+	VFMADD231PS  128(CX)(R9*1), Y8, Y4
+	VFMADD231PS  160(CX)(R9*1), Y8, Y5
+	VFMADD231PS  192(CX)(R9*1), Y8, Y6
+	VFMADD231PS  224(CX)(R9*1), Y8, Y7
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPS  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block7end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block7done
+
+block7row:
+	VBROADCASTSS (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y7, Y0
+	VFMADD231PS  32(CX)(R9*1), Y7, Y1
+	VFMADD231PS  64(CX)(R9*1), Y7, Y2
+	VFMADD231PS  96(CX)(R9*1), Y7, Y3
+	VFMADD231PS  128(CX)(R9*1), Y7, Y4
+	VFMADD231PS  160(CX)(R9*1), Y7, Y5
+	VFMADD231PS  192(CX)(R9*1), Y7, Y6
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPS  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block6end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block6done
+
+block6row:
+	VBROADCASTSS (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y6, Y0
+	VFMADD231PS  32(CX)(R9*1), Y6, Y1
+	VFMADD231PS  64(CX)(R9*1), Y6, Y2
+	VFMADD231PS  96(CX)(R9*1), Y6, Y3
+	VFMADD231PS  128(CX)(R9*1), Y6, Y4
+	VFMADD231PS  160(CX)(R9*1), Y6, Y5
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPS  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block5end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block5done
+
+block5row:
+	VBROADCASTSS (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y5, Y0
+	VFMADD231PS  32(CX)(R9*1), Y5, Y1
+	VFMADD231PS  64(CX)(R9*1), Y5, Y2
+	VFMADD231PS  96(CX)(R9*1), Y5, Y3
+	VFMADD231PS  128(CX)(R9*1), Y5, Y4
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPS  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block4end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DI, DI
+	SUBQ  $0x02, DI
+	JLT   block4rest
+
+block4rows:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y0
+	VFMADD231PS  32(CX)(R9*1), Y8, Y1
+	VFMADD231PS  64(CX)(R9*1), Y8, Y2
+	VFMADD231PS  96(CX)(R9*1), Y8, Y3
+	VBROADCASTSS 4(SI), Y8
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y4
+	VFMADD231PS  32(CX)(R9*1), Y8, Y5
+	VFMADD231PS  64(CX)(R9*1), Y8, Y6
+	VFMADD231PS  96(CX)(R9*1), Y8, Y7
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block4done
+
+block4row:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y0
+	VFMADD231PS  32(CX)(R9*1), Y8, Y1
+	VFMADD231PS  64(CX)(R9*1), Y8, Y2
+	VFMADD231PS  96(CX)(R9*1), Y8, Y3
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPS  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block3end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  DI, DI
+	SUBQ  $0x02, DI
+	JLT   block3rest
+
+block3rows:
+	VBROADCASTSS (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y6, Y0
+	VFMADD231PS  32(CX)(R9*1), Y6, Y1
+	VFMADD231PS  64(CX)(R9*1), Y6, Y2
+	VBROADCASTSS 4(SI), Y6
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y6, Y3
+	VFMADD231PS  32(CX)(R9*1), Y6, Y4
+	VFMADD231PS  64(CX)(R9*1), Y6, Y5
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block3done
+
+block3row:
+	VBROADCASTSS (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y6, Y0
+	VFMADD231PS  32(CX)(R9*1), Y6, Y1
+	VFMADD231PS  64(CX)(R9*1), Y6, Y2
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	VADDPS  Y3, Y0, Y0
+	VADDPS  Y4, Y1, Y1
+	VADDPS  Y5, Y2, Y2
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPS  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block2end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DI, DI
+	SUBQ  $0x04, DI
+	JLT   block2rest
+
+block2rows:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y0
+	VFMADD231PS  32(CX)(R9*1), Y8, Y1
+	VBROADCASTSS 4(SI), Y8
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y2
+	VFMADD231PS  32(CX)(R9*1), Y8, Y3
+	VBROADCASTSS 8(SI), Y8
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y4
+	VFMADD231PS  32(CX)(R9*1), Y8, Y5
+	VBROADCASTSS 12(SI), Y8
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y6
+	VFMADD231PS  32(CX)(R9*1), Y8, Y7
+	ADDQ         $0x08, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, DI
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block2done
+
+block2row:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y8, Y0
+	VFMADD231PS  32(CX)(R9*1), Y8, Y1
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPS  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block1end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*4), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  DI, DI
+	SUBQ  $0x04, DI
+	JLT   block1rest
+
+block1rows:
+	VBROADCASTSS (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y4, Y0
+	VBROADCASTSS 4(SI), Y4
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y4, Y1
+	VBROADCASTSS 8(SI), Y4
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y4, Y2
+	VBROADCASTSS 12(SI), Y4
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y4, Y3
+	ADDQ         $0x08, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, DI
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block1done
+
+block1row:
+	VBROADCASTSS (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y4, Y0
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y1, Y0, Y0
+	VADDPS  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseOuterF32AVX2(w []float32, d []float32, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// Requires: AVX, FMA3
+TEXT ·sparseOuterF32AVX2(SB), NOSPLIT, $0-168
+	// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+	MOVQ  d_base+24(FP), AX
+	MOVQ  w_base+0(FP), CX
+	MOVQ  n+56(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  width+64(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  first+48(FP), SI
+	IMULQ DX, SI
+	SUBQ  SI, CX
+	MOVQ  BX, R8
+
+columns:
+	CMPQ R8, $0x000000e0
+	JGE  from7
+	CMPQ R8, $0x00000060
+	JGE  from3
+	CMPQ R8, $0x00000020
+	JGE  from1
+	JMP  block0
+
+from1:
+	CMPQ R8, $0x00000040
+	JGE  block2
+	JMP  block1
+
+from3:
+	CMPQ R8, $0x000000a0
+	JGE  from5
+	CMPQ R8, $0x00000080
+	JGE  block4
+	JMP  block3
+
+from5:
+	CMPQ R8, $0x000000c0
+	JGE  block6
+	JMP  block5
+
+from7:
+	CMPQ R8, $0x00000160
+	JGE  from11
+	CMPQ R8, $0x00000120
+	JGE  from9
+	CMPQ R8, $0x00000100
+	JGE  block8
+	JMP  block7
+
+from9:
+	CMPQ R8, $0x00000140
+	JGE  block10
+	JMP  block9
+
+from11:
+	CMPQ R8, $0x000001a0
+	JGE  from13
+	CMPQ R8, $0x00000180
+	JGE  block12
+	JMP  block11
+
+from13:
+	CMPQ R8, $0x000001c0
+	JGE  block14
+	JMP  block13
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R9, R9
+
+block14sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R9, DI
+	JGE     block14end
+	MOVQ    lo_base+72(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R9*8), DI
+	SUBQ    R10, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R10*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block14done
+
+block14row:
+	VBROADCASTSS (SI), Y14
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y15
+	VFMADD231PS  Y0, Y14, Y15
+	VMOVUPS      Y15, (CX)(R10*1)
+	VMOVUPS      32(CX)(R10*1), Y15
+	VFMADD231PS  Y1, Y14, Y15
+	VMOVUPS      Y15, 32(CX)(R10*1)
+	VMOVUPS      64(CX)(R10*1), Y15
+	VFMADD231PS  Y2, Y14, Y15
+	VMOVUPS      Y15, 64(CX)(R10*1)
+	VMOVUPS      96(CX)(R10*1), Y15
+	VFMADD231PS  Y3, Y14, Y15
+	VMOVUPS      Y15, 96(CX)(R10*1)
+	VMOVUPS      128(CX)(R10*1), Y15
+	VFMADD231PS  Y4, Y14, Y15
+	VMOVUPS      Y15, 128(CX)(R10*1)
+	VMOVUPS      160(CX)(R10*1), Y15
+	VFMADD231PS  Y5, Y14, Y15
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y15
+	VFMADD231PS  Y6, Y14, Y15
+	VMOVUPS      Y15, 192(CX)(R10*1)
+	VMOVUPS      224(CX)(R10*1), Y15
+	VFMADD231PS  Y7, Y14, Y15
+	VMOVUPS      Y15, 224(CX)(R10*1)
+	VMOVUPS      256(CX)(R10*1), Y15
+	VFMADD231PS  Y8, Y14, Y15
+	VMOVUPS      Y15, 256(CX)(R10*1)
+	VMOVUPS      288(CX)(R10*1), Y15
+	VFMADD231PS  Y9, Y14, Y15
+	VMOVUPS      Y15, 288(CX)(R10*1)
+	VMOVUPS      320(CX)(R10*1), Y15
+	VFMADD231PS  Y10, Y14, Y15
+	VMOVUPS      Y15, 320(CX)(R10*1)
+	VMOVUPS      352(CX)(R10*1), Y15
+	VFMADD231PS  Y11, Y14, Y15
+	VMOVUPS      Y15, 352(CX)(R10*1)
+	VMOVUPS      384(CX)(R10*1), Y15
+	VFMADD231PS  Y12, Y14, Y15
+	VMOVUPS      Y15, 384(CX)(R10*1)
+	VMOVUPS      416(CX)(R10*1), Y15
+	VFMADD231PS  Y13, Y14, Y15
+	VMOVUPS      Y15, 416(CX)(R10*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	ADDQ DX, AX
+	INCQ R9
+	JMP  block14sample
+
+block14end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x000001c0, AX
+	ADDQ  $0x000001c0, CX
+	SUBQ  $0x000001c0, R8
+	JMP   columns
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block13end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block13done
+
+block13row:
+	VBROADCASTSS (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VFMADD231PS  Y0, Y13, Y14
+	VFMADD231PS  Y1, Y13, Y15
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VFMADD231PS  Y2, Y13, Y14
+	VFMADD231PS  Y3, Y13, Y15
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VFMADD231PS  Y4, Y13, Y14
+	VFMADD231PS  Y5, Y13, Y15
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      192(CX)(R9*1), Y14
+	VMOVUPS      224(CX)(R9*1), Y15
+	VFMADD231PS  Y6, Y13, Y14
+	VFMADD231PS  Y7, Y13, Y15
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	VMOVUPS      Y15, 224(CX)(R9*1)
+	VMOVUPS      256(CX)(R9*1), Y14
+	VMOVUPS      288(CX)(R9*1), Y15
+	VFMADD231PS  Y8, Y13, Y14
+	VFMADD231PS  Y9, Y13, Y15
+	VMOVUPS      Y14, 256(CX)(R9*1)
+	VMOVUPS      Y15, 288(CX)(R9*1)
+	VMOVUPS      320(CX)(R9*1), Y14
+	VMOVUPS      352(CX)(R9*1), Y15
+	VFMADD231PS  Y10, Y13, Y14
+	VFMADD231PS  Y11, Y13, Y15
+	VMOVUPS      Y14, 320(CX)(R9*1)
+	VMOVUPS      Y15, 352(CX)(R9*1)
+	VMOVUPS      384(CX)(R9*1), Y14
+	VFMADD231PS  Y12, Y13, Y14
+	VMOVUPS      Y14, 384(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block12end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block12done
+
+block12row:
+	VBROADCASTSS (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VFMADD231PS  Y0, Y12, Y13
+	VFMADD231PS  Y1, Y12, Y14
+	VFMADD231PS  Y2, Y12, Y15
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VFMADD231PS  Y3, Y12, Y13
+	VFMADD231PS  Y4, Y12, Y14
+	VFMADD231PS  Y5, Y12, Y15
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      192(CX)(R9*1), Y13
+	VMOVUPS      224(CX)(R9*1), Y14
+	VMOVUPS      256(CX)(R9*1), Y15
+	VFMADD231PS  Y6, Y12, Y13
+	VFMADD231PS  Y7, Y12, Y14
+	VFMADD231PS  Y8, Y12, Y15
+	VMOVUPS      Y13, 192(CX)(R9*1)
+	VMOVUPS      Y14, 224(CX)(R9*1)
+	VMOVUPS      Y15, 256(CX)(R9*1)
+	VMOVUPS      288(CX)(R9*1), Y13
+	VMOVUPS      320(CX)(R9*1), Y14
+	VMOVUPS      352(CX)(R9*1), Y15
+	VFMADD231PS  Y9, Y12, Y13
+	VFMADD231PS  Y10, Y12, Y14
+	VFMADD231PS  Y11, Y12, Y15
+	VMOVUPS      Y13, 288(CX)(R9*1)
+	VMOVUPS      Y14, 320(CX)(R9*1)
+	VMOVUPS      Y15, 352(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block11end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block11done
+
+block11row:
+	VBROADCASTSS (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VFMADD231PS  Y0, Y11, Y12
+	VFMADD231PS  Y1, Y11, Y13
+	VFMADD231PS  Y2, Y11, Y14
+	VFMADD231PS  Y3, Y11, Y15
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VMOVUPS      224(CX)(R9*1), Y15
+	VFMADD231PS  Y4, Y11, Y12
+	VFMADD231PS  Y5, Y11, Y13
+	VFMADD231PS  Y6, Y11, Y14
+	VFMADD231PS  Y7, Y11, Y15
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	VMOVUPS      Y15, 224(CX)(R9*1)
+	VMOVUPS      256(CX)(R9*1), Y12
+	VMOVUPS      288(CX)(R9*1), Y13
+	VMOVUPS      320(CX)(R9*1), Y14
+	VFMADD231PS  Y8, Y11, Y12
+	VFMADD231PS  Y9, Y11, Y13
+	VFMADD231PS  Y10, Y11, Y14
+	VMOVUPS      Y12, 256(CX)(R9*1)
+	VMOVUPS      Y13, 288(CX)(R9*1)
+	VMOVUPS      Y14, 320(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block10end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block10done
+
+block10row:
+	VBROADCASTSS (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VFMADD231PS  Y0, Y10, Y11
+	VFMADD231PS  Y1, Y10, Y12
+	VFMADD231PS  Y2, Y10, Y13
+	VFMADD231PS  Y3, Y10, Y14
+	VFMADD231PS  Y4, Y10, Y15
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      160(CX)(R9*1), Y11
+	VMOVUPS      192(CX)(R9*1), Y12
+	VMOVUPS      224(CX)(R9*1), Y13
+	VMOVUPS      256(CX)(R9*1), Y14
+	VMOVUPS      288(CX)(R9*1), Y15
+	VFMADD231PS  Y5, Y10, Y11
+	VFMADD231PS  Y6, Y10, Y12
+	VFMADD231PS  Y7, Y10, Y13
+	VFMADD231PS  Y8, Y10, Y14
+	VFMADD231PS  Y9, Y10, Y15
+	VMOVUPS      Y11, 160(CX)(R9*1)
+	VMOVUPS      Y12, 192(CX)(R9*1)
+	VMOVUPS      Y13, 224(CX)(R9*1)
+	VMOVUPS      Y14, 256(CX)(R9*1)
+	VMOVUPS      Y15, 288(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block9end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block9done
+
+block9row:
+	VBROADCASTSS (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VFMADD231PS  Y0, Y9, Y10
+	VFMADD231PS  Y1, Y9, Y11
+	VFMADD231PS  Y2, Y9, Y12
+	VFMADD231PS  Y3, Y9, Y13
+	VFMADD231PS  Y4, Y9, Y14
+	VFMADD231PS  Y5, Y9, Y15
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      192(CX)(R9*1), Y10
+	VMOVUPS      224(CX)(R9*1), Y11
+	VMOVUPS      256(CX)(R9*1), Y12
+	VFMADD231PS  Y6, Y9, Y10
+	VFMADD231PS  Y7, Y9, Y11
+	VFMADD231PS  Y8, Y9, Y12
+	VMOVUPS      Y10, 192(CX)(R9*1)
+	VMOVUPS      Y11, 224(CX)(R9*1)
+	VMOVUPS      Y12, 256(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block8end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block8done
+
+block8row:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VFMADD231PS  Y0, Y8, Y9
+	VFMADD231PS  Y1, Y8, Y10
+	VFMADD231PS  Y2, Y8, Y11
+	VFMADD231PS  Y3, Y8, Y12
+	VFMADD231PS  Y4, Y8, Y13
+	VFMADD231PS  Y5, Y8, Y14
+	VFMADD231PS  Y6, Y8, Y15
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      224(CX)(R9*1), Y9
+	VFMADD231PS  Y7, Y8, Y9
+	VMOVUPS      Y9, 224(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block7end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block7done
+
+block7row:
+	VBROADCASTSS (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PS  Y0, Y7, Y8
+	VFMADD231PS  Y1, Y7, Y9
+	VFMADD231PS  Y2, Y7, Y10
+	VFMADD231PS  Y3, Y7, Y11
+	VFMADD231PS  Y4, Y7, Y12
+	VFMADD231PS  Y5, Y7, Y13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block6end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block6done
+
+block6row:
+	VBROADCASTSS (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PS  Y0, Y6, Y7
+	VFMADD231PS  Y1, Y6, Y8
+	VFMADD231PS  Y2, Y6, Y9
+	VFMADD231PS  Y3, Y6, Y10
+	VFMADD231PS  Y4, Y6, Y11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block5end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block5done
+
+block5row:
+	VBROADCASTSS (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PS  Y0, Y5, Y6
+	VFMADD231PS  Y1, Y5, Y7
+	VFMADD231PS  Y2, Y5, Y8
+	VFMADD231PS  Y3, Y5, Y9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block4end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block4done
+
+block4row:
+	VBROADCASTSS (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PS  Y0, Y4, Y5
+	VFMADD231PS  Y1, Y4, Y6
+	VFMADD231PS  Y2, Y4, Y7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block3end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block3done
+
+block3row:
+	VBROADCASTSS (SI), Y3
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PS  Y0, Y3, Y4
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block2end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block2done
+
+block2row:
+	VBROADCASTSS (SI), Y2
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PS  Y0, Y2, Y3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block1end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block1done
+
+block1row:
+	VBROADCASTSS (SI), Y1
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
 // func matVecF32AVX2(z []float32, b []float32, w []float32, a []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·matVecF32AVX2(SB), NOSPLIT, $0-96
@@ -5320,6 +7589,2275 @@ block1row:
 	JNZ          block1row
 
 block1done:
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·sparseMatMulF64AVX2(SB), NOSPLIT, $0-160
+	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	MOVQ z_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ n+48(FP), DX
+	SHLQ $0x03, DX
+	MOVQ width+56(FP), BX
+	SHLQ $0x03, BX
+	MOVQ BX, R8
+
+columns:
+	CMPQ R8, $0x000000e0
+	JGE  from7
+	CMPQ R8, $0x00000060
+	JGE  from3
+	CMPQ R8, $0x00000020
+	JGE  from1
+	JMP  block0
+
+from1:
+	CMPQ R8, $0x00000040
+	JGE  block2
+	JMP  block1
+
+from3:
+	CMPQ R8, $0x000000a0
+	JGE  from5
+	CMPQ R8, $0x00000080
+	JGE  block4
+	JMP  block3
+
+from5:
+	CMPQ R8, $0x000000c0
+	JGE  block6
+	JMP  block5
+
+from7:
+	CMPQ R8, $0x00000160
+	JGE  from11
+	CMPQ R8, $0x00000120
+	JGE  from9
+	CMPQ R8, $0x00000100
+	JGE  block8
+	JMP  block7
+
+from9:
+	CMPQ R8, $0x00000140
+	JGE  block10
+	JMP  block9
+
+from11:
+	CMPQ R8, $0x000001a0
+	JGE  from13
+	CMPQ R8, $0x00000180
+	JGE  block12
+	JMP  block11
+
+from13:
+	CMPQ R8, $0x000001c0
+	JGE  block14
+	JMP  block13
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R9, R9
+
+block14sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R9, DI
+	JGE   block14end
+	MOVQ  lo_base+64(FP), R10
+	MOVQ  (R10)(R9*8), R10
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R9*8), DI
+	SUBQ  R10, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R10*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R10*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	VPXOR Y13, Y13, Y13
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block14done
+
+block14row:
+	VBROADCASTSD (SI), Y14
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VFMADD231PD  (CX)(R10*1), Y14, Y0
+	VFMADD231PD  32(CX)(R10*1), Y14, Y1
+	VFMADD231PD  64(CX)(R10*1), Y14, Y2
+	VFMADD231PD  96(CX)(R10*1), Y14, Y3
+	VFMADD231PD  128(CX)(R10*1), Y14, Y4
+	VFMADD231PD  160(CX)(R10*1), Y14, Y5
+	VFMADD231PD  192(CX)(R10*1), Y14, Y6
+	VFMADD231PD  224(CX)(R10*1), Y14, Y7
+	VFMADD231PD  256(CX)(R10*1), Y14, Y8
+	VFMADD231PD  288(CX)(R10*1), Y14, Y9
+	VFMADD231PD  320(CX)(R10*1), Y14, Y10
+	VFMADD231PD  352(CX)(R10*1), Y14, Y11
+	VFMADD231PD  384(CX)(R10*1), Y14, Y12
+	VFMADD231PD  416(CX)(R10*1), Y14, Y13
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPD  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPD  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPD  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPD  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	VADDPD  352(AX), Y11, Y11
+	VMOVUPS Y11, 352(AX)
+	VADDPD  384(AX), Y12, Y12
+	VMOVUPS Y12, 384(AX)
+	VADDPD  416(AX), Y13, Y13
+	VMOVUPS Y13, 416(AX)
+	ADDQ    DX, AX
+	INCQ    R9
+	JMP     block14sample
+
+block14end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x000001c0, AX
+	ADDQ  $0x000001c0, CX
+	SUBQ  $0x000001c0, R8
+	JMP   columns
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block13end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	VPXOR Y12, Y12, Y12
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block13done
+
+block13row:
+	VBROADCASTSD (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y13, Y0
+	VFMADD231PD  32(CX)(R9*1), Y13, Y1
+	VFMADD231PD  64(CX)(R9*1), Y13, Y2
+	VFMADD231PD  96(CX)(R9*1), Y13, Y3
+	VFMADD231PD  128(CX)(R9*1), Y13, Y4
+	VFMADD231PD  160(CX)(R9*1), Y13, Y5
+	VFMADD231PD  192(CX)(R9*1), Y13, Y6
+	VFMADD231PD  224(CX)(R9*1), Y13, Y7
+	VFMADD231PD  256(CX)(R9*1), Y13, Y8
+	VFMADD231PD  288(CX)(R9*1), Y13, Y9
+	VFMADD231PD  320(CX)(R9*1), Y13, Y10
+	VFMADD231PD  352(CX)(R9*1), Y13, Y11
+	VFMADD231PD  384(CX)(R9*1), Y13, Y12
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPD  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPD  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPD  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPD  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	VADDPD  352(AX), Y11, Y11
+	VMOVUPS Y11, 352(AX)
+	VADDPD  384(AX), Y12, Y12
+	VMOVUPS Y12, 384(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block12end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block12done
+
+block12row:
+	VBROADCASTSD (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y12, Y0
+	VFMADD231PD  32(CX)(R9*1), Y12, Y1
+	VFMADD231PD  64(CX)(R9*1), Y12, Y2
+	VFMADD231PD  96(CX)(R9*1), Y12, Y3
+	VFMADD231PD  128(CX)(R9*1), Y12, Y4
+	VFMADD231PD  160(CX)(R9*1), Y12, Y5
+	VFMADD231PD  192(CX)(R9*1), Y12, Y6
+	VFMADD231PD  224(CX)(R9*1), Y12, Y7
+	VFMADD231PD  256(CX)(R9*1), Y12, Y8
+	VFMADD231PD  288(CX)(R9*1), Y12, Y9
+	VFMADD231PD  320(CX)(R9*1), Y12, Y10
+	VFMADD231PD  352(CX)(R9*1), Y12, Y11
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPD  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPD  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPD  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPD  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	VADDPD  352(AX), Y11, Y11
+	VMOVUPS Y11, 352(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block11end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block11done
+
+block11row:
+	VBROADCASTSD (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y11, Y0
+	VFMADD231PD  32(CX)(R9*1), Y11, Y1
+	VFMADD231PD  64(CX)(R9*1), Y11, Y2
+	VFMADD231PD  96(CX)(R9*1), Y11, Y3
+	VFMADD231PD  128(CX)(R9*1), Y11, Y4
+	VFMADD231PD  160(CX)(R9*1), Y11, Y5
+	VFMADD231PD  192(CX)(R9*1), Y11, Y6
+	VFMADD231PD  224(CX)(R9*1), Y11, Y7
+	VFMADD231PD  256(CX)(R9*1), Y11, Y8
+	VFMADD231PD  288(CX)(R9*1), Y11, Y9
+	VFMADD231PD  320(CX)(R9*1), Y11, Y10
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPD  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPD  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPD  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	VADDPD  320(AX), Y10, Y10
+	VMOVUPS Y10, 320(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block10end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block10done
+
+block10row:
+	VBROADCASTSD (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y10, Y0
+	VFMADD231PD  32(CX)(R9*1), Y10, Y1
+	VFMADD231PD  64(CX)(R9*1), Y10, Y2
+	VFMADD231PD  96(CX)(R9*1), Y10, Y3
+	VFMADD231PD  128(CX)(R9*1), Y10, Y4
+	VFMADD231PD  160(CX)(R9*1), Y10, Y5
+	VFMADD231PD  192(CX)(R9*1), Y10, Y6
+	VFMADD231PD  224(CX)(R9*1), Y10, Y7
+	VFMADD231PD  256(CX)(R9*1), Y10, Y8
+	VFMADD231PD  288(CX)(R9*1), Y10, Y9
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPD  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPD  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	VADDPD  288(AX), Y9, Y9
+	VMOVUPS Y9, 288(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block9end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block9done
+
+block9row:
+	VBROADCASTSD (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y9, Y0
+	VFMADD231PD  32(CX)(R9*1), Y9, Y1
+	VFMADD231PD  64(CX)(R9*1), Y9, Y2
+	VFMADD231PD  96(CX)(R9*1), Y9, Y3
+	VFMADD231PD  128(CX)(R9*1), Y9, Y4
+	VFMADD231PD  160(CX)(R9*1), Y9, Y5
+	VFMADD231PD  192(CX)(R9*1), Y9, Y6
+	VFMADD231PD  224(CX)(R9*1), Y9, Y7
+	VFMADD231PD  256(CX)(R9*1), Y9, Y8
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPD  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	VADDPD  256(AX), Y8, Y8
+	VMOVUPS Y8, 256(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block8end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block8done
+
+block8row:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y0
+	VFMADD231PD  32(CX)(R9*1), Y8, Y1
+	VFMADD231PD  64(CX)(R9*1), Y8, Y2
+	VFMADD231PD  96(CX)(R9*1), Y8, Y3
+	VFMADD231PD  128(CX)(R9*1), Y8, Y4
+	VFMADD231PD  160(CX)(R9*1), Y8, Y5
+	VFMADD231PD  192(CX)(R9*1), Y8, Y6
+	VFMADD231PD  224(CX)(R9*1), Y8, Y7
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	VADDPD  224(AX), Y7, Y7
+	VMOVUPS Y7, 224(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block7end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block7done
+
+block7row:
+	VBROADCASTSD (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y7, Y0
+	VFMADD231PD  32(CX)(R9*1), Y7, Y1
+	VFMADD231PD  64(CX)(R9*1), Y7, Y2
+	VFMADD231PD  96(CX)(R9*1), Y7, Y3
+	VFMADD231PD  128(CX)(R9*1), Y7, Y4
+	VFMADD231PD  160(CX)(R9*1), Y7, Y5
+	VFMADD231PD  192(CX)(R9*1), Y7, Y6
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	VADDPD  192(AX), Y6, Y6
+	VMOVUPS Y6, 192(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block6end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block6done
+
+block6row:
+	VBROADCASTSD (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y6, Y0
+	VFMADD231PD  32(CX)(R9*1), Y6, Y1
+	VFMADD231PD  64(CX)(R9*1), Y6, Y2
+	VFMADD231PD  96(CX)(R9*1), Y6, Y3
+	VFMADD231PD  128(CX)(R9*1), Y6, Y4
+	VFMADD231PD  160(CX)(R9*1), Y6, Y5
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	VADDPD  160(AX), Y5, Y5
+	VMOVUPS Y5, 160(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block5end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	MOVQ  DI, DI
+	TESTQ DI, DI
+	JZ    block5done
+
+block5row:
+	VBROADCASTSD (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y5, Y0
+	VFMADD231PD  32(CX)(R9*1), Y5, Y1
+	VFMADD231PD  64(CX)(R9*1), Y5, Y2
+	VFMADD231PD  96(CX)(R9*1), Y5, Y3
+	VFMADD231PD  128(CX)(R9*1), Y5, Y4
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	VADDPD  128(AX), Y4, Y4
+	VMOVUPS Y4, 128(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block4end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DI, DI
+	SUBQ  $0x02, DI
+	JLT   block4rest
+
+block4rows:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y0
+	VFMADD231PD  32(CX)(R9*1), Y8, Y1
+	VFMADD231PD  64(CX)(R9*1), Y8, Y2
+	VFMADD231PD  96(CX)(R9*1), Y8, Y3
+	VBROADCASTSD 8(SI), Y8
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y4
+	VFMADD231PD  32(CX)(R9*1), Y8, Y5
+	VFMADD231PD  64(CX)(R9*1), Y8, Y6
+	VFMADD231PD  96(CX)(R9*1), Y8, Y7
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block4done
+
+block4row:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y0
+	VFMADD231PD  32(CX)(R9*1), Y8, Y1
+	VFMADD231PD  64(CX)(R9*1), Y8, Y2
+	VFMADD231PD  96(CX)(R9*1), Y8, Y3
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y6, Y2, Y2
+	VADDPD  Y7, Y3, Y3
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	VADDPD  96(AX), Y3, Y3
+	VMOVUPS Y3, 96(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block3end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	MOVQ  DI, DI
+	SUBQ  $0x02, DI
+	JLT   block3rest
+
+block3rows:
+	VBROADCASTSD (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y6, Y0
+	VFMADD231PD  32(CX)(R9*1), Y6, Y1
+	VFMADD231PD  64(CX)(R9*1), Y6, Y2
+	VBROADCASTSD 8(SI), Y6
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y6, Y3
+	VFMADD231PD  32(CX)(R9*1), Y6, Y4
+	VFMADD231PD  64(CX)(R9*1), Y6, Y5
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block3done
+
+block3row:
+	VBROADCASTSD (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y6, Y0
+	VFMADD231PD  32(CX)(R9*1), Y6, Y1
+	VFMADD231PD  64(CX)(R9*1), Y6, Y2
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	VADDPD  Y3, Y0, Y0
+	VADDPD  Y4, Y1, Y1
+	VADDPD  Y5, Y2, Y2
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	VADDPD  64(AX), Y2, Y2
+	VMOVUPS Y2, 64(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block2end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  DI, DI
+	SUBQ  $0x04, DI
+	JLT   block2rest
+
+block2rows:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y0
+	VFMADD231PD  32(CX)(R9*1), Y8, Y1
+	VBROADCASTSD 8(SI), Y8
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y2
+	VFMADD231PD  32(CX)(R9*1), Y8, Y3
+	VBROADCASTSD 16(SI), Y8
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y4
+	VFMADD231PD  32(CX)(R9*1), Y8, Y5
+	VBROADCASTSD 24(SI), Y8
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y6
+	VFMADD231PD  32(CX)(R9*1), Y8, Y7
+	ADDQ         $0x08, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, DI
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block2done
+
+block2row:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y8, Y0
+	VFMADD231PD  32(CX)(R9*1), Y8, Y1
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	VADDPD  Y4, Y0, Y0
+	VADDPD  Y5, Y1, Y1
+	VADDPD  Y6, Y2, Y2
+	VADDPD  Y7, Y3, Y3
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y3, Y1, Y1
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VADDPD  32(AX), Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ  lo_len+72(FP), DI
+	CMPQ  R8, DI
+	JGE   block1end
+	MOVQ  lo_base+64(FP), R9
+	MOVQ  (R9)(R8*8), R9
+	MOVQ  hi_base+88(FP), DI
+	MOVQ  (DI)(R8*8), DI
+	SUBQ  R9, DI
+	MOVQ  idx_base+112(FP), BX
+	LEAQ  (BX)(R9*2), BX
+	MOVQ  val_base+136(FP), SI
+	LEAQ  (SI)(R9*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  DI, DI
+	SUBQ  $0x04, DI
+	JLT   block1rest
+
+block1rows:
+	VBROADCASTSD (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y4, Y0
+	VBROADCASTSD 8(SI), Y4
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y4, Y1
+	VBROADCASTSD 16(SI), Y4
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y4, Y2
+	VBROADCASTSD 24(SI), Y4
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y4, Y3
+	ADDQ         $0x08, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, DI
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block1done
+
+block1row:
+	VBROADCASTSD (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y4, Y0
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	VADDPD  Y2, Y0, Y0
+	VADDPD  Y3, Y1, Y1
+	VADDPD  Y1, Y0, Y0
+	VADDPD  (AX), Y0, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseOuterF64AVX2(w []float64, d []float64, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// Requires: AVX, FMA3
+TEXT ·sparseOuterF64AVX2(SB), NOSPLIT, $0-168
+	// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+	MOVQ  d_base+24(FP), AX
+	MOVQ  w_base+0(FP), CX
+	MOVQ  n+56(FP), DX
+	SHLQ  $0x03, DX
+	MOVQ  width+64(FP), BX
+	SHLQ  $0x03, BX
+	MOVQ  first+48(FP), SI
+	IMULQ DX, SI
+	SUBQ  SI, CX
+	MOVQ  BX, R8
+
+columns:
+	CMPQ R8, $0x000000e0
+	JGE  from7
+	CMPQ R8, $0x00000060
+	JGE  from3
+	CMPQ R8, $0x00000020
+	JGE  from1
+	JMP  block0
+
+from1:
+	CMPQ R8, $0x00000040
+	JGE  block2
+	JMP  block1
+
+from3:
+	CMPQ R8, $0x000000a0
+	JGE  from5
+	CMPQ R8, $0x00000080
+	JGE  block4
+	JMP  block3
+
+from5:
+	CMPQ R8, $0x000000c0
+	JGE  block6
+	JMP  block5
+
+from7:
+	CMPQ R8, $0x00000160
+	JGE  from11
+	CMPQ R8, $0x00000120
+	JGE  from9
+	CMPQ R8, $0x00000100
+	JGE  block8
+	JMP  block7
+
+from9:
+	CMPQ R8, $0x00000140
+	JGE  block10
+	JMP  block9
+
+from11:
+	CMPQ R8, $0x000001a0
+	JGE  from13
+	CMPQ R8, $0x00000180
+	JGE  block12
+	JMP  block11
+
+from13:
+	CMPQ R8, $0x000001c0
+	JGE  block14
+	JMP  block13
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R9, R9
+
+block14sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R9, DI
+	JGE     block14end
+	MOVQ    lo_base+72(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R9*8), DI
+	SUBQ    R10, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R10*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block14done
+
+block14row:
+	VBROADCASTSD (SI), Y14
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y15
+	VFMADD231PD  Y0, Y14, Y15
+	VMOVUPS      Y15, (CX)(R10*1)
+	VMOVUPS      32(CX)(R10*1), Y15
+	VFMADD231PD  Y1, Y14, Y15
+	VMOVUPS      Y15, 32(CX)(R10*1)
+	VMOVUPS      64(CX)(R10*1), Y15
+	VFMADD231PD  Y2, Y14, Y15
+	VMOVUPS      Y15, 64(CX)(R10*1)
+	VMOVUPS      96(CX)(R10*1), Y15
+	VFMADD231PD  Y3, Y14, Y15
+	VMOVUPS      Y15, 96(CX)(R10*1)
+	VMOVUPS      128(CX)(R10*1), Y15
+	VFMADD231PD  Y4, Y14, Y15
+	VMOVUPS      Y15, 128(CX)(R10*1)
+	VMOVUPS      160(CX)(R10*1), Y15
+	VFMADD231PD  Y5, Y14, Y15
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y15
+	VFMADD231PD  Y6, Y14, Y15
+	VMOVUPS      Y15, 192(CX)(R10*1)
+	VMOVUPS      224(CX)(R10*1), Y15
+	VFMADD231PD  Y7, Y14, Y15
+	VMOVUPS      Y15, 224(CX)(R10*1)
+	VMOVUPS      256(CX)(R10*1), Y15
+	VFMADD231PD  Y8, Y14, Y15
+	VMOVUPS      Y15, 256(CX)(R10*1)
+	VMOVUPS      288(CX)(R10*1), Y15
+	VFMADD231PD  Y9, Y14, Y15
+	VMOVUPS      Y15, 288(CX)(R10*1)
+	VMOVUPS      320(CX)(R10*1), Y15
+	VFMADD231PD  Y10, Y14, Y15
+	VMOVUPS      Y15, 320(CX)(R10*1)
+	VMOVUPS      352(CX)(R10*1), Y15
+	VFMADD231PD  Y11, Y14, Y15
+	VMOVUPS      Y15, 352(CX)(R10*1)
+	VMOVUPS      384(CX)(R10*1), Y15
+	VFMADD231PD  Y12, Y14, Y15
+	VMOVUPS      Y15, 384(CX)(R10*1)
+	VMOVUPS      416(CX)(R10*1), Y15
+	VFMADD231PD  Y13, Y14, Y15
+	VMOVUPS      Y15, 416(CX)(R10*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	ADDQ DX, AX
+	INCQ R9
+	JMP  block14sample
+
+block14end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x000001c0, AX
+	ADDQ  $0x000001c0, CX
+	SUBQ  $0x000001c0, R8
+	JMP   columns
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block13end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block13done
+
+block13row:
+	VBROADCASTSD (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VFMADD231PD  Y0, Y13, Y14
+	VFMADD231PD  Y1, Y13, Y15
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VFMADD231PD  Y2, Y13, Y14
+	VFMADD231PD  Y3, Y13, Y15
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VFMADD231PD  Y4, Y13, Y14
+	VFMADD231PD  Y5, Y13, Y15
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      192(CX)(R9*1), Y14
+	VMOVUPS      224(CX)(R9*1), Y15
+	VFMADD231PD  Y6, Y13, Y14
+	VFMADD231PD  Y7, Y13, Y15
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	VMOVUPS      Y15, 224(CX)(R9*1)
+	VMOVUPS      256(CX)(R9*1), Y14
+	VMOVUPS      288(CX)(R9*1), Y15
+	VFMADD231PD  Y8, Y13, Y14
+	VFMADD231PD  Y9, Y13, Y15
+	VMOVUPS      Y14, 256(CX)(R9*1)
+	VMOVUPS      Y15, 288(CX)(R9*1)
+	VMOVUPS      320(CX)(R9*1), Y14
+	VMOVUPS      352(CX)(R9*1), Y15
+	VFMADD231PD  Y10, Y13, Y14
+	VFMADD231PD  Y11, Y13, Y15
+	VMOVUPS      Y14, 320(CX)(R9*1)
+	VMOVUPS      Y15, 352(CX)(R9*1)
+	VMOVUPS      384(CX)(R9*1), Y14
+	VFMADD231PD  Y12, Y13, Y14
+	VMOVUPS      Y14, 384(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block12end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block12done
+
+block12row:
+	VBROADCASTSD (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VFMADD231PD  Y0, Y12, Y13
+	VFMADD231PD  Y1, Y12, Y14
+	VFMADD231PD  Y2, Y12, Y15
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VFMADD231PD  Y3, Y12, Y13
+	VFMADD231PD  Y4, Y12, Y14
+	VFMADD231PD  Y5, Y12, Y15
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      192(CX)(R9*1), Y13
+	VMOVUPS      224(CX)(R9*1), Y14
+	VMOVUPS      256(CX)(R9*1), Y15
+	VFMADD231PD  Y6, Y12, Y13
+	VFMADD231PD  Y7, Y12, Y14
+	VFMADD231PD  Y8, Y12, Y15
+	VMOVUPS      Y13, 192(CX)(R9*1)
+	VMOVUPS      Y14, 224(CX)(R9*1)
+	VMOVUPS      Y15, 256(CX)(R9*1)
+	VMOVUPS      288(CX)(R9*1), Y13
+	VMOVUPS      320(CX)(R9*1), Y14
+	VMOVUPS      352(CX)(R9*1), Y15
+	VFMADD231PD  Y9, Y12, Y13
+	VFMADD231PD  Y10, Y12, Y14
+	VFMADD231PD  Y11, Y12, Y15
+	VMOVUPS      Y13, 288(CX)(R9*1)
+	VMOVUPS      Y14, 320(CX)(R9*1)
+	VMOVUPS      Y15, 352(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block11end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block11done
+
+block11row:
+	VBROADCASTSD (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VFMADD231PD  Y0, Y11, Y12
+	VFMADD231PD  Y1, Y11, Y13
+	VFMADD231PD  Y2, Y11, Y14
+	VFMADD231PD  Y3, Y11, Y15
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VMOVUPS      224(CX)(R9*1), Y15
+	VFMADD231PD  Y4, Y11, Y12
+	VFMADD231PD  Y5, Y11, Y13
+	VFMADD231PD  Y6, Y11, Y14
+	VFMADD231PD  Y7, Y11, Y15
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	VMOVUPS      Y15, 224(CX)(R9*1)
+	VMOVUPS      256(CX)(R9*1), Y12
+	VMOVUPS      288(CX)(R9*1), Y13
+	VMOVUPS      320(CX)(R9*1), Y14
+	VFMADD231PD  Y8, Y11, Y12
+	VFMADD231PD  Y9, Y11, Y13
+	VFMADD231PD  Y10, Y11, Y14
+	VMOVUPS      Y12, 256(CX)(R9*1)
+	VMOVUPS      Y13, 288(CX)(R9*1)
+	VMOVUPS      Y14, 320(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block10end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block10done
+
+block10row:
+	VBROADCASTSD (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VFMADD231PD  Y0, Y10, Y11
+	VFMADD231PD  Y1, Y10, Y12
+	VFMADD231PD  Y2, Y10, Y13
+	VFMADD231PD  Y3, Y10, Y14
+	VFMADD231PD  Y4, Y10, Y15
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      160(CX)(R9*1), Y11
+	VMOVUPS      192(CX)(R9*1), Y12
+	VMOVUPS      224(CX)(R9*1), Y13
+	VMOVUPS      256(CX)(R9*1), Y14
+	VMOVUPS      288(CX)(R9*1), Y15
+	VFMADD231PD  Y5, Y10, Y11
+	VFMADD231PD  Y6, Y10, Y12
+	VFMADD231PD  Y7, Y10, Y13
+	VFMADD231PD  Y8, Y10, Y14
+	VFMADD231PD  Y9, Y10, Y15
+	VMOVUPS      Y11, 160(CX)(R9*1)
+	VMOVUPS      Y12, 192(CX)(R9*1)
+	VMOVUPS      Y13, 224(CX)(R9*1)
+	VMOVUPS      Y14, 256(CX)(R9*1)
+	VMOVUPS      Y15, 288(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block9end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block9done
+
+block9row:
+	VBROADCASTSD (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VFMADD231PD  Y0, Y9, Y10
+	VFMADD231PD  Y1, Y9, Y11
+	VFMADD231PD  Y2, Y9, Y12
+	VFMADD231PD  Y3, Y9, Y13
+	VFMADD231PD  Y4, Y9, Y14
+	VFMADD231PD  Y5, Y9, Y15
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      192(CX)(R9*1), Y10
+	VMOVUPS      224(CX)(R9*1), Y11
+	VMOVUPS      256(CX)(R9*1), Y12
+	VFMADD231PD  Y6, Y9, Y10
+	VFMADD231PD  Y7, Y9, Y11
+	VFMADD231PD  Y8, Y9, Y12
+	VMOVUPS      Y10, 192(CX)(R9*1)
+	VMOVUPS      Y11, 224(CX)(R9*1)
+	VMOVUPS      Y12, 256(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block8end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block8done
+
+block8row:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VFMADD231PD  Y0, Y8, Y9
+	VFMADD231PD  Y1, Y8, Y10
+	VFMADD231PD  Y2, Y8, Y11
+	VFMADD231PD  Y3, Y8, Y12
+	VFMADD231PD  Y4, Y8, Y13
+	VFMADD231PD  Y5, Y8, Y14
+	VFMADD231PD  Y6, Y8, Y15
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      224(CX)(R9*1), Y9
+	VFMADD231PD  Y7, Y8, Y9
+	VMOVUPS      Y9, 224(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block7end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block7done
+
+block7row:
+	VBROADCASTSD (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PD  Y0, Y7, Y8
+	VFMADD231PD  Y1, Y7, Y9
+	VFMADD231PD  Y2, Y7, Y10
+	VFMADD231PD  Y3, Y7, Y11
+	VFMADD231PD  Y4, Y7, Y12
+	VFMADD231PD  Y5, Y7, Y13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block6end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block6done
+
+block6row:
+	VBROADCASTSD (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PD  Y0, Y6, Y7
+	VFMADD231PD  Y1, Y6, Y8
+	VFMADD231PD  Y2, Y6, Y9
+	VFMADD231PD  Y3, Y6, Y10
+	VFMADD231PD  Y4, Y6, Y11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block5end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block5done
+
+block5row:
+	VBROADCASTSD (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PD  Y0, Y5, Y6
+	VFMADD231PD  Y1, Y5, Y7
+	VFMADD231PD  Y2, Y5, Y8
+	VFMADD231PD  Y3, Y5, Y9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block4end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block4done
+
+block4row:
+	VBROADCASTSD (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PD  Y0, Y4, Y5
+	VFMADD231PD  Y1, Y4, Y6
+	VFMADD231PD  Y2, Y4, Y7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block3end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block3done
+
+block3row:
+	VBROADCASTSD (SI), Y3
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PD  Y0, Y3, Y4
+	VFMADD231PD  Y1, Y3, Y5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block2end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block2done
+
+block2row:
+	VBROADCASTSD (SI), Y2
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PD  Y0, Y2, Y3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block1end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	MOVQ    DI, DI
+	TESTQ   DI, DI
+	JZ      block1done
+
+block1row:
+	VBROADCASTSD (SI), Y1
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
 	VZEROUPPER
 	RET
 

@@ -2980,6 +2980,3671 @@ block0:
 	VZEROUPPER
 	RET
 
+// func sparseMatMulF32AVX512(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·sparseMatMulF32AVX512(SB), NOSPLIT, $0-160
+	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	MOVQ z_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ n+48(FP), DX
+	SHLQ $0x02, DX
+	MOVQ width+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ BX, R8
+
+columns:
+	CMPQ R8, $0x00000100
+	JGE  from8
+	CMPQ R8, $0x00000080
+	JGE  from4
+	CMPQ R8, $0x00000040
+	JGE  from2
+	CMPQ R8, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ R8, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ R8, $0x000000c0
+	JGE  from6
+	CMPQ R8, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ R8, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ R8, $0x00000180
+	JGE  from12
+	CMPQ R8, $0x00000140
+	JGE  from10
+	CMPQ R8, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ R8, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ R8, $0x000001c0
+	JGE  from14
+	CMPQ R8, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ R8, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ R8, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	XORQ R9, R9
+
+block16sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R9, DI
+	JGE    block16end
+	MOVQ   lo_base+64(FP), R10
+	MOVQ   (R10)(R9*8), R10
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R9*8), DI
+	SUBQ   R10, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R10*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R10*4), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block16done
+
+block16row:
+	VBROADCASTSS (SI), Z8
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VFMADD231PS  (CX)(R10*1), Z8, Z0
+	VFMADD231PS  64(CX)(R10*1), Z8, Z1
+	VFMADD231PS  128(CX)(R10*1), Z8, Z2
+	VFMADD231PS  192(CX)(R10*1), Z8, Z3
+	VFMADD231PS  256(CX)(R10*1), Z8, Z4
+	VFMADD231PS  320(CX)(R10*1), Z8, Z5
+	VFMADD231PS  384(CX)(R10*1), Z8, Z6
+	VFMADD231PS  448(CX)(R10*1), Z8, Z7
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block16row
+
+block16done:
+	VADDPS  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPS  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPS  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPS  192(AX), Z3, Z3
+	VMOVUPS Z3, 192(AX)
+	VADDPS  256(AX), Z4, Z4
+	VMOVUPS Z4, 256(AX)
+	VADDPS  320(AX), Z5, Z5
+	VMOVUPS Z5, 320(AX)
+	VADDPS  384(AX), Z6, Z6
+	VMOVUPS Z6, 384(AX)
+	VADDPS  448(AX), Z7, Z7
+	VMOVUPS Z7, 448(AX)
+	ADDQ    DX, AX
+	INCQ    R9
+	JMP     block16sample
+
+block16end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x00000200, AX
+	ADDQ  $0x00000200, CX
+	SUBQ  $0x00000200, R8
+	JMP   columns
+
+	// Column block of 480 bytes.
+block15:
+	XORQ R8, R8
+
+block15sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block15end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block15done
+
+block15row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VFMADD231PS  256(CX)(R9*1), Z0, Z13
+	VFMADD231PS  320(CX)(R9*1), Z0, Z14
+	VFMADD231PS  384(CX)(R9*1), Z0, Z15
+	VFMADD231PS  448(CX)(R9*1), Y0, Y16
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block15row
+
+block15done:
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPS  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPS  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	VADDPS  384(AX), Z15, Z15
+	VMOVUPS Z15, 384(AX)
+	VADDPS  448(AX), Y16, Y16
+	VMOVUPS Y16, 448(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block15sample
+
+block15end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R8, R8
+
+block14sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block14end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block14done
+
+block14row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VFMADD231PS  256(CX)(R9*1), Z0, Z13
+	VFMADD231PS  320(CX)(R9*1), Z0, Z14
+	VFMADD231PS  384(CX)(R9*1), Z0, Z15
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPS  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPS  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	VADDPS  384(AX), Z15, Z15
+	VMOVUPS Z15, 384(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block14sample
+
+block14end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block13end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block13done
+
+block13row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VFMADD231PS  256(CX)(R9*1), Z0, Z13
+	VFMADD231PS  320(CX)(R9*1), Z0, Z14
+	VFMADD231PS  384(CX)(R9*1), Y0, Y15
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPS  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPS  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	VADDPS  384(AX), Y15, Y15
+	VMOVUPS Y15, 384(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block12end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block12done
+
+block12row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VFMADD231PS  256(CX)(R9*1), Z0, Z13
+	VFMADD231PS  320(CX)(R9*1), Z0, Z14
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPS  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPS  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block11end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block11done
+
+block11row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VFMADD231PS  256(CX)(R9*1), Z0, Z13
+	VFMADD231PS  320(CX)(R9*1), Y0, Y14
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPS  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPS  320(AX), Y14, Y14
+	VMOVUPS Y14, 320(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block10end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block10done
+
+block10row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VFMADD231PS  256(CX)(R9*1), Z0, Z13
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPS  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block9end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block9done
+
+block9row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VFMADD231PS  256(CX)(R9*1), Y0, Y13
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPS  256(AX), Y13, Y13
+	VMOVUPS Y13, 256(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block8end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block8rest
+
+block8rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z13
+	VFMADD231PS  64(CX)(R9*1), Z0, Z14
+	VFMADD231PS  128(CX)(R9*1), Z0, Z15
+	VFMADD231PS  192(CX)(R9*1), Z0, Z16
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block8done
+
+block8row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Z0, Z12
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z15, Z11, Z11
+	VADDPS  Z16, Z12, Z12
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block7end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block7rest
+
+block7rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Y0, Y12
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z13
+	VFMADD231PS  64(CX)(R9*1), Z0, Z14
+	VFMADD231PS  128(CX)(R9*1), Z0, Z15
+	VFMADD231PS  192(CX)(R9*1), Y0, Y16
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block7done
+
+block7row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VFMADD231PS  192(CX)(R9*1), Y0, Y12
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z15, Z11, Z11
+	VADDPS  Z16, Z12, Z12
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPS  192(AX), Y12, Y12
+	VMOVUPS Y12, 192(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block6end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block6rest
+
+block6rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z12
+	VFMADD231PS  64(CX)(R9*1), Z0, Z13
+	VFMADD231PS  128(CX)(R9*1), Z0, Z14
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block6done
+
+block6row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Z0, Z11
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	VADDPS  Z12, Z9, Z9
+	VADDPS  Z13, Z10, Z10
+	VADDPS  Z14, Z11, Z11
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block5end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block5rest
+
+block5rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Y0, Y11
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z12
+	VFMADD231PS  64(CX)(R9*1), Z0, Z13
+	VFMADD231PS  128(CX)(R9*1), Y0, Y14
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block5done
+
+block5row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VFMADD231PS  128(CX)(R9*1), Y0, Y11
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	VADDPS  Z12, Z9, Z9
+	VADDPS  Z13, Z10, Z10
+	VADDPS  Z14, Z11, Z11
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPS  128(AX), Y11, Y11
+	VMOVUPS Y11, 128(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block4end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block4rest
+
+block4rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z11
+	VFMADD231PS  64(CX)(R9*1), Z0, Z12
+	VBROADCASTSS 8(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z13
+	VFMADD231PS  64(CX)(R9*1), Z0, Z14
+	VBROADCASTSS 12(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z15
+	VFMADD231PS  64(CX)(R9*1), Z0, Z16
+	ADDQ         $0x08, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, DI
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block4done
+
+block4row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Z0, Z10
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z15, Z11, Z11
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block3end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block3rest
+
+block3rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Y0, Y10
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z11
+	VFMADD231PS  64(CX)(R9*1), Y0, Y12
+	VBROADCASTSS 8(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z13
+	VFMADD231PS  64(CX)(R9*1), Y0, Y14
+	VBROADCASTSS 12(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z15
+	VFMADD231PS  64(CX)(R9*1), Y0, Y16
+	ADDQ         $0x08, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, DI
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block3done
+
+block3row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VFMADD231PS  64(CX)(R9*1), Y0, Y10
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	VADDPS  Z13, Z9, Z9
+	VADDPS  Z14, Z10, Z10
+	VADDPS  Z15, Z11, Z11
+	VADDPS  Z16, Z12, Z12
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPS  64(AX), Y10, Y10
+	VMOVUPS Y10, 64(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block2end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block2rest
+
+block2rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z10
+	VBROADCASTSS 8(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z11
+	VBROADCASTSS 12(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z12
+	ADDQ         $0x08, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, DI
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block2done
+
+block2row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z9
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z10, Z9, Z9
+	VADDPS  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block1end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*4), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block1rest
+
+block1rows:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y0, Y9
+	VBROADCASTSS 4(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y0, Y10
+	VBROADCASTSS 8(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y0, Y11
+	VBROADCASTSS 12(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y0, Y12
+	ADDQ         $0x08, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x04, DI
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block1done
+
+block1row:
+	VBROADCASTSS (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y0, Y9
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z10, Z9, Z9
+	VADDPS  (AX), Y9, Y9
+	VMOVUPS Y9, (AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseOuterF32AVX512(w []float32, d []float32, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// Requires: AVX, FMA3
+TEXT ·sparseOuterF32AVX512(SB), NOSPLIT, $0-168
+	// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+	MOVQ  d_base+24(FP), AX
+	MOVQ  w_base+0(FP), CX
+	MOVQ  n+56(FP), DX
+	SHLQ  $0x02, DX
+	MOVQ  width+64(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  first+48(FP), SI
+	IMULQ DX, SI
+	SUBQ  SI, CX
+	MOVQ  BX, R8
+
+columns:
+	CMPQ R8, $0x00000100
+	JGE  from8
+	CMPQ R8, $0x00000080
+	JGE  from4
+	CMPQ R8, $0x00000040
+	JGE  from2
+	CMPQ R8, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ R8, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ R8, $0x000000c0
+	JGE  from6
+	CMPQ R8, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ R8, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ R8, $0x00000180
+	JGE  from12
+	CMPQ R8, $0x00000140
+	JGE  from10
+	CMPQ R8, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ R8, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ R8, $0x000001c0
+	JGE  from14
+	CMPQ R8, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ R8, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ R8, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	XORQ R9, R9
+
+block16sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R9, DI
+	JGE     block16end
+	MOVQ    lo_base+72(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R9*8), DI
+	SUBQ    R10, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R10*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	VMOVUPS 448(AX), Y14
+	VMOVUPS 480(AX), Y15
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block16rest
+
+block16rows:
+	VBROADCASTSS (SI), Y16
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y17
+	VMOVUPS      32(CX)(R10*1), Y18
+	VMOVUPS      64(CX)(R10*1), Y19
+	VMOVUPS      96(CX)(R10*1), Y20
+	VMOVUPS      128(CX)(R10*1), Y21
+	VMOVUPS      160(CX)(R10*1), Y22
+	VMOVUPS      192(CX)(R10*1), Y23
+	VMOVUPS      224(CX)(R10*1), Y24
+	VMOVUPS      256(CX)(R10*1), Y25
+	VMOVUPS      288(CX)(R10*1), Y26
+	VMOVUPS      320(CX)(R10*1), Y27
+	VMOVUPS      352(CX)(R10*1), Y28
+	VMOVUPS      384(CX)(R10*1), Y29
+	VMOVUPS      416(CX)(R10*1), Y30
+	VMOVUPS      448(CX)(R10*1), Y31
+	VFMADD231PS  Y0, Y16, Y17
+	VFMADD231PS  Y1, Y16, Y18
+	VFMADD231PS  Y2, Y16, Y19
+	VFMADD231PS  Y3, Y16, Y20
+	VFMADD231PS  Y4, Y16, Y21
+	VFMADD231PS  Y5, Y16, Y22
+	VFMADD231PS  Y6, Y16, Y23
+	VFMADD231PS  Y7, Y16, Y24
+	VFMADD231PS  Y8, Y16, Y25
+	VFMADD231PS  Y9, Y16, Y26
+	VFMADD231PS  Y10, Y16, Y27
+	VFMADD231PS  Y11, Y16, Y28
+	VFMADD231PS  Y12, Y16, Y29
+	VFMADD231PS  Y13, Y16, Y30
+	VFMADD231PS  Y14, Y16, Y31
+	VMOVUPS      Y17, (CX)(R10*1)
+	VMOVUPS      Y18, 32(CX)(R10*1)
+	VMOVUPS      Y19, 64(CX)(R10*1)
+	VMOVUPS      Y20, 96(CX)(R10*1)
+	VMOVUPS      Y21, 128(CX)(R10*1)
+	VMOVUPS      Y22, 160(CX)(R10*1)
+	VMOVUPS      Y23, 192(CX)(R10*1)
+	VMOVUPS      Y24, 224(CX)(R10*1)
+	VMOVUPS      Y25, 256(CX)(R10*1)
+	VMOVUPS      Y26, 288(CX)(R10*1)
+	VMOVUPS      Y27, 320(CX)(R10*1)
+	VMOVUPS      Y28, 352(CX)(R10*1)
+	VMOVUPS      Y29, 384(CX)(R10*1)
+	VMOVUPS      Y30, 416(CX)(R10*1)
+	VMOVUPS      Y31, 448(CX)(R10*1)
+	VMOVUPS      480(CX)(R10*1), Y17
+	VFMADD231PS  Y15, Y16, Y17
+	VMOVUPS      Y17, 480(CX)(R10*1)
+	VBROADCASTSS 4(SI), Y16
+	MOVWQZX      2(BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y17
+	VMOVUPS      32(CX)(R10*1), Y18
+	VMOVUPS      64(CX)(R10*1), Y19
+	VMOVUPS      96(CX)(R10*1), Y20
+	VMOVUPS      128(CX)(R10*1), Y21
+	VMOVUPS      160(CX)(R10*1), Y22
+	VMOVUPS      192(CX)(R10*1), Y23
+	VMOVUPS      224(CX)(R10*1), Y24
+	VMOVUPS      256(CX)(R10*1), Y25
+	VMOVUPS      288(CX)(R10*1), Y26
+	VMOVUPS      320(CX)(R10*1), Y27
+	VMOVUPS      352(CX)(R10*1), Y28
+	VMOVUPS      384(CX)(R10*1), Y29
+	VMOVUPS      416(CX)(R10*1), Y30
+	VMOVUPS      448(CX)(R10*1), Y31
+	VFMADD231PS  Y0, Y16, Y17
+	VFMADD231PS  Y1, Y16, Y18
+	VFMADD231PS  Y2, Y16, Y19
+	VFMADD231PS  Y3, Y16, Y20
+	VFMADD231PS  Y4, Y16, Y21
+	VFMADD231PS  Y5, Y16, Y22
+	VFMADD231PS  Y6, Y16, Y23
+	VFMADD231PS  Y7, Y16, Y24
+	VFMADD231PS  Y8, Y16, Y25
+	VFMADD231PS  Y9, Y16, Y26
+	VFMADD231PS  Y10, Y16, Y27
+	VFMADD231PS  Y11, Y16, Y28
+	VFMADD231PS  Y12, Y16, Y29
+	VFMADD231PS  Y13, Y16, Y30
+	VFMADD231PS  Y14, Y16, Y31
+	VMOVUPS      Y17, (CX)(R10*1)
+	VMOVUPS      Y18, 32(CX)(R10*1)
+	VMOVUPS      Y19, 64(CX)(R10*1)
+	VMOVUPS      Y20, 96(CX)(R10*1)
+	VMOVUPS      Y21, 128(CX)(R10*1)
+	VMOVUPS      Y22, 160(CX)(R10*1)
+	VMOVUPS      Y23, 192(CX)(R10*1)
+	VMOVUPS      Y24, 224(CX)(R10*1)
+	VMOVUPS      Y25, 256(CX)(R10*1)
+	VMOVUPS      Y26, 288(CX)(R10*1)
+	VMOVUPS      Y27, 320(CX)(R10*1)
+	VMOVUPS      Y28, 352(CX)(R10*1)
+	VMOVUPS      Y29, 384(CX)(R10*1)
+	VMOVUPS      Y30, 416(CX)(R10*1)
+	VMOVUPS      Y31, 448(CX)(R10*1)
+	VMOVUPS      480(CX)(R10*1), Y17
+	VFMADD231PS  Y15, Y16, Y17
+	VMOVUPS      Y17, 480(CX)(R10*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block16done
+
+block16row:
+	VBROADCASTSS (SI), Y16
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y17
+	VMOVUPS      32(CX)(R10*1), Y18
+	VMOVUPS      64(CX)(R10*1), Y19
+	VMOVUPS      96(CX)(R10*1), Y20
+	VMOVUPS      128(CX)(R10*1), Y21
+	VMOVUPS      160(CX)(R10*1), Y22
+	VMOVUPS      192(CX)(R10*1), Y23
+	VMOVUPS      224(CX)(R10*1), Y24
+	VMOVUPS      256(CX)(R10*1), Y25
+	VMOVUPS      288(CX)(R10*1), Y26
+	VMOVUPS      320(CX)(R10*1), Y27
+	VMOVUPS      352(CX)(R10*1), Y28
+	VMOVUPS      384(CX)(R10*1), Y29
+	VMOVUPS      416(CX)(R10*1), Y30
+	VMOVUPS      448(CX)(R10*1), Y31
+	VFMADD231PS  Y0, Y16, Y17
+	VFMADD231PS  Y1, Y16, Y18
+	VFMADD231PS  Y2, Y16, Y19
+	VFMADD231PS  Y3, Y16, Y20
+	VFMADD231PS  Y4, Y16, Y21
+	VFMADD231PS  Y5, Y16, Y22
+	VFMADD231PS  Y6, Y16, Y23
+	VFMADD231PS  Y7, Y16, Y24
+	VFMADD231PS  Y8, Y16, Y25
+	VFMADD231PS  Y9, Y16, Y26
+	VFMADD231PS  Y10, Y16, Y27
+	VFMADD231PS  Y11, Y16, Y28
+	VFMADD231PS  Y12, Y16, Y29
+	VFMADD231PS  Y13, Y16, Y30
+	VFMADD231PS  Y14, Y16, Y31
+	VMOVUPS      Y17, (CX)(R10*1)
+	VMOVUPS      Y18, 32(CX)(R10*1)
+	VMOVUPS      Y19, 64(CX)(R10*1)
+	VMOVUPS      Y20, 96(CX)(R10*1)
+	VMOVUPS      Y21, 128(CX)(R10*1)
+	VMOVUPS      Y22, 160(CX)(R10*1)
+	VMOVUPS      Y23, 192(CX)(R10*1)
+	VMOVUPS      Y24, 224(CX)(R10*1)
+	VMOVUPS      Y25, 256(CX)(R10*1)
+	VMOVUPS      Y26, 288(CX)(R10*1)
+	VMOVUPS      Y27, 320(CX)(R10*1)
+	VMOVUPS      Y28, 352(CX)(R10*1)
+	VMOVUPS      Y29, 384(CX)(R10*1)
+	VMOVUPS      Y30, 416(CX)(R10*1)
+	VMOVUPS      Y31, 448(CX)(R10*1)
+	VMOVUPS      480(CX)(R10*1), Y17
+	VFMADD231PS  Y15, Y16, Y17
+	VMOVUPS      Y17, 480(CX)(R10*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block16row
+
+block16done:
+	ADDQ DX, AX
+	INCQ R9
+	JMP  block16sample
+
+block16end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x00000200, AX
+	ADDQ  $0x00000200, CX
+	SUBQ  $0x00000200, R8
+	JMP   columns
+
+	// Column block of 480 bytes.
+block15:
+	XORQ R8, R8
+
+block15sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block15end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	VMOVUPS 448(AX), Y14
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block15rest
+
+block15rows:
+	VBROADCASTSS (SI), Y15
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y16
+	VMOVUPS      32(CX)(R9*1), Y17
+	VMOVUPS      64(CX)(R9*1), Y18
+	VMOVUPS      96(CX)(R9*1), Y19
+	VMOVUPS      128(CX)(R9*1), Y20
+	VMOVUPS      160(CX)(R9*1), Y21
+	VMOVUPS      192(CX)(R9*1), Y22
+	VMOVUPS      224(CX)(R9*1), Y23
+	VMOVUPS      256(CX)(R9*1), Y24
+	VMOVUPS      288(CX)(R9*1), Y25
+	VMOVUPS      320(CX)(R9*1), Y26
+	VMOVUPS      352(CX)(R9*1), Y27
+	VMOVUPS      384(CX)(R9*1), Y28
+	VMOVUPS      416(CX)(R9*1), Y29
+	VMOVUPS      448(CX)(R9*1), Y30
+	VFMADD231PS  Y0, Y15, Y16
+	VFMADD231PS  Y1, Y15, Y17
+	VFMADD231PS  Y2, Y15, Y18
+	VFMADD231PS  Y3, Y15, Y19
+	VFMADD231PS  Y4, Y15, Y20
+	VFMADD231PS  Y5, Y15, Y21
+	VFMADD231PS  Y6, Y15, Y22
+	VFMADD231PS  Y7, Y15, Y23
+	VFMADD231PS  Y8, Y15, Y24
+	VFMADD231PS  Y9, Y15, Y25
+	VFMADD231PS  Y10, Y15, Y26
+	VFMADD231PS  Y11, Y15, Y27
+	VFMADD231PS  Y12, Y15, Y28
+	VFMADD231PS  Y13, Y15, Y29
+	VFMADD231PS  Y14, Y15, Y30
+	VMOVUPS      Y16, (CX)(R9*1)
+	VMOVUPS      Y17, 32(CX)(R9*1)
+	VMOVUPS      Y18, 64(CX)(R9*1)
+	VMOVUPS      Y19, 96(CX)(R9*1)
+	VMOVUPS      Y20, 128(CX)(R9*1)
+	VMOVUPS      Y21, 160(CX)(R9*1)
+	VMOVUPS      Y22, 192(CX)(R9*1)
+	VMOVUPS      Y23, 224(CX)(R9*1)
+	VMOVUPS      Y24, 256(CX)(R9*1)
+	VMOVUPS      Y25, 288(CX)(R9*1)
+	VMOVUPS      Y26, 320(CX)(R9*1)
+	VMOVUPS      Y27, 352(CX)(R9*1)
+	VMOVUPS      Y28, 384(CX)(R9*1)
+	VMOVUPS      Y29, 416(CX)(R9*1)
+	VMOVUPS      Y30, 448(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y15
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y16
+	VMOVUPS      32(CX)(R9*1), Y17
+	VMOVUPS      64(CX)(R9*1), Y18
+	VMOVUPS      96(CX)(R9*1), Y19
+	VMOVUPS      128(CX)(R9*1), Y20
+	VMOVUPS      160(CX)(R9*1), Y21
+	VMOVUPS      192(CX)(R9*1), Y22
+	VMOVUPS      224(CX)(R9*1), Y23
+	VMOVUPS      256(CX)(R9*1), Y24
+	VMOVUPS      288(CX)(R9*1), Y25
+	VMOVUPS      320(CX)(R9*1), Y26
+	VMOVUPS      352(CX)(R9*1), Y27
+	VMOVUPS      384(CX)(R9*1), Y28
+	VMOVUPS      416(CX)(R9*1), Y29
+	VMOVUPS      448(CX)(R9*1), Y30
+	VFMADD231PS  Y0, Y15, Y16
+	VFMADD231PS  Y1, Y15, Y17
+	VFMADD231PS  Y2, Y15, Y18
+	VFMADD231PS  Y3, Y15, Y19
+	VFMADD231PS  Y4, Y15, Y20
+	VFMADD231PS  Y5, Y15, Y21
+	VFMADD231PS  Y6, Y15, Y22
+	VFMADD231PS  Y7, Y15, Y23
+	VFMADD231PS  Y8, Y15, Y24
+	VFMADD231PS  Y9, Y15, Y25
+	VFMADD231PS  Y10, Y15, Y26
+	VFMADD231PS  Y11, Y15, Y27
+	VFMADD231PS  Y12, Y15, Y28
+	VFMADD231PS  Y13, Y15, Y29
+	VFMADD231PS  Y14, Y15, Y30
+	VMOVUPS      Y16, (CX)(R9*1)
+	VMOVUPS      Y17, 32(CX)(R9*1)
+	VMOVUPS      Y18, 64(CX)(R9*1)
+	VMOVUPS      Y19, 96(CX)(R9*1)
+	VMOVUPS      Y20, 128(CX)(R9*1)
+	VMOVUPS      Y21, 160(CX)(R9*1)
+	VMOVUPS      Y22, 192(CX)(R9*1)
+	VMOVUPS      Y23, 224(CX)(R9*1)
+	VMOVUPS      Y24, 256(CX)(R9*1)
+	VMOVUPS      Y25, 288(CX)(R9*1)
+	VMOVUPS      Y26, 320(CX)(R9*1)
+	VMOVUPS      Y27, 352(CX)(R9*1)
+	VMOVUPS      Y28, 384(CX)(R9*1)
+	VMOVUPS      Y29, 416(CX)(R9*1)
+	VMOVUPS      Y30, 448(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block15done
+
+block15row:
+	VBROADCASTSS (SI), Y15
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y16
+	VMOVUPS      32(CX)(R9*1), Y17
+	VMOVUPS      64(CX)(R9*1), Y18
+	VMOVUPS      96(CX)(R9*1), Y19
+	VMOVUPS      128(CX)(R9*1), Y20
+	VMOVUPS      160(CX)(R9*1), Y21
+	VMOVUPS      192(CX)(R9*1), Y22
+	VMOVUPS      224(CX)(R9*1), Y23
+	VMOVUPS      256(CX)(R9*1), Y24
+	VMOVUPS      288(CX)(R9*1), Y25
+	VMOVUPS      320(CX)(R9*1), Y26
+	VMOVUPS      352(CX)(R9*1), Y27
+	VMOVUPS      384(CX)(R9*1), Y28
+	VMOVUPS      416(CX)(R9*1), Y29
+	VMOVUPS      448(CX)(R9*1), Y30
+	VFMADD231PS  Y0, Y15, Y16
+	VFMADD231PS  Y1, Y15, Y17
+	VFMADD231PS  Y2, Y15, Y18
+	VFMADD231PS  Y3, Y15, Y19
+	VFMADD231PS  Y4, Y15, Y20
+	VFMADD231PS  Y5, Y15, Y21
+	VFMADD231PS  Y6, Y15, Y22
+	VFMADD231PS  Y7, Y15, Y23
+	VFMADD231PS  Y8, Y15, Y24
+	VFMADD231PS  Y9, Y15, Y25
+	VFMADD231PS  Y10, Y15, Y26
+	VFMADD231PS  Y11, Y15, Y27
+	VFMADD231PS  Y12, Y15, Y28
+	VFMADD231PS  Y13, Y15, Y29
+	VFMADD231PS  Y14, Y15, Y30
+	VMOVUPS      Y16, (CX)(R9*1)
+	VMOVUPS      Y17, 32(CX)(R9*1)
+	VMOVUPS      Y18, 64(CX)(R9*1)
+	VMOVUPS      Y19, 96(CX)(R9*1)
+	VMOVUPS      Y20, 128(CX)(R9*1)
+	VMOVUPS      Y21, 160(CX)(R9*1)
+	VMOVUPS      Y22, 192(CX)(R9*1)
+	VMOVUPS      Y23, 224(CX)(R9*1)
+	VMOVUPS      Y24, 256(CX)(R9*1)
+	VMOVUPS      Y25, 288(CX)(R9*1)
+	VMOVUPS      Y26, 320(CX)(R9*1)
+	VMOVUPS      Y27, 352(CX)(R9*1)
+	VMOVUPS      Y28, 384(CX)(R9*1)
+	VMOVUPS      Y29, 416(CX)(R9*1)
+	VMOVUPS      Y30, 448(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block15row
+
+block15done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block15sample
+
+block15end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R8, R8
+
+block14sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block14end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block14rest
+
+block14rows:
+	VBROADCASTSS (SI), Y14
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y15
+	VMOVUPS      32(CX)(R9*1), Y16
+	VMOVUPS      64(CX)(R9*1), Y17
+	VMOVUPS      96(CX)(R9*1), Y18
+	VMOVUPS      128(CX)(R9*1), Y19
+	VMOVUPS      160(CX)(R9*1), Y20
+	VMOVUPS      192(CX)(R9*1), Y21
+	VMOVUPS      224(CX)(R9*1), Y22
+	VMOVUPS      256(CX)(R9*1), Y23
+	VMOVUPS      288(CX)(R9*1), Y24
+	VMOVUPS      320(CX)(R9*1), Y25
+	VMOVUPS      352(CX)(R9*1), Y26
+	VMOVUPS      384(CX)(R9*1), Y27
+	VMOVUPS      416(CX)(R9*1), Y28
+	VFMADD231PS  Y0, Y14, Y15
+	VFMADD231PS  Y1, Y14, Y16
+	VFMADD231PS  Y2, Y14, Y17
+	VFMADD231PS  Y3, Y14, Y18
+	VFMADD231PS  Y4, Y14, Y19
+	VFMADD231PS  Y5, Y14, Y20
+	VFMADD231PS  Y6, Y14, Y21
+	VFMADD231PS  Y7, Y14, Y22
+	VFMADD231PS  Y8, Y14, Y23
+	VFMADD231PS  Y9, Y14, Y24
+	VFMADD231PS  Y10, Y14, Y25
+	VFMADD231PS  Y11, Y14, Y26
+	VFMADD231PS  Y12, Y14, Y27
+	VFMADD231PS  Y13, Y14, Y28
+	VMOVUPS      Y15, (CX)(R9*1)
+	VMOVUPS      Y16, 32(CX)(R9*1)
+	VMOVUPS      Y17, 64(CX)(R9*1)
+	VMOVUPS      Y18, 96(CX)(R9*1)
+	VMOVUPS      Y19, 128(CX)(R9*1)
+	VMOVUPS      Y20, 160(CX)(R9*1)
+	VMOVUPS      Y21, 192(CX)(R9*1)
+	VMOVUPS      Y22, 224(CX)(R9*1)
+	VMOVUPS      Y23, 256(CX)(R9*1)
+	VMOVUPS      Y24, 288(CX)(R9*1)
+	VMOVUPS      Y25, 320(CX)(R9*1)
+	VMOVUPS      Y26, 352(CX)(R9*1)
+	VMOVUPS      Y27, 384(CX)(R9*1)
+	VMOVUPS      Y28, 416(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y14
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y15
+	VMOVUPS      32(CX)(R9*1), Y16
+	VMOVUPS      64(CX)(R9*1), Y17
+	VMOVUPS      96(CX)(R9*1), Y18
+	VMOVUPS      128(CX)(R9*1), Y19
+	VMOVUPS      160(CX)(R9*1), Y20
+	VMOVUPS      192(CX)(R9*1), Y21
+	VMOVUPS      224(CX)(R9*1), Y22
+	VMOVUPS      256(CX)(R9*1), Y23
+	VMOVUPS      288(CX)(R9*1), Y24
+	VMOVUPS      320(CX)(R9*1), Y25
+	VMOVUPS      352(CX)(R9*1), Y26
+	VMOVUPS      384(CX)(R9*1), Y27
+	VMOVUPS      416(CX)(R9*1), Y28
+	VFMADD231PS  Y0, Y14, Y15
+	VFMADD231PS  Y1, Y14, Y16
+	VFMADD231PS  Y2, Y14, Y17
+	VFMADD231PS  Y3, Y14, Y18
+	VFMADD231PS  Y4, Y14, Y19
+	VFMADD231PS  Y5, Y14, Y20
+	VFMADD231PS  Y6, Y14, Y21
+	VFMADD231PS  Y7, Y14, Y22
+	VFMADD231PS  Y8, Y14, Y23
+	VFMADD231PS  Y9, Y14, Y24
+	VFMADD231PS  Y10, Y14, Y25
+	VFMADD231PS  Y11, Y14, Y26
+	VFMADD231PS  Y12, Y14, Y27
+	VFMADD231PS  Y13, Y14, Y28
+	VMOVUPS      Y15, (CX)(R9*1)
+	VMOVUPS      Y16, 32(CX)(R9*1)
+	VMOVUPS      Y17, 64(CX)(R9*1)
+	VMOVUPS      Y18, 96(CX)(R9*1)
+	VMOVUPS      Y19, 128(CX)(R9*1)
+	VMOVUPS      Y20, 160(CX)(R9*1)
+	VMOVUPS      Y21, 192(CX)(R9*1)
+	VMOVUPS      Y22, 224(CX)(R9*1)
+	VMOVUPS      Y23, 256(CX)(R9*1)
+	VMOVUPS      Y24, 288(CX)(R9*1)
+	VMOVUPS      Y25, 320(CX)(R9*1)
+	VMOVUPS      Y26, 352(CX)(R9*1)
+	VMOVUPS      Y27, 384(CX)(R9*1)
+	VMOVUPS      Y28, 416(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block14done
+
+block14row:
+	VBROADCASTSS (SI), Y14
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y15
+	VMOVUPS      32(CX)(R9*1), Y16
+	VMOVUPS      64(CX)(R9*1), Y17
+	VMOVUPS      96(CX)(R9*1), Y18
+	VMOVUPS      128(CX)(R9*1), Y19
+	VMOVUPS      160(CX)(R9*1), Y20
+	VMOVUPS      192(CX)(R9*1), Y21
+	VMOVUPS      224(CX)(R9*1), Y22
+	VMOVUPS      256(CX)(R9*1), Y23
+	VMOVUPS      288(CX)(R9*1), Y24
+	VMOVUPS      320(CX)(R9*1), Y25
+	VMOVUPS      352(CX)(R9*1), Y26
+	VMOVUPS      384(CX)(R9*1), Y27
+	VMOVUPS      416(CX)(R9*1), Y28
+	VFMADD231PS  Y0, Y14, Y15
+	VFMADD231PS  Y1, Y14, Y16
+	VFMADD231PS  Y2, Y14, Y17
+	VFMADD231PS  Y3, Y14, Y18
+	VFMADD231PS  Y4, Y14, Y19
+	VFMADD231PS  Y5, Y14, Y20
+	VFMADD231PS  Y6, Y14, Y21
+	VFMADD231PS  Y7, Y14, Y22
+	VFMADD231PS  Y8, Y14, Y23
+	VFMADD231PS  Y9, Y14, Y24
+	VFMADD231PS  Y10, Y14, Y25
+	VFMADD231PS  Y11, Y14, Y26
+	VFMADD231PS  Y12, Y14, Y27
+	VFMADD231PS  Y13, Y14, Y28
+	VMOVUPS      Y15, (CX)(R9*1)
+	VMOVUPS      Y16, 32(CX)(R9*1)
+	VMOVUPS      Y17, 64(CX)(R9*1)
+	VMOVUPS      Y18, 96(CX)(R9*1)
+	VMOVUPS      Y19, 128(CX)(R9*1)
+	VMOVUPS      Y20, 160(CX)(R9*1)
+	VMOVUPS      Y21, 192(CX)(R9*1)
+	VMOVUPS      Y22, 224(CX)(R9*1)
+	VMOVUPS      Y23, 256(CX)(R9*1)
+	VMOVUPS      Y24, 288(CX)(R9*1)
+	VMOVUPS      Y25, 320(CX)(R9*1)
+	VMOVUPS      Y26, 352(CX)(R9*1)
+	VMOVUPS      Y27, 384(CX)(R9*1)
+	VMOVUPS      Y28, 416(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block14sample
+
+block14end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block13end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block13rest
+
+block13rows:
+	VBROADCASTSS (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VMOVUPS      64(CX)(R9*1), Y16
+	VMOVUPS      96(CX)(R9*1), Y17
+	VMOVUPS      128(CX)(R9*1), Y18
+	VMOVUPS      160(CX)(R9*1), Y19
+	VMOVUPS      192(CX)(R9*1), Y20
+	VMOVUPS      224(CX)(R9*1), Y21
+	VMOVUPS      256(CX)(R9*1), Y22
+	VMOVUPS      288(CX)(R9*1), Y23
+	VMOVUPS      320(CX)(R9*1), Y24
+	VMOVUPS      352(CX)(R9*1), Y25
+	VMOVUPS      384(CX)(R9*1), Y26
+	VFMADD231PS  Y0, Y13, Y14
+	VFMADD231PS  Y1, Y13, Y15
+	VFMADD231PS  Y2, Y13, Y16
+	VFMADD231PS  Y3, Y13, Y17
+	VFMADD231PS  Y4, Y13, Y18
+	VFMADD231PS  Y5, Y13, Y19
+	VFMADD231PS  Y6, Y13, Y20
+	VFMADD231PS  Y7, Y13, Y21
+	VFMADD231PS  Y8, Y13, Y22
+	VFMADD231PS  Y9, Y13, Y23
+	VFMADD231PS  Y10, Y13, Y24
+	VFMADD231PS  Y11, Y13, Y25
+	VFMADD231PS  Y12, Y13, Y26
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      Y16, 64(CX)(R9*1)
+	VMOVUPS      Y17, 96(CX)(R9*1)
+	VMOVUPS      Y18, 128(CX)(R9*1)
+	VMOVUPS      Y19, 160(CX)(R9*1)
+	VMOVUPS      Y20, 192(CX)(R9*1)
+	VMOVUPS      Y21, 224(CX)(R9*1)
+	VMOVUPS      Y22, 256(CX)(R9*1)
+	VMOVUPS      Y23, 288(CX)(R9*1)
+	VMOVUPS      Y24, 320(CX)(R9*1)
+	VMOVUPS      Y25, 352(CX)(R9*1)
+	VMOVUPS      Y26, 384(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y13
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VMOVUPS      64(CX)(R9*1), Y16
+	VMOVUPS      96(CX)(R9*1), Y17
+	VMOVUPS      128(CX)(R9*1), Y18
+	VMOVUPS      160(CX)(R9*1), Y19
+	VMOVUPS      192(CX)(R9*1), Y20
+	VMOVUPS      224(CX)(R9*1), Y21
+	VMOVUPS      256(CX)(R9*1), Y22
+	VMOVUPS      288(CX)(R9*1), Y23
+	VMOVUPS      320(CX)(R9*1), Y24
+	VMOVUPS      352(CX)(R9*1), Y25
+	VMOVUPS      384(CX)(R9*1), Y26
+	VFMADD231PS  Y0, Y13, Y14
+	VFMADD231PS  Y1, Y13, Y15
+	VFMADD231PS  Y2, Y13, Y16
+	VFMADD231PS  Y3, Y13, Y17
+	VFMADD231PS  Y4, Y13, Y18
+	VFMADD231PS  Y5, Y13, Y19
+	VFMADD231PS  Y6, Y13, Y20
+	VFMADD231PS  Y7, Y13, Y21
+	VFMADD231PS  Y8, Y13, Y22
+	VFMADD231PS  Y9, Y13, Y23
+	VFMADD231PS  Y10, Y13, Y24
+	VFMADD231PS  Y11, Y13, Y25
+	VFMADD231PS  Y12, Y13, Y26
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      Y16, 64(CX)(R9*1)
+	VMOVUPS      Y17, 96(CX)(R9*1)
+	VMOVUPS      Y18, 128(CX)(R9*1)
+	VMOVUPS      Y19, 160(CX)(R9*1)
+	VMOVUPS      Y20, 192(CX)(R9*1)
+	VMOVUPS      Y21, 224(CX)(R9*1)
+	VMOVUPS      Y22, 256(CX)(R9*1)
+	VMOVUPS      Y23, 288(CX)(R9*1)
+	VMOVUPS      Y24, 320(CX)(R9*1)
+	VMOVUPS      Y25, 352(CX)(R9*1)
+	VMOVUPS      Y26, 384(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block13done
+
+block13row:
+	VBROADCASTSS (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VMOVUPS      64(CX)(R9*1), Y16
+	VMOVUPS      96(CX)(R9*1), Y17
+	VMOVUPS      128(CX)(R9*1), Y18
+	VMOVUPS      160(CX)(R9*1), Y19
+	VMOVUPS      192(CX)(R9*1), Y20
+	VMOVUPS      224(CX)(R9*1), Y21
+	VMOVUPS      256(CX)(R9*1), Y22
+	VMOVUPS      288(CX)(R9*1), Y23
+	VMOVUPS      320(CX)(R9*1), Y24
+	VMOVUPS      352(CX)(R9*1), Y25
+	VMOVUPS      384(CX)(R9*1), Y26
+	VFMADD231PS  Y0, Y13, Y14
+	VFMADD231PS  Y1, Y13, Y15
+	VFMADD231PS  Y2, Y13, Y16
+	VFMADD231PS  Y3, Y13, Y17
+	VFMADD231PS  Y4, Y13, Y18
+	VFMADD231PS  Y5, Y13, Y19
+	VFMADD231PS  Y6, Y13, Y20
+	VFMADD231PS  Y7, Y13, Y21
+	VFMADD231PS  Y8, Y13, Y22
+	VFMADD231PS  Y9, Y13, Y23
+	VFMADD231PS  Y10, Y13, Y24
+	VFMADD231PS  Y11, Y13, Y25
+	VFMADD231PS  Y12, Y13, Y26
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      Y16, 64(CX)(R9*1)
+	VMOVUPS      Y17, 96(CX)(R9*1)
+	VMOVUPS      Y18, 128(CX)(R9*1)
+	VMOVUPS      Y19, 160(CX)(R9*1)
+	VMOVUPS      Y20, 192(CX)(R9*1)
+	VMOVUPS      Y21, 224(CX)(R9*1)
+	VMOVUPS      Y22, 256(CX)(R9*1)
+	VMOVUPS      Y23, 288(CX)(R9*1)
+	VMOVUPS      Y24, 320(CX)(R9*1)
+	VMOVUPS      Y25, 352(CX)(R9*1)
+	VMOVUPS      Y26, 384(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block12end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block12rest
+
+block12rows:
+	VBROADCASTSS (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VMOVUPS      96(CX)(R9*1), Y16
+	VMOVUPS      128(CX)(R9*1), Y17
+	VMOVUPS      160(CX)(R9*1), Y18
+	VMOVUPS      192(CX)(R9*1), Y19
+	VMOVUPS      224(CX)(R9*1), Y20
+	VMOVUPS      256(CX)(R9*1), Y21
+	VMOVUPS      288(CX)(R9*1), Y22
+	VMOVUPS      320(CX)(R9*1), Y23
+	VMOVUPS      352(CX)(R9*1), Y24
+	VFMADD231PS  Y0, Y12, Y13
+	VFMADD231PS  Y1, Y12, Y14
+	VFMADD231PS  Y2, Y12, Y15
+	VFMADD231PS  Y3, Y12, Y16
+	VFMADD231PS  Y4, Y12, Y17
+	VFMADD231PS  Y5, Y12, Y18
+	VFMADD231PS  Y6, Y12, Y19
+	VFMADD231PS  Y7, Y12, Y20
+	VFMADD231PS  Y8, Y12, Y21
+	VFMADD231PS  Y9, Y12, Y22
+	VFMADD231PS  Y10, Y12, Y23
+	VFMADD231PS  Y11, Y12, Y24
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      Y16, 96(CX)(R9*1)
+	VMOVUPS      Y17, 128(CX)(R9*1)
+	VMOVUPS      Y18, 160(CX)(R9*1)
+	VMOVUPS      Y19, 192(CX)(R9*1)
+	VMOVUPS      Y20, 224(CX)(R9*1)
+	VMOVUPS      Y21, 256(CX)(R9*1)
+	VMOVUPS      Y22, 288(CX)(R9*1)
+	VMOVUPS      Y23, 320(CX)(R9*1)
+	VMOVUPS      Y24, 352(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y12
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VMOVUPS      96(CX)(R9*1), Y16
+	VMOVUPS      128(CX)(R9*1), Y17
+	VMOVUPS      160(CX)(R9*1), Y18
+	VMOVUPS      192(CX)(R9*1), Y19
+	VMOVUPS      224(CX)(R9*1), Y20
+	VMOVUPS      256(CX)(R9*1), Y21
+	VMOVUPS      288(CX)(R9*1), Y22
+	VMOVUPS      320(CX)(R9*1), Y23
+	VMOVUPS      352(CX)(R9*1), Y24
+	VFMADD231PS  Y0, Y12, Y13
+	VFMADD231PS  Y1, Y12, Y14
+	VFMADD231PS  Y2, Y12, Y15
+	VFMADD231PS  Y3, Y12, Y16
+	VFMADD231PS  Y4, Y12, Y17
+	VFMADD231PS  Y5, Y12, Y18
+	VFMADD231PS  Y6, Y12, Y19
+	VFMADD231PS  Y7, Y12, Y20
+	VFMADD231PS  Y8, Y12, Y21
+	VFMADD231PS  Y9, Y12, Y22
+	VFMADD231PS  Y10, Y12, Y23
+	VFMADD231PS  Y11, Y12, Y24
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      Y16, 96(CX)(R9*1)
+	VMOVUPS      Y17, 128(CX)(R9*1)
+	VMOVUPS      Y18, 160(CX)(R9*1)
+	VMOVUPS      Y19, 192(CX)(R9*1)
+	VMOVUPS      Y20, 224(CX)(R9*1)
+	VMOVUPS      Y21, 256(CX)(R9*1)
+	VMOVUPS      Y22, 288(CX)(R9*1)
+	VMOVUPS      Y23, 320(CX)(R9*1)
+	VMOVUPS      Y24, 352(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block12done
+
+block12row:
+	VBROADCASTSS (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VMOVUPS      96(CX)(R9*1), Y16
+	VMOVUPS      128(CX)(R9*1), Y17
+	VMOVUPS      160(CX)(R9*1), Y18
+	VMOVUPS      192(CX)(R9*1), Y19
+	VMOVUPS      224(CX)(R9*1), Y20
+	VMOVUPS      256(CX)(R9*1), Y21
+	VMOVUPS      288(CX)(R9*1), Y22
+	VMOVUPS      320(CX)(R9*1), Y23
+	VMOVUPS      352(CX)(R9*1), Y24
+	VFMADD231PS  Y0, Y12, Y13
+	VFMADD231PS  Y1, Y12, Y14
+	VFMADD231PS  Y2, Y12, Y15
+	VFMADD231PS  Y3, Y12, Y16
+	VFMADD231PS  Y4, Y12, Y17
+	VFMADD231PS  Y5, Y12, Y18
+	VFMADD231PS  Y6, Y12, Y19
+	VFMADD231PS  Y7, Y12, Y20
+	VFMADD231PS  Y8, Y12, Y21
+	VFMADD231PS  Y9, Y12, Y22
+	VFMADD231PS  Y10, Y12, Y23
+	VFMADD231PS  Y11, Y12, Y24
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      Y16, 96(CX)(R9*1)
+	VMOVUPS      Y17, 128(CX)(R9*1)
+	VMOVUPS      Y18, 160(CX)(R9*1)
+	VMOVUPS      Y19, 192(CX)(R9*1)
+	VMOVUPS      Y20, 224(CX)(R9*1)
+	VMOVUPS      Y21, 256(CX)(R9*1)
+	VMOVUPS      Y22, 288(CX)(R9*1)
+	VMOVUPS      Y23, 320(CX)(R9*1)
+	VMOVUPS      Y24, 352(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block11end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block11rest
+
+block11rows:
+	VBROADCASTSS (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      128(CX)(R9*1), Y16
+	VMOVUPS      160(CX)(R9*1), Y17
+	VMOVUPS      192(CX)(R9*1), Y18
+	VMOVUPS      224(CX)(R9*1), Y19
+	VMOVUPS      256(CX)(R9*1), Y20
+	VMOVUPS      288(CX)(R9*1), Y21
+	VMOVUPS      320(CX)(R9*1), Y22
+	VFMADD231PS  Y0, Y11, Y12
+	VFMADD231PS  Y1, Y11, Y13
+	VFMADD231PS  Y2, Y11, Y14
+	VFMADD231PS  Y3, Y11, Y15
+	VFMADD231PS  Y4, Y11, Y16
+	VFMADD231PS  Y5, Y11, Y17
+	VFMADD231PS  Y6, Y11, Y18
+	VFMADD231PS  Y7, Y11, Y19
+	VFMADD231PS  Y8, Y11, Y20
+	VFMADD231PS  Y9, Y11, Y21
+	VFMADD231PS  Y10, Y11, Y22
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      Y16, 128(CX)(R9*1)
+	VMOVUPS      Y17, 160(CX)(R9*1)
+	VMOVUPS      Y18, 192(CX)(R9*1)
+	VMOVUPS      Y19, 224(CX)(R9*1)
+	VMOVUPS      Y20, 256(CX)(R9*1)
+	VMOVUPS      Y21, 288(CX)(R9*1)
+	VMOVUPS      Y22, 320(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y11
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      128(CX)(R9*1), Y16
+	VMOVUPS      160(CX)(R9*1), Y17
+	VMOVUPS      192(CX)(R9*1), Y18
+	VMOVUPS      224(CX)(R9*1), Y19
+	VMOVUPS      256(CX)(R9*1), Y20
+	VMOVUPS      288(CX)(R9*1), Y21
+	VMOVUPS      320(CX)(R9*1), Y22
+	VFMADD231PS  Y0, Y11, Y12
+	VFMADD231PS  Y1, Y11, Y13
+	VFMADD231PS  Y2, Y11, Y14
+	VFMADD231PS  Y3, Y11, Y15
+	VFMADD231PS  Y4, Y11, Y16
+	VFMADD231PS  Y5, Y11, Y17
+	VFMADD231PS  Y6, Y11, Y18
+	VFMADD231PS  Y7, Y11, Y19
+	VFMADD231PS  Y8, Y11, Y20
+	VFMADD231PS  Y9, Y11, Y21
+	VFMADD231PS  Y10, Y11, Y22
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      Y16, 128(CX)(R9*1)
+	VMOVUPS      Y17, 160(CX)(R9*1)
+	VMOVUPS      Y18, 192(CX)(R9*1)
+	VMOVUPS      Y19, 224(CX)(R9*1)
+	VMOVUPS      Y20, 256(CX)(R9*1)
+	VMOVUPS      Y21, 288(CX)(R9*1)
+	VMOVUPS      Y22, 320(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block11done
+
+block11row:
+	VBROADCASTSS (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      128(CX)(R9*1), Y16
+	VMOVUPS      160(CX)(R9*1), Y17
+	VMOVUPS      192(CX)(R9*1), Y18
+	VMOVUPS      224(CX)(R9*1), Y19
+	VMOVUPS      256(CX)(R9*1), Y20
+	VMOVUPS      288(CX)(R9*1), Y21
+	VMOVUPS      320(CX)(R9*1), Y22
+	VFMADD231PS  Y0, Y11, Y12
+	VFMADD231PS  Y1, Y11, Y13
+	VFMADD231PS  Y2, Y11, Y14
+	VFMADD231PS  Y3, Y11, Y15
+	VFMADD231PS  Y4, Y11, Y16
+	VFMADD231PS  Y5, Y11, Y17
+	VFMADD231PS  Y6, Y11, Y18
+	VFMADD231PS  Y7, Y11, Y19
+	VFMADD231PS  Y8, Y11, Y20
+	VFMADD231PS  Y9, Y11, Y21
+	VFMADD231PS  Y10, Y11, Y22
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      Y16, 128(CX)(R9*1)
+	VMOVUPS      Y17, 160(CX)(R9*1)
+	VMOVUPS      Y18, 192(CX)(R9*1)
+	VMOVUPS      Y19, 224(CX)(R9*1)
+	VMOVUPS      Y20, 256(CX)(R9*1)
+	VMOVUPS      Y21, 288(CX)(R9*1)
+	VMOVUPS      Y22, 320(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block10end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block10rest
+
+block10rows:
+	VBROADCASTSS (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VMOVUPS      160(CX)(R9*1), Y16
+	VMOVUPS      192(CX)(R9*1), Y17
+	VMOVUPS      224(CX)(R9*1), Y18
+	VMOVUPS      256(CX)(R9*1), Y19
+	VMOVUPS      288(CX)(R9*1), Y20
+	VFMADD231PS  Y0, Y10, Y11
+	VFMADD231PS  Y1, Y10, Y12
+	VFMADD231PS  Y2, Y10, Y13
+	VFMADD231PS  Y3, Y10, Y14
+	VFMADD231PS  Y4, Y10, Y15
+	VFMADD231PS  Y5, Y10, Y16
+	VFMADD231PS  Y6, Y10, Y17
+	VFMADD231PS  Y7, Y10, Y18
+	VFMADD231PS  Y8, Y10, Y19
+	VFMADD231PS  Y9, Y10, Y20
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      Y16, 160(CX)(R9*1)
+	VMOVUPS      Y17, 192(CX)(R9*1)
+	VMOVUPS      Y18, 224(CX)(R9*1)
+	VMOVUPS      Y19, 256(CX)(R9*1)
+	VMOVUPS      Y20, 288(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y10
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VMOVUPS      160(CX)(R9*1), Y16
+	VMOVUPS      192(CX)(R9*1), Y17
+	VMOVUPS      224(CX)(R9*1), Y18
+	VMOVUPS      256(CX)(R9*1), Y19
+	VMOVUPS      288(CX)(R9*1), Y20
+	VFMADD231PS  Y0, Y10, Y11
+	VFMADD231PS  Y1, Y10, Y12
+	VFMADD231PS  Y2, Y10, Y13
+	VFMADD231PS  Y3, Y10, Y14
+	VFMADD231PS  Y4, Y10, Y15
+	VFMADD231PS  Y5, Y10, Y16
+	VFMADD231PS  Y6, Y10, Y17
+	VFMADD231PS  Y7, Y10, Y18
+	VFMADD231PS  Y8, Y10, Y19
+	VFMADD231PS  Y9, Y10, Y20
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      Y16, 160(CX)(R9*1)
+	VMOVUPS      Y17, 192(CX)(R9*1)
+	VMOVUPS      Y18, 224(CX)(R9*1)
+	VMOVUPS      Y19, 256(CX)(R9*1)
+	VMOVUPS      Y20, 288(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block10done
+
+block10row:
+	VBROADCASTSS (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VMOVUPS      160(CX)(R9*1), Y16
+	VMOVUPS      192(CX)(R9*1), Y17
+	VMOVUPS      224(CX)(R9*1), Y18
+	VMOVUPS      256(CX)(R9*1), Y19
+	VMOVUPS      288(CX)(R9*1), Y20
+	VFMADD231PS  Y0, Y10, Y11
+	VFMADD231PS  Y1, Y10, Y12
+	VFMADD231PS  Y2, Y10, Y13
+	VFMADD231PS  Y3, Y10, Y14
+	VFMADD231PS  Y4, Y10, Y15
+	VFMADD231PS  Y5, Y10, Y16
+	VFMADD231PS  Y6, Y10, Y17
+	VFMADD231PS  Y7, Y10, Y18
+	VFMADD231PS  Y8, Y10, Y19
+	VFMADD231PS  Y9, Y10, Y20
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      Y16, 160(CX)(R9*1)
+	VMOVUPS      Y17, 192(CX)(R9*1)
+	VMOVUPS      Y18, 224(CX)(R9*1)
+	VMOVUPS      Y19, 256(CX)(R9*1)
+	VMOVUPS      Y20, 288(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block9end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block9rest
+
+block9rows:
+	VBROADCASTSS (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      192(CX)(R9*1), Y16
+	VMOVUPS      224(CX)(R9*1), Y17
+	VMOVUPS      256(CX)(R9*1), Y18
+	VFMADD231PS  Y0, Y9, Y10
+	VFMADD231PS  Y1, Y9, Y11
+	VFMADD231PS  Y2, Y9, Y12
+	VFMADD231PS  Y3, Y9, Y13
+	VFMADD231PS  Y4, Y9, Y14
+	VFMADD231PS  Y5, Y9, Y15
+	VFMADD231PS  Y6, Y9, Y16
+	VFMADD231PS  Y7, Y9, Y17
+	VFMADD231PS  Y8, Y9, Y18
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      Y16, 192(CX)(R9*1)
+	VMOVUPS      Y17, 224(CX)(R9*1)
+	VMOVUPS      Y18, 256(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y9
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      192(CX)(R9*1), Y16
+	VMOVUPS      224(CX)(R9*1), Y17
+	VMOVUPS      256(CX)(R9*1), Y18
+	VFMADD231PS  Y0, Y9, Y10
+	VFMADD231PS  Y1, Y9, Y11
+	VFMADD231PS  Y2, Y9, Y12
+	VFMADD231PS  Y3, Y9, Y13
+	VFMADD231PS  Y4, Y9, Y14
+	VFMADD231PS  Y5, Y9, Y15
+	VFMADD231PS  Y6, Y9, Y16
+	VFMADD231PS  Y7, Y9, Y17
+	VFMADD231PS  Y8, Y9, Y18
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      Y16, 192(CX)(R9*1)
+	VMOVUPS      Y17, 224(CX)(R9*1)
+	VMOVUPS      Y18, 256(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block9done
+
+block9row:
+	VBROADCASTSS (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      192(CX)(R9*1), Y16
+	VMOVUPS      224(CX)(R9*1), Y17
+	VMOVUPS      256(CX)(R9*1), Y18
+	VFMADD231PS  Y0, Y9, Y10
+	VFMADD231PS  Y1, Y9, Y11
+	VFMADD231PS  Y2, Y9, Y12
+	VFMADD231PS  Y3, Y9, Y13
+	VFMADD231PS  Y4, Y9, Y14
+	VFMADD231PS  Y5, Y9, Y15
+	VFMADD231PS  Y6, Y9, Y16
+	VFMADD231PS  Y7, Y9, Y17
+	VFMADD231PS  Y8, Y9, Y18
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      Y16, 192(CX)(R9*1)
+	VMOVUPS      Y17, 224(CX)(R9*1)
+	VMOVUPS      Y18, 256(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block8end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block8rest
+
+block8rows:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VMOVUPS      224(CX)(R9*1), Y16
+	VFMADD231PS  Y0, Y8, Y9
+	VFMADD231PS  Y1, Y8, Y10
+	VFMADD231PS  Y2, Y8, Y11
+	VFMADD231PS  Y3, Y8, Y12
+	VFMADD231PS  Y4, Y8, Y13
+	VFMADD231PS  Y5, Y8, Y14
+	VFMADD231PS  Y6, Y8, Y15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      Y16, 224(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y8
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VMOVUPS      224(CX)(R9*1), Y16
+	VFMADD231PS  Y0, Y8, Y9
+	VFMADD231PS  Y1, Y8, Y10
+	VFMADD231PS  Y2, Y8, Y11
+	VFMADD231PS  Y3, Y8, Y12
+	VFMADD231PS  Y4, Y8, Y13
+	VFMADD231PS  Y5, Y8, Y14
+	VFMADD231PS  Y6, Y8, Y15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      Y16, 224(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block8done
+
+block8row:
+	VBROADCASTSS (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VMOVUPS      224(CX)(R9*1), Y16
+	VFMADD231PS  Y0, Y8, Y9
+	VFMADD231PS  Y1, Y8, Y10
+	VFMADD231PS  Y2, Y8, Y11
+	VFMADD231PS  Y3, Y8, Y12
+	VFMADD231PS  Y4, Y8, Y13
+	VFMADD231PS  Y5, Y8, Y14
+	VFMADD231PS  Y6, Y8, Y15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      Y16, 224(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block7end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block7rest
+
+block7rows:
+	VBROADCASTSS (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PS  Y0, Y7, Y8
+	VFMADD231PS  Y1, Y7, Y9
+	VFMADD231PS  Y2, Y7, Y10
+	VFMADD231PS  Y3, Y7, Y11
+	VFMADD231PS  Y4, Y7, Y12
+	VFMADD231PS  Y5, Y7, Y13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y7
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PS  Y0, Y7, Y8
+	VFMADD231PS  Y1, Y7, Y9
+	VFMADD231PS  Y2, Y7, Y10
+	VFMADD231PS  Y3, Y7, Y11
+	VFMADD231PS  Y4, Y7, Y12
+	VFMADD231PS  Y5, Y7, Y13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block7done
+
+block7row:
+	VBROADCASTSS (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PS  Y0, Y7, Y8
+	VFMADD231PS  Y1, Y7, Y9
+	VFMADD231PS  Y2, Y7, Y10
+	VFMADD231PS  Y3, Y7, Y11
+	VFMADD231PS  Y4, Y7, Y12
+	VFMADD231PS  Y5, Y7, Y13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block6end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block6rest
+
+block6rows:
+	VBROADCASTSS (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PS  Y0, Y6, Y7
+	VFMADD231PS  Y1, Y6, Y8
+	VFMADD231PS  Y2, Y6, Y9
+	VFMADD231PS  Y3, Y6, Y10
+	VFMADD231PS  Y4, Y6, Y11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y6
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PS  Y0, Y6, Y7
+	VFMADD231PS  Y1, Y6, Y8
+	VFMADD231PS  Y2, Y6, Y9
+	VFMADD231PS  Y3, Y6, Y10
+	VFMADD231PS  Y4, Y6, Y11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block6done
+
+block6row:
+	VBROADCASTSS (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PS  Y0, Y6, Y7
+	VFMADD231PS  Y1, Y6, Y8
+	VFMADD231PS  Y2, Y6, Y9
+	VFMADD231PS  Y3, Y6, Y10
+	VFMADD231PS  Y4, Y6, Y11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block5end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block5rest
+
+block5rows:
+	VBROADCASTSS (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PS  Y0, Y5, Y6
+	VFMADD231PS  Y1, Y5, Y7
+	VFMADD231PS  Y2, Y5, Y8
+	VFMADD231PS  Y3, Y5, Y9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y5
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PS  Y0, Y5, Y6
+	VFMADD231PS  Y1, Y5, Y7
+	VFMADD231PS  Y2, Y5, Y8
+	VFMADD231PS  Y3, Y5, Y9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block5done
+
+block5row:
+	VBROADCASTSS (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PS  Y0, Y5, Y6
+	VFMADD231PS  Y1, Y5, Y7
+	VFMADD231PS  Y2, Y5, Y8
+	VFMADD231PS  Y3, Y5, Y9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block4end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block4rest
+
+block4rows:
+	VBROADCASTSS (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PS  Y0, Y4, Y5
+	VFMADD231PS  Y1, Y4, Y6
+	VFMADD231PS  Y2, Y4, Y7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y4
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PS  Y0, Y4, Y5
+	VFMADD231PS  Y1, Y4, Y6
+	VFMADD231PS  Y2, Y4, Y7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block4done
+
+block4row:
+	VBROADCASTSS (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PS  Y0, Y4, Y5
+	VFMADD231PS  Y1, Y4, Y6
+	VFMADD231PS  Y2, Y4, Y7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block3end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block3rest
+
+block3rows:
+	VBROADCASTSS (SI), Y3
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PS  Y0, Y3, Y4
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y3
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PS  Y0, Y3, Y4
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block3done
+
+block3row:
+	VBROADCASTSS (SI), Y3
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PS  Y0, Y3, Y4
+	VFMADD231PS  Y1, Y3, Y5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block2end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block2rest
+
+block2rows:
+	VBROADCASTSS (SI), Y2
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PS  Y0, Y2, Y3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	VBROADCASTSS 4(SI), Y2
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PS  Y0, Y2, Y3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block2done
+
+block2row:
+	VBROADCASTSS (SI), Y2
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PS  Y0, Y2, Y3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block1end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*4), SI
+	VMOVUPS (AX), Y0
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block1rest
+
+block1rows:
+	VBROADCASTSS (SI), Y1
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	VBROADCASTSS 4(SI), Y1
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x08, SI
+	SUBQ         $0x02, DI
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block1done
+
+block1row:
+	VBROADCASTSS (SI), Y1
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x04, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
 // func matVecF32AVX512(z []float32, b []float32, w []float32, a []float32)
 // Requires: AVX, AVX512F, AVX512VL
 TEXT ·matVecF32AVX512(SB), NOSPLIT, $0-96
@@ -9298,6 +12963,3671 @@ block1row:
 	JNZ          block1row
 
 block1done:
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseMatMulF64AVX512(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·sparseMatMulF64AVX512(SB), NOSPLIT, $0-160
+	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	MOVQ z_base+0(FP), AX
+	MOVQ w_base+24(FP), CX
+	MOVQ n+48(FP), DX
+	SHLQ $0x03, DX
+	MOVQ width+56(FP), BX
+	SHLQ $0x03, BX
+	MOVQ BX, R8
+
+columns:
+	CMPQ R8, $0x00000100
+	JGE  from8
+	CMPQ R8, $0x00000080
+	JGE  from4
+	CMPQ R8, $0x00000040
+	JGE  from2
+	CMPQ R8, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ R8, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ R8, $0x000000c0
+	JGE  from6
+	CMPQ R8, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ R8, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ R8, $0x00000180
+	JGE  from12
+	CMPQ R8, $0x00000140
+	JGE  from10
+	CMPQ R8, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ R8, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ R8, $0x000001c0
+	JGE  from14
+	CMPQ R8, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ R8, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ R8, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	XORQ R9, R9
+
+block16sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R9, DI
+	JGE    block16end
+	MOVQ   lo_base+64(FP), R10
+	MOVQ   (R10)(R9*8), R10
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R9*8), DI
+	SUBQ   R10, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R10*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R10*8), SI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block16done
+
+block16row:
+	VBROADCASTSD (SI), Z8
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VFMADD231PD  (CX)(R10*1), Z8, Z0
+	VFMADD231PD  64(CX)(R10*1), Z8, Z1
+	VFMADD231PD  128(CX)(R10*1), Z8, Z2
+	VFMADD231PD  192(CX)(R10*1), Z8, Z3
+	VFMADD231PD  256(CX)(R10*1), Z8, Z4
+	VFMADD231PD  320(CX)(R10*1), Z8, Z5
+	VFMADD231PD  384(CX)(R10*1), Z8, Z6
+	VFMADD231PD  448(CX)(R10*1), Z8, Z7
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block16row
+
+block16done:
+	VADDPD  (AX), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VADDPD  64(AX), Z1, Z1
+	VMOVUPS Z1, 64(AX)
+	VADDPD  128(AX), Z2, Z2
+	VMOVUPS Z2, 128(AX)
+	VADDPD  192(AX), Z3, Z3
+	VMOVUPS Z3, 192(AX)
+	VADDPD  256(AX), Z4, Z4
+	VMOVUPS Z4, 256(AX)
+	VADDPD  320(AX), Z5, Z5
+	VMOVUPS Z5, 320(AX)
+	VADDPD  384(AX), Z6, Z6
+	VMOVUPS Z6, 384(AX)
+	VADDPD  448(AX), Z7, Z7
+	VMOVUPS Z7, 448(AX)
+	ADDQ    DX, AX
+	INCQ    R9
+	JMP     block16sample
+
+block16end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x00000200, AX
+	ADDQ  $0x00000200, CX
+	SUBQ  $0x00000200, R8
+	JMP   columns
+
+	// Column block of 480 bytes.
+block15:
+	XORQ R8, R8
+
+block15sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block15end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block15done
+
+block15row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VFMADD231PD  256(CX)(R9*1), Z0, Z13
+	VFMADD231PD  320(CX)(R9*1), Z0, Z14
+	VFMADD231PD  384(CX)(R9*1), Z0, Z15
+	VFMADD231PD  448(CX)(R9*1), Y0, Y16
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block15row
+
+block15done:
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPD  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPD  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	VADDPD  384(AX), Z15, Z15
+	VMOVUPS Z15, 384(AX)
+	VADDPD  448(AX), Y16, Y16
+	VMOVUPS Y16, 448(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block15sample
+
+block15end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R8, R8
+
+block14sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block14end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block14done
+
+block14row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VFMADD231PD  256(CX)(R9*1), Z0, Z13
+	VFMADD231PD  320(CX)(R9*1), Z0, Z14
+	VFMADD231PD  384(CX)(R9*1), Z0, Z15
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPD  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPD  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	VADDPD  384(AX), Z15, Z15
+	VMOVUPS Z15, 384(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block14sample
+
+block14end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block13end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block13done
+
+block13row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VFMADD231PD  256(CX)(R9*1), Z0, Z13
+	VFMADD231PD  320(CX)(R9*1), Z0, Z14
+	VFMADD231PD  384(CX)(R9*1), Y0, Y15
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPD  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPD  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	VADDPD  384(AX), Y15, Y15
+	VMOVUPS Y15, 384(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block12end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block12done
+
+block12row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VFMADD231PD  256(CX)(R9*1), Z0, Z13
+	VFMADD231PD  320(CX)(R9*1), Z0, Z14
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPD  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPD  320(AX), Z14, Z14
+	VMOVUPS Z14, 320(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block11end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block11done
+
+block11row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VFMADD231PD  256(CX)(R9*1), Z0, Z13
+	VFMADD231PD  320(CX)(R9*1), Y0, Y14
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPD  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	VADDPD  320(AX), Y14, Y14
+	VMOVUPS Y14, 320(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block10end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block10done
+
+block10row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VFMADD231PD  256(CX)(R9*1), Z0, Z13
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPD  256(AX), Z13, Z13
+	VMOVUPS Z13, 256(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block9end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	MOVQ   DI, DI
+	TESTQ  DI, DI
+	JZ     block9done
+
+block9row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VFMADD231PD  256(CX)(R9*1), Y0, Y13
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	VADDPD  256(AX), Y13, Y13
+	VMOVUPS Y13, 256(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block8end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block8rest
+
+block8rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z13
+	VFMADD231PD  64(CX)(R9*1), Z0, Z14
+	VFMADD231PD  128(CX)(R9*1), Z0, Z15
+	VFMADD231PD  192(CX)(R9*1), Z0, Z16
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block8done
+
+block8row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Z0, Z12
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z15, Z11, Z11
+	VADDPD  Z16, Z12, Z12
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Z12, Z12
+	VMOVUPS Z12, 192(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block7end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block7rest
+
+block7rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Y0, Y12
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z13
+	VFMADD231PD  64(CX)(R9*1), Z0, Z14
+	VFMADD231PD  128(CX)(R9*1), Z0, Z15
+	VFMADD231PD  192(CX)(R9*1), Y0, Y16
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block7done
+
+block7row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VFMADD231PD  192(CX)(R9*1), Y0, Y12
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z15, Z11, Z11
+	VADDPD  Z16, Z12, Z12
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	VADDPD  192(AX), Y12, Y12
+	VMOVUPS Y12, 192(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block6end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block6rest
+
+block6rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z12
+	VFMADD231PD  64(CX)(R9*1), Z0, Z13
+	VFMADD231PD  128(CX)(R9*1), Z0, Z14
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block6done
+
+block6row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Z0, Z11
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	VADDPD  Z12, Z9, Z9
+	VADDPD  Z13, Z10, Z10
+	VADDPD  Z14, Z11, Z11
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Z11, Z11
+	VMOVUPS Z11, 128(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block5end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   DI, DI
+	SUBQ   $0x02, DI
+	JLT    block5rest
+
+block5rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Y0, Y11
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z12
+	VFMADD231PD  64(CX)(R9*1), Z0, Z13
+	VFMADD231PD  128(CX)(R9*1), Y0, Y14
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block5done
+
+block5row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VFMADD231PD  128(CX)(R9*1), Y0, Y11
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	VADDPD  Z12, Z9, Z9
+	VADDPD  Z13, Z10, Z10
+	VADDPD  Z14, Z11, Z11
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	VADDPD  128(AX), Y11, Y11
+	VMOVUPS Y11, 128(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block4end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block4rest
+
+block4rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z11
+	VFMADD231PD  64(CX)(R9*1), Z0, Z12
+	VBROADCASTSD 16(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z13
+	VFMADD231PD  64(CX)(R9*1), Z0, Z14
+	VBROADCASTSD 24(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z15
+	VFMADD231PD  64(CX)(R9*1), Z0, Z16
+	ADDQ         $0x08, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, DI
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block4done
+
+block4row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Z0, Z10
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z15, Z11, Z11
+	VADDPD  Z16, Z12, Z12
+	VADDPD  Z11, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Z10, Z10
+	VMOVUPS Z10, 64(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block3end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block3rest
+
+block3rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Y0, Y10
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z11
+	VFMADD231PD  64(CX)(R9*1), Y0, Y12
+	VBROADCASTSD 16(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z13
+	VFMADD231PD  64(CX)(R9*1), Y0, Y14
+	VBROADCASTSD 24(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z15
+	VFMADD231PD  64(CX)(R9*1), Y0, Y16
+	ADDQ         $0x08, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, DI
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block3done
+
+block3row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VFMADD231PD  64(CX)(R9*1), Y0, Y10
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	VADDPD  Z13, Z9, Z9
+	VADDPD  Z14, Z10, Z10
+	VADDPD  Z15, Z11, Z11
+	VADDPD  Z16, Z12, Z12
+	VADDPD  Z11, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	VADDPD  64(AX), Y10, Y10
+	VMOVUPS Y10, 64(AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block2end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block2rest
+
+block2rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z10
+	VBROADCASTSD 16(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z11
+	VBROADCASTSD 24(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z12
+	ADDQ         $0x08, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, DI
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block2done
+
+block2row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z9
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	VADDPD  Z11, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  Z10, Z9, Z9
+	VADDPD  (AX), Z9, Z9
+	VMOVUPS Z9, (AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ   lo_len+72(FP), DI
+	CMPQ   R8, DI
+	JGE    block1end
+	MOVQ   lo_base+64(FP), R9
+	MOVQ   (R9)(R8*8), R9
+	MOVQ   hi_base+88(FP), DI
+	MOVQ   (DI)(R8*8), DI
+	SUBQ   R9, DI
+	MOVQ   idx_base+112(FP), BX
+	LEAQ   (BX)(R9*2), BX
+	MOVQ   val_base+136(FP), SI
+	LEAQ   (SI)(R9*8), SI
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	MOVQ   DI, DI
+	SUBQ   $0x04, DI
+	JLT    block1rest
+
+block1rows:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y0, Y9
+	VBROADCASTSD 8(SI), Z0
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y0, Y10
+	VBROADCASTSD 16(SI), Z0
+	MOVWQZX      4(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y0, Y11
+	VBROADCASTSD 24(SI), Z0
+	MOVWQZX      6(BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y0, Y12
+	ADDQ         $0x08, BX
+	ADDQ         $0x20, SI
+	SUBQ         $0x04, DI
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x04, DI
+	TESTQ DI, DI
+	JZ    block1done
+
+block1row:
+	VBROADCASTSD (SI), Z0
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y0, Y9
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	VADDPD  Z11, Z9, Z9
+	VADDPD  Z12, Z10, Z10
+	VADDPD  Z10, Z9, Z9
+	VADDPD  (AX), Y9, Y9
+	VMOVUPS Y9, (AX)
+	ADDQ    DX, AX
+	INCQ    R8
+	JMP     block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseOuterF64AVX512(w []float64, d []float64, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// Requires: AVX, FMA3
+TEXT ·sparseOuterF64AVX512(SB), NOSPLIT, $0-168
+	// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+	MOVQ  d_base+24(FP), AX
+	MOVQ  w_base+0(FP), CX
+	MOVQ  n+56(FP), DX
+	SHLQ  $0x03, DX
+	MOVQ  width+64(FP), BX
+	SHLQ  $0x03, BX
+	MOVQ  first+48(FP), SI
+	IMULQ DX, SI
+	SUBQ  SI, CX
+	MOVQ  BX, R8
+
+columns:
+	CMPQ R8, $0x00000100
+	JGE  from8
+	CMPQ R8, $0x00000080
+	JGE  from4
+	CMPQ R8, $0x00000040
+	JGE  from2
+	CMPQ R8, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ R8, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ R8, $0x000000c0
+	JGE  from6
+	CMPQ R8, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ R8, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ R8, $0x00000180
+	JGE  from12
+	CMPQ R8, $0x00000140
+	JGE  from10
+	CMPQ R8, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ R8, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ R8, $0x000001c0
+	JGE  from14
+	CMPQ R8, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ R8, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ R8, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	XORQ R9, R9
+
+block16sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R9, DI
+	JGE     block16end
+	MOVQ    lo_base+72(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R9*8), DI
+	SUBQ    R10, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R10*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	VMOVUPS 448(AX), Y14
+	VMOVUPS 480(AX), Y15
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block16rest
+
+block16rows:
+	VBROADCASTSD (SI), Y16
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y17
+	VMOVUPS      32(CX)(R10*1), Y18
+	VMOVUPS      64(CX)(R10*1), Y19
+	VMOVUPS      96(CX)(R10*1), Y20
+	VMOVUPS      128(CX)(R10*1), Y21
+	VMOVUPS      160(CX)(R10*1), Y22
+	VMOVUPS      192(CX)(R10*1), Y23
+	VMOVUPS      224(CX)(R10*1), Y24
+	VMOVUPS      256(CX)(R10*1), Y25
+	VMOVUPS      288(CX)(R10*1), Y26
+	VMOVUPS      320(CX)(R10*1), Y27
+	VMOVUPS      352(CX)(R10*1), Y28
+	VMOVUPS      384(CX)(R10*1), Y29
+	VMOVUPS      416(CX)(R10*1), Y30
+	VMOVUPS      448(CX)(R10*1), Y31
+	VFMADD231PD  Y0, Y16, Y17
+	VFMADD231PD  Y1, Y16, Y18
+	VFMADD231PD  Y2, Y16, Y19
+	VFMADD231PD  Y3, Y16, Y20
+	VFMADD231PD  Y4, Y16, Y21
+	VFMADD231PD  Y5, Y16, Y22
+	VFMADD231PD  Y6, Y16, Y23
+	VFMADD231PD  Y7, Y16, Y24
+	VFMADD231PD  Y8, Y16, Y25
+	VFMADD231PD  Y9, Y16, Y26
+	VFMADD231PD  Y10, Y16, Y27
+	VFMADD231PD  Y11, Y16, Y28
+	VFMADD231PD  Y12, Y16, Y29
+	VFMADD231PD  Y13, Y16, Y30
+	VFMADD231PD  Y14, Y16, Y31
+	VMOVUPS      Y17, (CX)(R10*1)
+	VMOVUPS      Y18, 32(CX)(R10*1)
+	VMOVUPS      Y19, 64(CX)(R10*1)
+	VMOVUPS      Y20, 96(CX)(R10*1)
+	VMOVUPS      Y21, 128(CX)(R10*1)
+	VMOVUPS      Y22, 160(CX)(R10*1)
+	VMOVUPS      Y23, 192(CX)(R10*1)
+	VMOVUPS      Y24, 224(CX)(R10*1)
+	VMOVUPS      Y25, 256(CX)(R10*1)
+	VMOVUPS      Y26, 288(CX)(R10*1)
+	VMOVUPS      Y27, 320(CX)(R10*1)
+	VMOVUPS      Y28, 352(CX)(R10*1)
+	VMOVUPS      Y29, 384(CX)(R10*1)
+	VMOVUPS      Y30, 416(CX)(R10*1)
+	VMOVUPS      Y31, 448(CX)(R10*1)
+	VMOVUPS      480(CX)(R10*1), Y17
+	VFMADD231PD  Y15, Y16, Y17
+	VMOVUPS      Y17, 480(CX)(R10*1)
+	VBROADCASTSD 8(SI), Y16
+	MOVWQZX      2(BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y17
+	VMOVUPS      32(CX)(R10*1), Y18
+	VMOVUPS      64(CX)(R10*1), Y19
+	VMOVUPS      96(CX)(R10*1), Y20
+	VMOVUPS      128(CX)(R10*1), Y21
+	VMOVUPS      160(CX)(R10*1), Y22
+	VMOVUPS      192(CX)(R10*1), Y23
+	VMOVUPS      224(CX)(R10*1), Y24
+	VMOVUPS      256(CX)(R10*1), Y25
+	VMOVUPS      288(CX)(R10*1), Y26
+	VMOVUPS      320(CX)(R10*1), Y27
+	VMOVUPS      352(CX)(R10*1), Y28
+	VMOVUPS      384(CX)(R10*1), Y29
+	VMOVUPS      416(CX)(R10*1), Y30
+	VMOVUPS      448(CX)(R10*1), Y31
+	VFMADD231PD  Y0, Y16, Y17
+	VFMADD231PD  Y1, Y16, Y18
+	VFMADD231PD  Y2, Y16, Y19
+	VFMADD231PD  Y3, Y16, Y20
+	VFMADD231PD  Y4, Y16, Y21
+	VFMADD231PD  Y5, Y16, Y22
+	VFMADD231PD  Y6, Y16, Y23
+	VFMADD231PD  Y7, Y16, Y24
+	VFMADD231PD  Y8, Y16, Y25
+	VFMADD231PD  Y9, Y16, Y26
+	VFMADD231PD  Y10, Y16, Y27
+	VFMADD231PD  Y11, Y16, Y28
+	VFMADD231PD  Y12, Y16, Y29
+	VFMADD231PD  Y13, Y16, Y30
+	VFMADD231PD  Y14, Y16, Y31
+	VMOVUPS      Y17, (CX)(R10*1)
+	VMOVUPS      Y18, 32(CX)(R10*1)
+	VMOVUPS      Y19, 64(CX)(R10*1)
+	VMOVUPS      Y20, 96(CX)(R10*1)
+	VMOVUPS      Y21, 128(CX)(R10*1)
+	VMOVUPS      Y22, 160(CX)(R10*1)
+	VMOVUPS      Y23, 192(CX)(R10*1)
+	VMOVUPS      Y24, 224(CX)(R10*1)
+	VMOVUPS      Y25, 256(CX)(R10*1)
+	VMOVUPS      Y26, 288(CX)(R10*1)
+	VMOVUPS      Y27, 320(CX)(R10*1)
+	VMOVUPS      Y28, 352(CX)(R10*1)
+	VMOVUPS      Y29, 384(CX)(R10*1)
+	VMOVUPS      Y30, 416(CX)(R10*1)
+	VMOVUPS      Y31, 448(CX)(R10*1)
+	VMOVUPS      480(CX)(R10*1), Y17
+	VFMADD231PD  Y15, Y16, Y17
+	VMOVUPS      Y17, 480(CX)(R10*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block16done
+
+block16row:
+	VBROADCASTSD (SI), Y16
+	MOVWQZX      (BX), R10
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y17
+	VMOVUPS      32(CX)(R10*1), Y18
+	VMOVUPS      64(CX)(R10*1), Y19
+	VMOVUPS      96(CX)(R10*1), Y20
+	VMOVUPS      128(CX)(R10*1), Y21
+	VMOVUPS      160(CX)(R10*1), Y22
+	VMOVUPS      192(CX)(R10*1), Y23
+	VMOVUPS      224(CX)(R10*1), Y24
+	VMOVUPS      256(CX)(R10*1), Y25
+	VMOVUPS      288(CX)(R10*1), Y26
+	VMOVUPS      320(CX)(R10*1), Y27
+	VMOVUPS      352(CX)(R10*1), Y28
+	VMOVUPS      384(CX)(R10*1), Y29
+	VMOVUPS      416(CX)(R10*1), Y30
+	VMOVUPS      448(CX)(R10*1), Y31
+	VFMADD231PD  Y0, Y16, Y17
+	VFMADD231PD  Y1, Y16, Y18
+	VFMADD231PD  Y2, Y16, Y19
+	VFMADD231PD  Y3, Y16, Y20
+	VFMADD231PD  Y4, Y16, Y21
+	VFMADD231PD  Y5, Y16, Y22
+	VFMADD231PD  Y6, Y16, Y23
+	VFMADD231PD  Y7, Y16, Y24
+	VFMADD231PD  Y8, Y16, Y25
+	VFMADD231PD  Y9, Y16, Y26
+	VFMADD231PD  Y10, Y16, Y27
+	VFMADD231PD  Y11, Y16, Y28
+	VFMADD231PD  Y12, Y16, Y29
+	VFMADD231PD  Y13, Y16, Y30
+	VFMADD231PD  Y14, Y16, Y31
+	VMOVUPS      Y17, (CX)(R10*1)
+	VMOVUPS      Y18, 32(CX)(R10*1)
+	VMOVUPS      Y19, 64(CX)(R10*1)
+	VMOVUPS      Y20, 96(CX)(R10*1)
+	VMOVUPS      Y21, 128(CX)(R10*1)
+	VMOVUPS      Y22, 160(CX)(R10*1)
+	VMOVUPS      Y23, 192(CX)(R10*1)
+	VMOVUPS      Y24, 224(CX)(R10*1)
+	VMOVUPS      Y25, 256(CX)(R10*1)
+	VMOVUPS      Y26, 288(CX)(R10*1)
+	VMOVUPS      Y27, 320(CX)(R10*1)
+	VMOVUPS      Y28, 352(CX)(R10*1)
+	VMOVUPS      Y29, 384(CX)(R10*1)
+	VMOVUPS      Y30, 416(CX)(R10*1)
+	VMOVUPS      Y31, 448(CX)(R10*1)
+	VMOVUPS      480(CX)(R10*1), Y17
+	VFMADD231PD  Y15, Y16, Y17
+	VMOVUPS      Y17, 480(CX)(R10*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block16row
+
+block16done:
+	ADDQ DX, AX
+	INCQ R9
+	JMP  block16sample
+
+block16end:
+	IMULQ DX, R9
+	SUBQ  R9, AX
+	ADDQ  $0x00000200, AX
+	ADDQ  $0x00000200, CX
+	SUBQ  $0x00000200, R8
+	JMP   columns
+
+	// Column block of 480 bytes.
+block15:
+	XORQ R8, R8
+
+block15sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block15end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	VMOVUPS 448(AX), Y14
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block15rest
+
+block15rows:
+	VBROADCASTSD (SI), Y15
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y16
+	VMOVUPS      32(CX)(R9*1), Y17
+	VMOVUPS      64(CX)(R9*1), Y18
+	VMOVUPS      96(CX)(R9*1), Y19
+	VMOVUPS      128(CX)(R9*1), Y20
+	VMOVUPS      160(CX)(R9*1), Y21
+	VMOVUPS      192(CX)(R9*1), Y22
+	VMOVUPS      224(CX)(R9*1), Y23
+	VMOVUPS      256(CX)(R9*1), Y24
+	VMOVUPS      288(CX)(R9*1), Y25
+	VMOVUPS      320(CX)(R9*1), Y26
+	VMOVUPS      352(CX)(R9*1), Y27
+	VMOVUPS      384(CX)(R9*1), Y28
+	VMOVUPS      416(CX)(R9*1), Y29
+	VMOVUPS      448(CX)(R9*1), Y30
+	VFMADD231PD  Y0, Y15, Y16
+	VFMADD231PD  Y1, Y15, Y17
+	VFMADD231PD  Y2, Y15, Y18
+	VFMADD231PD  Y3, Y15, Y19
+	VFMADD231PD  Y4, Y15, Y20
+	VFMADD231PD  Y5, Y15, Y21
+	VFMADD231PD  Y6, Y15, Y22
+	VFMADD231PD  Y7, Y15, Y23
+	VFMADD231PD  Y8, Y15, Y24
+	VFMADD231PD  Y9, Y15, Y25
+	VFMADD231PD  Y10, Y15, Y26
+	VFMADD231PD  Y11, Y15, Y27
+	VFMADD231PD  Y12, Y15, Y28
+	VFMADD231PD  Y13, Y15, Y29
+	VFMADD231PD  Y14, Y15, Y30
+	VMOVUPS      Y16, (CX)(R9*1)
+	VMOVUPS      Y17, 32(CX)(R9*1)
+	VMOVUPS      Y18, 64(CX)(R9*1)
+	VMOVUPS      Y19, 96(CX)(R9*1)
+	VMOVUPS      Y20, 128(CX)(R9*1)
+	VMOVUPS      Y21, 160(CX)(R9*1)
+	VMOVUPS      Y22, 192(CX)(R9*1)
+	VMOVUPS      Y23, 224(CX)(R9*1)
+	VMOVUPS      Y24, 256(CX)(R9*1)
+	VMOVUPS      Y25, 288(CX)(R9*1)
+	VMOVUPS      Y26, 320(CX)(R9*1)
+	VMOVUPS      Y27, 352(CX)(R9*1)
+	VMOVUPS      Y28, 384(CX)(R9*1)
+	VMOVUPS      Y29, 416(CX)(R9*1)
+	VMOVUPS      Y30, 448(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y15
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y16
+	VMOVUPS      32(CX)(R9*1), Y17
+	VMOVUPS      64(CX)(R9*1), Y18
+	VMOVUPS      96(CX)(R9*1), Y19
+	VMOVUPS      128(CX)(R9*1), Y20
+	VMOVUPS      160(CX)(R9*1), Y21
+	VMOVUPS      192(CX)(R9*1), Y22
+	VMOVUPS      224(CX)(R9*1), Y23
+	VMOVUPS      256(CX)(R9*1), Y24
+	VMOVUPS      288(CX)(R9*1), Y25
+	VMOVUPS      320(CX)(R9*1), Y26
+	VMOVUPS      352(CX)(R9*1), Y27
+	VMOVUPS      384(CX)(R9*1), Y28
+	VMOVUPS      416(CX)(R9*1), Y29
+	VMOVUPS      448(CX)(R9*1), Y30
+	VFMADD231PD  Y0, Y15, Y16
+	VFMADD231PD  Y1, Y15, Y17
+	VFMADD231PD  Y2, Y15, Y18
+	VFMADD231PD  Y3, Y15, Y19
+	VFMADD231PD  Y4, Y15, Y20
+	VFMADD231PD  Y5, Y15, Y21
+	VFMADD231PD  Y6, Y15, Y22
+	VFMADD231PD  Y7, Y15, Y23
+	VFMADD231PD  Y8, Y15, Y24
+	VFMADD231PD  Y9, Y15, Y25
+	VFMADD231PD  Y10, Y15, Y26
+	VFMADD231PD  Y11, Y15, Y27
+	VFMADD231PD  Y12, Y15, Y28
+	VFMADD231PD  Y13, Y15, Y29
+	VFMADD231PD  Y14, Y15, Y30
+	VMOVUPS      Y16, (CX)(R9*1)
+	VMOVUPS      Y17, 32(CX)(R9*1)
+	VMOVUPS      Y18, 64(CX)(R9*1)
+	VMOVUPS      Y19, 96(CX)(R9*1)
+	VMOVUPS      Y20, 128(CX)(R9*1)
+	VMOVUPS      Y21, 160(CX)(R9*1)
+	VMOVUPS      Y22, 192(CX)(R9*1)
+	VMOVUPS      Y23, 224(CX)(R9*1)
+	VMOVUPS      Y24, 256(CX)(R9*1)
+	VMOVUPS      Y25, 288(CX)(R9*1)
+	VMOVUPS      Y26, 320(CX)(R9*1)
+	VMOVUPS      Y27, 352(CX)(R9*1)
+	VMOVUPS      Y28, 384(CX)(R9*1)
+	VMOVUPS      Y29, 416(CX)(R9*1)
+	VMOVUPS      Y30, 448(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block15done
+
+block15row:
+	VBROADCASTSD (SI), Y15
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y16
+	VMOVUPS      32(CX)(R9*1), Y17
+	VMOVUPS      64(CX)(R9*1), Y18
+	VMOVUPS      96(CX)(R9*1), Y19
+	VMOVUPS      128(CX)(R9*1), Y20
+	VMOVUPS      160(CX)(R9*1), Y21
+	VMOVUPS      192(CX)(R9*1), Y22
+	VMOVUPS      224(CX)(R9*1), Y23
+	VMOVUPS      256(CX)(R9*1), Y24
+	VMOVUPS      288(CX)(R9*1), Y25
+	VMOVUPS      320(CX)(R9*1), Y26
+	VMOVUPS      352(CX)(R9*1), Y27
+	VMOVUPS      384(CX)(R9*1), Y28
+	VMOVUPS      416(CX)(R9*1), Y29
+	VMOVUPS      448(CX)(R9*1), Y30
+	VFMADD231PD  Y0, Y15, Y16
+	VFMADD231PD  Y1, Y15, Y17
+	VFMADD231PD  Y2, Y15, Y18
+	VFMADD231PD  Y3, Y15, Y19
+	VFMADD231PD  Y4, Y15, Y20
+	VFMADD231PD  Y5, Y15, Y21
+	VFMADD231PD  Y6, Y15, Y22
+	VFMADD231PD  Y7, Y15, Y23
+	VFMADD231PD  Y8, Y15, Y24
+	VFMADD231PD  Y9, Y15, Y25
+	VFMADD231PD  Y10, Y15, Y26
+	VFMADD231PD  Y11, Y15, Y27
+	VFMADD231PD  Y12, Y15, Y28
+	VFMADD231PD  Y13, Y15, Y29
+	VFMADD231PD  Y14, Y15, Y30
+	VMOVUPS      Y16, (CX)(R9*1)
+	VMOVUPS      Y17, 32(CX)(R9*1)
+	VMOVUPS      Y18, 64(CX)(R9*1)
+	VMOVUPS      Y19, 96(CX)(R9*1)
+	VMOVUPS      Y20, 128(CX)(R9*1)
+	VMOVUPS      Y21, 160(CX)(R9*1)
+	VMOVUPS      Y22, 192(CX)(R9*1)
+	VMOVUPS      Y23, 224(CX)(R9*1)
+	VMOVUPS      Y24, 256(CX)(R9*1)
+	VMOVUPS      Y25, 288(CX)(R9*1)
+	VMOVUPS      Y26, 320(CX)(R9*1)
+	VMOVUPS      Y27, 352(CX)(R9*1)
+	VMOVUPS      Y28, 384(CX)(R9*1)
+	VMOVUPS      Y29, 416(CX)(R9*1)
+	VMOVUPS      Y30, 448(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block15row
+
+block15done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block15sample
+
+block15end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	XORQ R8, R8
+
+block14sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block14end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	VMOVUPS 416(AX), Y13
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block14rest
+
+block14rows:
+	VBROADCASTSD (SI), Y14
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y15
+	VMOVUPS      32(CX)(R9*1), Y16
+	VMOVUPS      64(CX)(R9*1), Y17
+	VMOVUPS      96(CX)(R9*1), Y18
+	VMOVUPS      128(CX)(R9*1), Y19
+	VMOVUPS      160(CX)(R9*1), Y20
+	VMOVUPS      192(CX)(R9*1), Y21
+	VMOVUPS      224(CX)(R9*1), Y22
+	VMOVUPS      256(CX)(R9*1), Y23
+	VMOVUPS      288(CX)(R9*1), Y24
+	VMOVUPS      320(CX)(R9*1), Y25
+	VMOVUPS      352(CX)(R9*1), Y26
+	VMOVUPS      384(CX)(R9*1), Y27
+	VMOVUPS      416(CX)(R9*1), Y28
+	VFMADD231PD  Y0, Y14, Y15
+	VFMADD231PD  Y1, Y14, Y16
+	VFMADD231PD  Y2, Y14, Y17
+	VFMADD231PD  Y3, Y14, Y18
+	VFMADD231PD  Y4, Y14, Y19
+	VFMADD231PD  Y5, Y14, Y20
+	VFMADD231PD  Y6, Y14, Y21
+	VFMADD231PD  Y7, Y14, Y22
+	VFMADD231PD  Y8, Y14, Y23
+	VFMADD231PD  Y9, Y14, Y24
+	VFMADD231PD  Y10, Y14, Y25
+	VFMADD231PD  Y11, Y14, Y26
+	VFMADD231PD  Y12, Y14, Y27
+	VFMADD231PD  Y13, Y14, Y28
+	VMOVUPS      Y15, (CX)(R9*1)
+	VMOVUPS      Y16, 32(CX)(R9*1)
+	VMOVUPS      Y17, 64(CX)(R9*1)
+	VMOVUPS      Y18, 96(CX)(R9*1)
+	VMOVUPS      Y19, 128(CX)(R9*1)
+	VMOVUPS      Y20, 160(CX)(R9*1)
+	VMOVUPS      Y21, 192(CX)(R9*1)
+	VMOVUPS      Y22, 224(CX)(R9*1)
+	VMOVUPS      Y23, 256(CX)(R9*1)
+	VMOVUPS      Y24, 288(CX)(R9*1)
+	VMOVUPS      Y25, 320(CX)(R9*1)
+	VMOVUPS      Y26, 352(CX)(R9*1)
+	VMOVUPS      Y27, 384(CX)(R9*1)
+	VMOVUPS      Y28, 416(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y14
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y15
+	VMOVUPS      32(CX)(R9*1), Y16
+	VMOVUPS      64(CX)(R9*1), Y17
+	VMOVUPS      96(CX)(R9*1), Y18
+	VMOVUPS      128(CX)(R9*1), Y19
+	VMOVUPS      160(CX)(R9*1), Y20
+	VMOVUPS      192(CX)(R9*1), Y21
+	VMOVUPS      224(CX)(R9*1), Y22
+	VMOVUPS      256(CX)(R9*1), Y23
+	VMOVUPS      288(CX)(R9*1), Y24
+	VMOVUPS      320(CX)(R9*1), Y25
+	VMOVUPS      352(CX)(R9*1), Y26
+	VMOVUPS      384(CX)(R9*1), Y27
+	VMOVUPS      416(CX)(R9*1), Y28
+	VFMADD231PD  Y0, Y14, Y15
+	VFMADD231PD  Y1, Y14, Y16
+	VFMADD231PD  Y2, Y14, Y17
+	VFMADD231PD  Y3, Y14, Y18
+	VFMADD231PD  Y4, Y14, Y19
+	VFMADD231PD  Y5, Y14, Y20
+	VFMADD231PD  Y6, Y14, Y21
+	VFMADD231PD  Y7, Y14, Y22
+	VFMADD231PD  Y8, Y14, Y23
+	VFMADD231PD  Y9, Y14, Y24
+	VFMADD231PD  Y10, Y14, Y25
+	VFMADD231PD  Y11, Y14, Y26
+	VFMADD231PD  Y12, Y14, Y27
+	VFMADD231PD  Y13, Y14, Y28
+	VMOVUPS      Y15, (CX)(R9*1)
+	VMOVUPS      Y16, 32(CX)(R9*1)
+	VMOVUPS      Y17, 64(CX)(R9*1)
+	VMOVUPS      Y18, 96(CX)(R9*1)
+	VMOVUPS      Y19, 128(CX)(R9*1)
+	VMOVUPS      Y20, 160(CX)(R9*1)
+	VMOVUPS      Y21, 192(CX)(R9*1)
+	VMOVUPS      Y22, 224(CX)(R9*1)
+	VMOVUPS      Y23, 256(CX)(R9*1)
+	VMOVUPS      Y24, 288(CX)(R9*1)
+	VMOVUPS      Y25, 320(CX)(R9*1)
+	VMOVUPS      Y26, 352(CX)(R9*1)
+	VMOVUPS      Y27, 384(CX)(R9*1)
+	VMOVUPS      Y28, 416(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block14done
+
+block14row:
+	VBROADCASTSD (SI), Y14
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y15
+	VMOVUPS      32(CX)(R9*1), Y16
+	VMOVUPS      64(CX)(R9*1), Y17
+	VMOVUPS      96(CX)(R9*1), Y18
+	VMOVUPS      128(CX)(R9*1), Y19
+	VMOVUPS      160(CX)(R9*1), Y20
+	VMOVUPS      192(CX)(R9*1), Y21
+	VMOVUPS      224(CX)(R9*1), Y22
+	VMOVUPS      256(CX)(R9*1), Y23
+	VMOVUPS      288(CX)(R9*1), Y24
+	VMOVUPS      320(CX)(R9*1), Y25
+	VMOVUPS      352(CX)(R9*1), Y26
+	VMOVUPS      384(CX)(R9*1), Y27
+	VMOVUPS      416(CX)(R9*1), Y28
+	VFMADD231PD  Y0, Y14, Y15
+	VFMADD231PD  Y1, Y14, Y16
+	VFMADD231PD  Y2, Y14, Y17
+	VFMADD231PD  Y3, Y14, Y18
+	VFMADD231PD  Y4, Y14, Y19
+	VFMADD231PD  Y5, Y14, Y20
+	VFMADD231PD  Y6, Y14, Y21
+	VFMADD231PD  Y7, Y14, Y22
+	VFMADD231PD  Y8, Y14, Y23
+	VFMADD231PD  Y9, Y14, Y24
+	VFMADD231PD  Y10, Y14, Y25
+	VFMADD231PD  Y11, Y14, Y26
+	VFMADD231PD  Y12, Y14, Y27
+	VFMADD231PD  Y13, Y14, Y28
+	VMOVUPS      Y15, (CX)(R9*1)
+	VMOVUPS      Y16, 32(CX)(R9*1)
+	VMOVUPS      Y17, 64(CX)(R9*1)
+	VMOVUPS      Y18, 96(CX)(R9*1)
+	VMOVUPS      Y19, 128(CX)(R9*1)
+	VMOVUPS      Y20, 160(CX)(R9*1)
+	VMOVUPS      Y21, 192(CX)(R9*1)
+	VMOVUPS      Y22, 224(CX)(R9*1)
+	VMOVUPS      Y23, 256(CX)(R9*1)
+	VMOVUPS      Y24, 288(CX)(R9*1)
+	VMOVUPS      Y25, 320(CX)(R9*1)
+	VMOVUPS      Y26, 352(CX)(R9*1)
+	VMOVUPS      Y27, 384(CX)(R9*1)
+	VMOVUPS      Y28, 416(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block14row
+
+block14done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block14sample
+
+block14end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	XORQ R8, R8
+
+block13sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block13end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	VMOVUPS 384(AX), Y12
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block13rest
+
+block13rows:
+	VBROADCASTSD (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VMOVUPS      64(CX)(R9*1), Y16
+	VMOVUPS      96(CX)(R9*1), Y17
+	VMOVUPS      128(CX)(R9*1), Y18
+	VMOVUPS      160(CX)(R9*1), Y19
+	VMOVUPS      192(CX)(R9*1), Y20
+	VMOVUPS      224(CX)(R9*1), Y21
+	VMOVUPS      256(CX)(R9*1), Y22
+	VMOVUPS      288(CX)(R9*1), Y23
+	VMOVUPS      320(CX)(R9*1), Y24
+	VMOVUPS      352(CX)(R9*1), Y25
+	VMOVUPS      384(CX)(R9*1), Y26
+	VFMADD231PD  Y0, Y13, Y14
+	VFMADD231PD  Y1, Y13, Y15
+	VFMADD231PD  Y2, Y13, Y16
+	VFMADD231PD  Y3, Y13, Y17
+	VFMADD231PD  Y4, Y13, Y18
+	VFMADD231PD  Y5, Y13, Y19
+	VFMADD231PD  Y6, Y13, Y20
+	VFMADD231PD  Y7, Y13, Y21
+	VFMADD231PD  Y8, Y13, Y22
+	VFMADD231PD  Y9, Y13, Y23
+	VFMADD231PD  Y10, Y13, Y24
+	VFMADD231PD  Y11, Y13, Y25
+	VFMADD231PD  Y12, Y13, Y26
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      Y16, 64(CX)(R9*1)
+	VMOVUPS      Y17, 96(CX)(R9*1)
+	VMOVUPS      Y18, 128(CX)(R9*1)
+	VMOVUPS      Y19, 160(CX)(R9*1)
+	VMOVUPS      Y20, 192(CX)(R9*1)
+	VMOVUPS      Y21, 224(CX)(R9*1)
+	VMOVUPS      Y22, 256(CX)(R9*1)
+	VMOVUPS      Y23, 288(CX)(R9*1)
+	VMOVUPS      Y24, 320(CX)(R9*1)
+	VMOVUPS      Y25, 352(CX)(R9*1)
+	VMOVUPS      Y26, 384(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y13
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VMOVUPS      64(CX)(R9*1), Y16
+	VMOVUPS      96(CX)(R9*1), Y17
+	VMOVUPS      128(CX)(R9*1), Y18
+	VMOVUPS      160(CX)(R9*1), Y19
+	VMOVUPS      192(CX)(R9*1), Y20
+	VMOVUPS      224(CX)(R9*1), Y21
+	VMOVUPS      256(CX)(R9*1), Y22
+	VMOVUPS      288(CX)(R9*1), Y23
+	VMOVUPS      320(CX)(R9*1), Y24
+	VMOVUPS      352(CX)(R9*1), Y25
+	VMOVUPS      384(CX)(R9*1), Y26
+	VFMADD231PD  Y0, Y13, Y14
+	VFMADD231PD  Y1, Y13, Y15
+	VFMADD231PD  Y2, Y13, Y16
+	VFMADD231PD  Y3, Y13, Y17
+	VFMADD231PD  Y4, Y13, Y18
+	VFMADD231PD  Y5, Y13, Y19
+	VFMADD231PD  Y6, Y13, Y20
+	VFMADD231PD  Y7, Y13, Y21
+	VFMADD231PD  Y8, Y13, Y22
+	VFMADD231PD  Y9, Y13, Y23
+	VFMADD231PD  Y10, Y13, Y24
+	VFMADD231PD  Y11, Y13, Y25
+	VFMADD231PD  Y12, Y13, Y26
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      Y16, 64(CX)(R9*1)
+	VMOVUPS      Y17, 96(CX)(R9*1)
+	VMOVUPS      Y18, 128(CX)(R9*1)
+	VMOVUPS      Y19, 160(CX)(R9*1)
+	VMOVUPS      Y20, 192(CX)(R9*1)
+	VMOVUPS      Y21, 224(CX)(R9*1)
+	VMOVUPS      Y22, 256(CX)(R9*1)
+	VMOVUPS      Y23, 288(CX)(R9*1)
+	VMOVUPS      Y24, 320(CX)(R9*1)
+	VMOVUPS      Y25, 352(CX)(R9*1)
+	VMOVUPS      Y26, 384(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block13done
+
+block13row:
+	VBROADCASTSD (SI), Y13
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y14
+	VMOVUPS      32(CX)(R9*1), Y15
+	VMOVUPS      64(CX)(R9*1), Y16
+	VMOVUPS      96(CX)(R9*1), Y17
+	VMOVUPS      128(CX)(R9*1), Y18
+	VMOVUPS      160(CX)(R9*1), Y19
+	VMOVUPS      192(CX)(R9*1), Y20
+	VMOVUPS      224(CX)(R9*1), Y21
+	VMOVUPS      256(CX)(R9*1), Y22
+	VMOVUPS      288(CX)(R9*1), Y23
+	VMOVUPS      320(CX)(R9*1), Y24
+	VMOVUPS      352(CX)(R9*1), Y25
+	VMOVUPS      384(CX)(R9*1), Y26
+	VFMADD231PD  Y0, Y13, Y14
+	VFMADD231PD  Y1, Y13, Y15
+	VFMADD231PD  Y2, Y13, Y16
+	VFMADD231PD  Y3, Y13, Y17
+	VFMADD231PD  Y4, Y13, Y18
+	VFMADD231PD  Y5, Y13, Y19
+	VFMADD231PD  Y6, Y13, Y20
+	VFMADD231PD  Y7, Y13, Y21
+	VFMADD231PD  Y8, Y13, Y22
+	VFMADD231PD  Y9, Y13, Y23
+	VFMADD231PD  Y10, Y13, Y24
+	VFMADD231PD  Y11, Y13, Y25
+	VFMADD231PD  Y12, Y13, Y26
+	VMOVUPS      Y14, (CX)(R9*1)
+	VMOVUPS      Y15, 32(CX)(R9*1)
+	VMOVUPS      Y16, 64(CX)(R9*1)
+	VMOVUPS      Y17, 96(CX)(R9*1)
+	VMOVUPS      Y18, 128(CX)(R9*1)
+	VMOVUPS      Y19, 160(CX)(R9*1)
+	VMOVUPS      Y20, 192(CX)(R9*1)
+	VMOVUPS      Y21, 224(CX)(R9*1)
+	VMOVUPS      Y22, 256(CX)(R9*1)
+	VMOVUPS      Y23, 288(CX)(R9*1)
+	VMOVUPS      Y24, 320(CX)(R9*1)
+	VMOVUPS      Y25, 352(CX)(R9*1)
+	VMOVUPS      Y26, 384(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block13row
+
+block13done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block13sample
+
+block13end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	XORQ R8, R8
+
+block12sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block12end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	VMOVUPS 352(AX), Y11
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block12rest
+
+block12rows:
+	VBROADCASTSD (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VMOVUPS      96(CX)(R9*1), Y16
+	VMOVUPS      128(CX)(R9*1), Y17
+	VMOVUPS      160(CX)(R9*1), Y18
+	VMOVUPS      192(CX)(R9*1), Y19
+	VMOVUPS      224(CX)(R9*1), Y20
+	VMOVUPS      256(CX)(R9*1), Y21
+	VMOVUPS      288(CX)(R9*1), Y22
+	VMOVUPS      320(CX)(R9*1), Y23
+	VMOVUPS      352(CX)(R9*1), Y24
+	VFMADD231PD  Y0, Y12, Y13
+	VFMADD231PD  Y1, Y12, Y14
+	VFMADD231PD  Y2, Y12, Y15
+	VFMADD231PD  Y3, Y12, Y16
+	VFMADD231PD  Y4, Y12, Y17
+	VFMADD231PD  Y5, Y12, Y18
+	VFMADD231PD  Y6, Y12, Y19
+	VFMADD231PD  Y7, Y12, Y20
+	VFMADD231PD  Y8, Y12, Y21
+	VFMADD231PD  Y9, Y12, Y22
+	VFMADD231PD  Y10, Y12, Y23
+	VFMADD231PD  Y11, Y12, Y24
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      Y16, 96(CX)(R9*1)
+	VMOVUPS      Y17, 128(CX)(R9*1)
+	VMOVUPS      Y18, 160(CX)(R9*1)
+	VMOVUPS      Y19, 192(CX)(R9*1)
+	VMOVUPS      Y20, 224(CX)(R9*1)
+	VMOVUPS      Y21, 256(CX)(R9*1)
+	VMOVUPS      Y22, 288(CX)(R9*1)
+	VMOVUPS      Y23, 320(CX)(R9*1)
+	VMOVUPS      Y24, 352(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y12
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VMOVUPS      96(CX)(R9*1), Y16
+	VMOVUPS      128(CX)(R9*1), Y17
+	VMOVUPS      160(CX)(R9*1), Y18
+	VMOVUPS      192(CX)(R9*1), Y19
+	VMOVUPS      224(CX)(R9*1), Y20
+	VMOVUPS      256(CX)(R9*1), Y21
+	VMOVUPS      288(CX)(R9*1), Y22
+	VMOVUPS      320(CX)(R9*1), Y23
+	VMOVUPS      352(CX)(R9*1), Y24
+	VFMADD231PD  Y0, Y12, Y13
+	VFMADD231PD  Y1, Y12, Y14
+	VFMADD231PD  Y2, Y12, Y15
+	VFMADD231PD  Y3, Y12, Y16
+	VFMADD231PD  Y4, Y12, Y17
+	VFMADD231PD  Y5, Y12, Y18
+	VFMADD231PD  Y6, Y12, Y19
+	VFMADD231PD  Y7, Y12, Y20
+	VFMADD231PD  Y8, Y12, Y21
+	VFMADD231PD  Y9, Y12, Y22
+	VFMADD231PD  Y10, Y12, Y23
+	VFMADD231PD  Y11, Y12, Y24
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      Y16, 96(CX)(R9*1)
+	VMOVUPS      Y17, 128(CX)(R9*1)
+	VMOVUPS      Y18, 160(CX)(R9*1)
+	VMOVUPS      Y19, 192(CX)(R9*1)
+	VMOVUPS      Y20, 224(CX)(R9*1)
+	VMOVUPS      Y21, 256(CX)(R9*1)
+	VMOVUPS      Y22, 288(CX)(R9*1)
+	VMOVUPS      Y23, 320(CX)(R9*1)
+	VMOVUPS      Y24, 352(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block12done
+
+block12row:
+	VBROADCASTSD (SI), Y12
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y13
+	VMOVUPS      32(CX)(R9*1), Y14
+	VMOVUPS      64(CX)(R9*1), Y15
+	VMOVUPS      96(CX)(R9*1), Y16
+	VMOVUPS      128(CX)(R9*1), Y17
+	VMOVUPS      160(CX)(R9*1), Y18
+	VMOVUPS      192(CX)(R9*1), Y19
+	VMOVUPS      224(CX)(R9*1), Y20
+	VMOVUPS      256(CX)(R9*1), Y21
+	VMOVUPS      288(CX)(R9*1), Y22
+	VMOVUPS      320(CX)(R9*1), Y23
+	VMOVUPS      352(CX)(R9*1), Y24
+	VFMADD231PD  Y0, Y12, Y13
+	VFMADD231PD  Y1, Y12, Y14
+	VFMADD231PD  Y2, Y12, Y15
+	VFMADD231PD  Y3, Y12, Y16
+	VFMADD231PD  Y4, Y12, Y17
+	VFMADD231PD  Y5, Y12, Y18
+	VFMADD231PD  Y6, Y12, Y19
+	VFMADD231PD  Y7, Y12, Y20
+	VFMADD231PD  Y8, Y12, Y21
+	VFMADD231PD  Y9, Y12, Y22
+	VFMADD231PD  Y10, Y12, Y23
+	VFMADD231PD  Y11, Y12, Y24
+	VMOVUPS      Y13, (CX)(R9*1)
+	VMOVUPS      Y14, 32(CX)(R9*1)
+	VMOVUPS      Y15, 64(CX)(R9*1)
+	VMOVUPS      Y16, 96(CX)(R9*1)
+	VMOVUPS      Y17, 128(CX)(R9*1)
+	VMOVUPS      Y18, 160(CX)(R9*1)
+	VMOVUPS      Y19, 192(CX)(R9*1)
+	VMOVUPS      Y20, 224(CX)(R9*1)
+	VMOVUPS      Y21, 256(CX)(R9*1)
+	VMOVUPS      Y22, 288(CX)(R9*1)
+	VMOVUPS      Y23, 320(CX)(R9*1)
+	VMOVUPS      Y24, 352(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block12row
+
+block12done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block12sample
+
+block12end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	XORQ R8, R8
+
+block11sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block11end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	VMOVUPS 320(AX), Y10
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block11rest
+
+block11rows:
+	VBROADCASTSD (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      128(CX)(R9*1), Y16
+	VMOVUPS      160(CX)(R9*1), Y17
+	VMOVUPS      192(CX)(R9*1), Y18
+	VMOVUPS      224(CX)(R9*1), Y19
+	VMOVUPS      256(CX)(R9*1), Y20
+	VMOVUPS      288(CX)(R9*1), Y21
+	VMOVUPS      320(CX)(R9*1), Y22
+	VFMADD231PD  Y0, Y11, Y12
+	VFMADD231PD  Y1, Y11, Y13
+	VFMADD231PD  Y2, Y11, Y14
+	VFMADD231PD  Y3, Y11, Y15
+	VFMADD231PD  Y4, Y11, Y16
+	VFMADD231PD  Y5, Y11, Y17
+	VFMADD231PD  Y6, Y11, Y18
+	VFMADD231PD  Y7, Y11, Y19
+	VFMADD231PD  Y8, Y11, Y20
+	VFMADD231PD  Y9, Y11, Y21
+	VFMADD231PD  Y10, Y11, Y22
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      Y16, 128(CX)(R9*1)
+	VMOVUPS      Y17, 160(CX)(R9*1)
+	VMOVUPS      Y18, 192(CX)(R9*1)
+	VMOVUPS      Y19, 224(CX)(R9*1)
+	VMOVUPS      Y20, 256(CX)(R9*1)
+	VMOVUPS      Y21, 288(CX)(R9*1)
+	VMOVUPS      Y22, 320(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y11
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      128(CX)(R9*1), Y16
+	VMOVUPS      160(CX)(R9*1), Y17
+	VMOVUPS      192(CX)(R9*1), Y18
+	VMOVUPS      224(CX)(R9*1), Y19
+	VMOVUPS      256(CX)(R9*1), Y20
+	VMOVUPS      288(CX)(R9*1), Y21
+	VMOVUPS      320(CX)(R9*1), Y22
+	VFMADD231PD  Y0, Y11, Y12
+	VFMADD231PD  Y1, Y11, Y13
+	VFMADD231PD  Y2, Y11, Y14
+	VFMADD231PD  Y3, Y11, Y15
+	VFMADD231PD  Y4, Y11, Y16
+	VFMADD231PD  Y5, Y11, Y17
+	VFMADD231PD  Y6, Y11, Y18
+	VFMADD231PD  Y7, Y11, Y19
+	VFMADD231PD  Y8, Y11, Y20
+	VFMADD231PD  Y9, Y11, Y21
+	VFMADD231PD  Y10, Y11, Y22
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      Y16, 128(CX)(R9*1)
+	VMOVUPS      Y17, 160(CX)(R9*1)
+	VMOVUPS      Y18, 192(CX)(R9*1)
+	VMOVUPS      Y19, 224(CX)(R9*1)
+	VMOVUPS      Y20, 256(CX)(R9*1)
+	VMOVUPS      Y21, 288(CX)(R9*1)
+	VMOVUPS      Y22, 320(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block11done
+
+block11row:
+	VBROADCASTSD (SI), Y11
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y12
+	VMOVUPS      32(CX)(R9*1), Y13
+	VMOVUPS      64(CX)(R9*1), Y14
+	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      128(CX)(R9*1), Y16
+	VMOVUPS      160(CX)(R9*1), Y17
+	VMOVUPS      192(CX)(R9*1), Y18
+	VMOVUPS      224(CX)(R9*1), Y19
+	VMOVUPS      256(CX)(R9*1), Y20
+	VMOVUPS      288(CX)(R9*1), Y21
+	VMOVUPS      320(CX)(R9*1), Y22
+	VFMADD231PD  Y0, Y11, Y12
+	VFMADD231PD  Y1, Y11, Y13
+	VFMADD231PD  Y2, Y11, Y14
+	VFMADD231PD  Y3, Y11, Y15
+	VFMADD231PD  Y4, Y11, Y16
+	VFMADD231PD  Y5, Y11, Y17
+	VFMADD231PD  Y6, Y11, Y18
+	VFMADD231PD  Y7, Y11, Y19
+	VFMADD231PD  Y8, Y11, Y20
+	VFMADD231PD  Y9, Y11, Y21
+	VFMADD231PD  Y10, Y11, Y22
+	VMOVUPS      Y12, (CX)(R9*1)
+	VMOVUPS      Y13, 32(CX)(R9*1)
+	VMOVUPS      Y14, 64(CX)(R9*1)
+	VMOVUPS      Y15, 96(CX)(R9*1)
+	VMOVUPS      Y16, 128(CX)(R9*1)
+	VMOVUPS      Y17, 160(CX)(R9*1)
+	VMOVUPS      Y18, 192(CX)(R9*1)
+	VMOVUPS      Y19, 224(CX)(R9*1)
+	VMOVUPS      Y20, 256(CX)(R9*1)
+	VMOVUPS      Y21, 288(CX)(R9*1)
+	VMOVUPS      Y22, 320(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block11row
+
+block11done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block11sample
+
+block11end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	XORQ R8, R8
+
+block10sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block10end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block10rest
+
+block10rows:
+	VBROADCASTSD (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VMOVUPS      160(CX)(R9*1), Y16
+	VMOVUPS      192(CX)(R9*1), Y17
+	VMOVUPS      224(CX)(R9*1), Y18
+	VMOVUPS      256(CX)(R9*1), Y19
+	VMOVUPS      288(CX)(R9*1), Y20
+	VFMADD231PD  Y0, Y10, Y11
+	VFMADD231PD  Y1, Y10, Y12
+	VFMADD231PD  Y2, Y10, Y13
+	VFMADD231PD  Y3, Y10, Y14
+	VFMADD231PD  Y4, Y10, Y15
+	VFMADD231PD  Y5, Y10, Y16
+	VFMADD231PD  Y6, Y10, Y17
+	VFMADD231PD  Y7, Y10, Y18
+	VFMADD231PD  Y8, Y10, Y19
+	VFMADD231PD  Y9, Y10, Y20
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      Y16, 160(CX)(R9*1)
+	VMOVUPS      Y17, 192(CX)(R9*1)
+	VMOVUPS      Y18, 224(CX)(R9*1)
+	VMOVUPS      Y19, 256(CX)(R9*1)
+	VMOVUPS      Y20, 288(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y10
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VMOVUPS      160(CX)(R9*1), Y16
+	VMOVUPS      192(CX)(R9*1), Y17
+	VMOVUPS      224(CX)(R9*1), Y18
+	VMOVUPS      256(CX)(R9*1), Y19
+	VMOVUPS      288(CX)(R9*1), Y20
+	VFMADD231PD  Y0, Y10, Y11
+	VFMADD231PD  Y1, Y10, Y12
+	VFMADD231PD  Y2, Y10, Y13
+	VFMADD231PD  Y3, Y10, Y14
+	VFMADD231PD  Y4, Y10, Y15
+	VFMADD231PD  Y5, Y10, Y16
+	VFMADD231PD  Y6, Y10, Y17
+	VFMADD231PD  Y7, Y10, Y18
+	VFMADD231PD  Y8, Y10, Y19
+	VFMADD231PD  Y9, Y10, Y20
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      Y16, 160(CX)(R9*1)
+	VMOVUPS      Y17, 192(CX)(R9*1)
+	VMOVUPS      Y18, 224(CX)(R9*1)
+	VMOVUPS      Y19, 256(CX)(R9*1)
+	VMOVUPS      Y20, 288(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block10done
+
+block10row:
+	VBROADCASTSD (SI), Y10
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y11
+	VMOVUPS      32(CX)(R9*1), Y12
+	VMOVUPS      64(CX)(R9*1), Y13
+	VMOVUPS      96(CX)(R9*1), Y14
+	VMOVUPS      128(CX)(R9*1), Y15
+	VMOVUPS      160(CX)(R9*1), Y16
+	VMOVUPS      192(CX)(R9*1), Y17
+	VMOVUPS      224(CX)(R9*1), Y18
+	VMOVUPS      256(CX)(R9*1), Y19
+	VMOVUPS      288(CX)(R9*1), Y20
+	VFMADD231PD  Y0, Y10, Y11
+	VFMADD231PD  Y1, Y10, Y12
+	VFMADD231PD  Y2, Y10, Y13
+	VFMADD231PD  Y3, Y10, Y14
+	VFMADD231PD  Y4, Y10, Y15
+	VFMADD231PD  Y5, Y10, Y16
+	VFMADD231PD  Y6, Y10, Y17
+	VFMADD231PD  Y7, Y10, Y18
+	VFMADD231PD  Y8, Y10, Y19
+	VFMADD231PD  Y9, Y10, Y20
+	VMOVUPS      Y11, (CX)(R9*1)
+	VMOVUPS      Y12, 32(CX)(R9*1)
+	VMOVUPS      Y13, 64(CX)(R9*1)
+	VMOVUPS      Y14, 96(CX)(R9*1)
+	VMOVUPS      Y15, 128(CX)(R9*1)
+	VMOVUPS      Y16, 160(CX)(R9*1)
+	VMOVUPS      Y17, 192(CX)(R9*1)
+	VMOVUPS      Y18, 224(CX)(R9*1)
+	VMOVUPS      Y19, 256(CX)(R9*1)
+	VMOVUPS      Y20, 288(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block10row
+
+block10done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block10sample
+
+block10end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	XORQ R8, R8
+
+block9sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block9end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block9rest
+
+block9rows:
+	VBROADCASTSD (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      192(CX)(R9*1), Y16
+	VMOVUPS      224(CX)(R9*1), Y17
+	VMOVUPS      256(CX)(R9*1), Y18
+	VFMADD231PD  Y0, Y9, Y10
+	VFMADD231PD  Y1, Y9, Y11
+	VFMADD231PD  Y2, Y9, Y12
+	VFMADD231PD  Y3, Y9, Y13
+	VFMADD231PD  Y4, Y9, Y14
+	VFMADD231PD  Y5, Y9, Y15
+	VFMADD231PD  Y6, Y9, Y16
+	VFMADD231PD  Y7, Y9, Y17
+	VFMADD231PD  Y8, Y9, Y18
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      Y16, 192(CX)(R9*1)
+	VMOVUPS      Y17, 224(CX)(R9*1)
+	VMOVUPS      Y18, 256(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y9
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      192(CX)(R9*1), Y16
+	VMOVUPS      224(CX)(R9*1), Y17
+	VMOVUPS      256(CX)(R9*1), Y18
+	VFMADD231PD  Y0, Y9, Y10
+	VFMADD231PD  Y1, Y9, Y11
+	VFMADD231PD  Y2, Y9, Y12
+	VFMADD231PD  Y3, Y9, Y13
+	VFMADD231PD  Y4, Y9, Y14
+	VFMADD231PD  Y5, Y9, Y15
+	VFMADD231PD  Y6, Y9, Y16
+	VFMADD231PD  Y7, Y9, Y17
+	VFMADD231PD  Y8, Y9, Y18
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      Y16, 192(CX)(R9*1)
+	VMOVUPS      Y17, 224(CX)(R9*1)
+	VMOVUPS      Y18, 256(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block9done
+
+block9row:
+	VBROADCASTSD (SI), Y9
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y10
+	VMOVUPS      32(CX)(R9*1), Y11
+	VMOVUPS      64(CX)(R9*1), Y12
+	VMOVUPS      96(CX)(R9*1), Y13
+	VMOVUPS      128(CX)(R9*1), Y14
+	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      192(CX)(R9*1), Y16
+	VMOVUPS      224(CX)(R9*1), Y17
+	VMOVUPS      256(CX)(R9*1), Y18
+	VFMADD231PD  Y0, Y9, Y10
+	VFMADD231PD  Y1, Y9, Y11
+	VFMADD231PD  Y2, Y9, Y12
+	VFMADD231PD  Y3, Y9, Y13
+	VFMADD231PD  Y4, Y9, Y14
+	VFMADD231PD  Y5, Y9, Y15
+	VFMADD231PD  Y6, Y9, Y16
+	VFMADD231PD  Y7, Y9, Y17
+	VFMADD231PD  Y8, Y9, Y18
+	VMOVUPS      Y10, (CX)(R9*1)
+	VMOVUPS      Y11, 32(CX)(R9*1)
+	VMOVUPS      Y12, 64(CX)(R9*1)
+	VMOVUPS      Y13, 96(CX)(R9*1)
+	VMOVUPS      Y14, 128(CX)(R9*1)
+	VMOVUPS      Y15, 160(CX)(R9*1)
+	VMOVUPS      Y16, 192(CX)(R9*1)
+	VMOVUPS      Y17, 224(CX)(R9*1)
+	VMOVUPS      Y18, 256(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block9row
+
+block9done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block9sample
+
+block9end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	XORQ R8, R8
+
+block8sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block8end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block8rest
+
+block8rows:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VMOVUPS      224(CX)(R9*1), Y16
+	VFMADD231PD  Y0, Y8, Y9
+	VFMADD231PD  Y1, Y8, Y10
+	VFMADD231PD  Y2, Y8, Y11
+	VFMADD231PD  Y3, Y8, Y12
+	VFMADD231PD  Y4, Y8, Y13
+	VFMADD231PD  Y5, Y8, Y14
+	VFMADD231PD  Y6, Y8, Y15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      Y16, 224(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y8
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VMOVUPS      224(CX)(R9*1), Y16
+	VFMADD231PD  Y0, Y8, Y9
+	VFMADD231PD  Y1, Y8, Y10
+	VFMADD231PD  Y2, Y8, Y11
+	VFMADD231PD  Y3, Y8, Y12
+	VFMADD231PD  Y4, Y8, Y13
+	VFMADD231PD  Y5, Y8, Y14
+	VFMADD231PD  Y6, Y8, Y15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      Y16, 224(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block8done
+
+block8row:
+	VBROADCASTSD (SI), Y8
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y9
+	VMOVUPS      32(CX)(R9*1), Y10
+	VMOVUPS      64(CX)(R9*1), Y11
+	VMOVUPS      96(CX)(R9*1), Y12
+	VMOVUPS      128(CX)(R9*1), Y13
+	VMOVUPS      160(CX)(R9*1), Y14
+	VMOVUPS      192(CX)(R9*1), Y15
+	VMOVUPS      224(CX)(R9*1), Y16
+	VFMADD231PD  Y0, Y8, Y9
+	VFMADD231PD  Y1, Y8, Y10
+	VFMADD231PD  Y2, Y8, Y11
+	VFMADD231PD  Y3, Y8, Y12
+	VFMADD231PD  Y4, Y8, Y13
+	VFMADD231PD  Y5, Y8, Y14
+	VFMADD231PD  Y6, Y8, Y15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Y9, (CX)(R9*1)
+	VMOVUPS      Y10, 32(CX)(R9*1)
+	VMOVUPS      Y11, 64(CX)(R9*1)
+	VMOVUPS      Y12, 96(CX)(R9*1)
+	VMOVUPS      Y13, 128(CX)(R9*1)
+	VMOVUPS      Y14, 160(CX)(R9*1)
+	VMOVUPS      Y15, 192(CX)(R9*1)
+	VMOVUPS      Y16, 224(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block8row
+
+block8done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block8sample
+
+block8end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	XORQ R8, R8
+
+block7sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block7end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block7rest
+
+block7rows:
+	VBROADCASTSD (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PD  Y0, Y7, Y8
+	VFMADD231PD  Y1, Y7, Y9
+	VFMADD231PD  Y2, Y7, Y10
+	VFMADD231PD  Y3, Y7, Y11
+	VFMADD231PD  Y4, Y7, Y12
+	VFMADD231PD  Y5, Y7, Y13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y7
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PD  Y0, Y7, Y8
+	VFMADD231PD  Y1, Y7, Y9
+	VFMADD231PD  Y2, Y7, Y10
+	VFMADD231PD  Y3, Y7, Y11
+	VFMADD231PD  Y4, Y7, Y12
+	VFMADD231PD  Y5, Y7, Y13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block7done
+
+block7row:
+	VBROADCASTSD (SI), Y7
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y8
+	VMOVUPS      32(CX)(R9*1), Y9
+	VMOVUPS      64(CX)(R9*1), Y10
+	VMOVUPS      96(CX)(R9*1), Y11
+	VMOVUPS      128(CX)(R9*1), Y12
+	VMOVUPS      160(CX)(R9*1), Y13
+	VMOVUPS      192(CX)(R9*1), Y14
+	VFMADD231PD  Y0, Y7, Y8
+	VFMADD231PD  Y1, Y7, Y9
+	VFMADD231PD  Y2, Y7, Y10
+	VFMADD231PD  Y3, Y7, Y11
+	VFMADD231PD  Y4, Y7, Y12
+	VFMADD231PD  Y5, Y7, Y13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Y8, (CX)(R9*1)
+	VMOVUPS      Y9, 32(CX)(R9*1)
+	VMOVUPS      Y10, 64(CX)(R9*1)
+	VMOVUPS      Y11, 96(CX)(R9*1)
+	VMOVUPS      Y12, 128(CX)(R9*1)
+	VMOVUPS      Y13, 160(CX)(R9*1)
+	VMOVUPS      Y14, 192(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block7row
+
+block7done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block7sample
+
+block7end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	XORQ R8, R8
+
+block6sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block6end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block6rest
+
+block6rows:
+	VBROADCASTSD (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PD  Y0, Y6, Y7
+	VFMADD231PD  Y1, Y6, Y8
+	VFMADD231PD  Y2, Y6, Y9
+	VFMADD231PD  Y3, Y6, Y10
+	VFMADD231PD  Y4, Y6, Y11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y6
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PD  Y0, Y6, Y7
+	VFMADD231PD  Y1, Y6, Y8
+	VFMADD231PD  Y2, Y6, Y9
+	VFMADD231PD  Y3, Y6, Y10
+	VFMADD231PD  Y4, Y6, Y11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block6done
+
+block6row:
+	VBROADCASTSD (SI), Y6
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y7
+	VMOVUPS      32(CX)(R9*1), Y8
+	VMOVUPS      64(CX)(R9*1), Y9
+	VMOVUPS      96(CX)(R9*1), Y10
+	VMOVUPS      128(CX)(R9*1), Y11
+	VMOVUPS      160(CX)(R9*1), Y12
+	VFMADD231PD  Y0, Y6, Y7
+	VFMADD231PD  Y1, Y6, Y8
+	VFMADD231PD  Y2, Y6, Y9
+	VFMADD231PD  Y3, Y6, Y10
+	VFMADD231PD  Y4, Y6, Y11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Y7, (CX)(R9*1)
+	VMOVUPS      Y8, 32(CX)(R9*1)
+	VMOVUPS      Y9, 64(CX)(R9*1)
+	VMOVUPS      Y10, 96(CX)(R9*1)
+	VMOVUPS      Y11, 128(CX)(R9*1)
+	VMOVUPS      Y12, 160(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block6row
+
+block6done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block6sample
+
+block6end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	XORQ R8, R8
+
+block5sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block5end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block5rest
+
+block5rows:
+	VBROADCASTSD (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PD  Y0, Y5, Y6
+	VFMADD231PD  Y1, Y5, Y7
+	VFMADD231PD  Y2, Y5, Y8
+	VFMADD231PD  Y3, Y5, Y9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y5
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PD  Y0, Y5, Y6
+	VFMADD231PD  Y1, Y5, Y7
+	VFMADD231PD  Y2, Y5, Y8
+	VFMADD231PD  Y3, Y5, Y9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block5done
+
+block5row:
+	VBROADCASTSD (SI), Y5
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y6
+	VMOVUPS      32(CX)(R9*1), Y7
+	VMOVUPS      64(CX)(R9*1), Y8
+	VMOVUPS      96(CX)(R9*1), Y9
+	VMOVUPS      128(CX)(R9*1), Y10
+	VFMADD231PD  Y0, Y5, Y6
+	VFMADD231PD  Y1, Y5, Y7
+	VFMADD231PD  Y2, Y5, Y8
+	VFMADD231PD  Y3, Y5, Y9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Y6, (CX)(R9*1)
+	VMOVUPS      Y7, 32(CX)(R9*1)
+	VMOVUPS      Y8, 64(CX)(R9*1)
+	VMOVUPS      Y9, 96(CX)(R9*1)
+	VMOVUPS      Y10, 128(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block5row
+
+block5done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block5sample
+
+block5end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	XORQ R8, R8
+
+block4sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block4end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block4rest
+
+block4rows:
+	VBROADCASTSD (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PD  Y0, Y4, Y5
+	VFMADD231PD  Y1, Y4, Y6
+	VFMADD231PD  Y2, Y4, Y7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y4
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PD  Y0, Y4, Y5
+	VFMADD231PD  Y1, Y4, Y6
+	VFMADD231PD  Y2, Y4, Y7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block4done
+
+block4row:
+	VBROADCASTSD (SI), Y4
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y5
+	VMOVUPS      32(CX)(R9*1), Y6
+	VMOVUPS      64(CX)(R9*1), Y7
+	VMOVUPS      96(CX)(R9*1), Y8
+	VFMADD231PD  Y0, Y4, Y5
+	VFMADD231PD  Y1, Y4, Y6
+	VFMADD231PD  Y2, Y4, Y7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Y5, (CX)(R9*1)
+	VMOVUPS      Y6, 32(CX)(R9*1)
+	VMOVUPS      Y7, 64(CX)(R9*1)
+	VMOVUPS      Y8, 96(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block4row
+
+block4done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block4sample
+
+block4end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	XORQ R8, R8
+
+block3sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block3end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block3rest
+
+block3rows:
+	VBROADCASTSD (SI), Y3
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PD  Y0, Y3, Y4
+	VFMADD231PD  Y1, Y3, Y5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y3
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PD  Y0, Y3, Y4
+	VFMADD231PD  Y1, Y3, Y5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block3done
+
+block3row:
+	VBROADCASTSD (SI), Y3
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y4
+	VMOVUPS      32(CX)(R9*1), Y5
+	VMOVUPS      64(CX)(R9*1), Y6
+	VFMADD231PD  Y0, Y3, Y4
+	VFMADD231PD  Y1, Y3, Y5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Y4, (CX)(R9*1)
+	VMOVUPS      Y5, 32(CX)(R9*1)
+	VMOVUPS      Y6, 64(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block3row
+
+block3done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block3sample
+
+block3end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	XORQ R8, R8
+
+block2sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block2end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block2rest
+
+block2rows:
+	VBROADCASTSD (SI), Y2
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PD  Y0, Y2, Y3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	VBROADCASTSD 8(SI), Y2
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PD  Y0, Y2, Y3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block2done
+
+block2row:
+	VBROADCASTSD (SI), Y2
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y3
+	VMOVUPS      32(CX)(R9*1), Y4
+	VFMADD231PD  Y0, Y2, Y3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Y3, (CX)(R9*1)
+	VMOVUPS      Y4, 32(CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block2row
+
+block2done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block2sample
+
+block2end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	XORQ R8, R8
+
+block1sample:
+	MOVQ    lo_len+80(FP), DI
+	CMPQ    R8, DI
+	JGE     block1end
+	MOVQ    lo_base+72(FP), R9
+	MOVQ    (R9)(R8*8), R9
+	MOVQ    hi_base+96(FP), DI
+	MOVQ    (DI)(R8*8), DI
+	SUBQ    R9, DI
+	MOVQ    idx_base+120(FP), BX
+	LEAQ    (BX)(R9*2), BX
+	MOVQ    val_base+144(FP), SI
+	LEAQ    (SI)(R9*8), SI
+	VMOVUPS (AX), Y0
+	MOVQ    DI, DI
+	SUBQ    $0x02, DI
+	JLT     block1rest
+
+block1rows:
+	VBROADCASTSD (SI), Y1
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	VBROADCASTSD 8(SI), Y1
+	MOVWQZX      2(BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	ADDQ         $0x04, BX
+	ADDQ         $0x10, SI
+	SUBQ         $0x02, DI
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x02, DI
+	TESTQ DI, DI
+	JZ    block1done
+
+block1row:
+	VBROADCASTSD (SI), Y1
+	MOVWQZX      (BX), R9
+	IMULQ        DX, R9
+	VMOVUPS      (CX)(R9*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R9*1)
+	ADDQ         $0x02, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          block1row
+
+block1done:
+	ADDQ DX, AX
+	INCQ R8
+	JMP  block1sample
+
+block1end:
+	IMULQ DX, R8
+	SUBQ  R8, AX
 	VZEROUPPER
 	RET
 

@@ -12,6 +12,8 @@ func goSet[T Float]() Set[T] {
 		Name:               "go",
 		SparseDot:          sparseDot[T],
 		SparseAxpy:         sparseAxpy[T],
+		SparseMatMul:       sparseMatMul[T],
+		SparseOuter:        sparseOuter[T],
 		MatVec:             matVec[T],
 		VecMat:             vecMat[T],
 		Rank1:              rank1[T],
@@ -40,6 +42,31 @@ func sparseAxpy[T Float](w, g []T, idx []uint16, val []T) {
 	n := Pad[T](len(g))
 	for k, i := range slices.Backward(idx) {
 		axpy(w[int(i)*n:][:len(g)], g, val[k])
+	}
+}
+
+// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMul[T Float](z, w []T, n, width int, lo, hi []int, idx []uint16, val []T) {
+	const block = 8 // elements of a row whose sums are held at a time
+	for r, from := range lo {
+		row := z[r*n:][:width]
+		for j := 0; j < width; j += block {
+			var sum [block]T
+			m := min(block, width-j)
+			for k := from; k < hi[r]; k++ {
+				axpy(sum[:m], w[int(idx[k])*n+j:][:m], val[k])
+			}
+			axpy(row[j:j+m], sum[:m], 1)
+		}
+	}
+}
+
+// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuter[T Float](w, d []T, first, n, width int, lo, hi []int, idx []uint16, val []T) {
+	for r, from := range lo {
+		for k := from; k < hi[r]; k++ {
+			axpy(w[(int(idx[k])-first)*n:][:width], d[r*n:][:width], val[k])
+		}
 	}
 }
 

@@ -63,6 +63,18 @@ type Set[T Float] struct {
 	// the rows that SparseDot read last are still in the cache.
 	SparseAxpy func(w, g []T, idx []uint16, val []T)
 
+	// SparseMatMul is z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j] for
+	// lo[r] ≤ k < hi[r] and j < width: the products of several sparse rows with
+	// w. The sum starts from zero, in registers, and is added to z once. n is a
+	// row stride, width is from Width.
+	SparseMatMul func(z, w []T, n, width int, lo, hi []int, idx []uint16, val []T)
+
+	// SparseOuter is w[(idx[k] − first)·n + j] += val[k]·d[r·n + j] for
+	// lo[r] ≤ k < hi[r] and j < width, r in ascending order: the sum of the outer
+	// products of several sparse rows with the rows of d. w has the rows from
+	// first on. The indices of a sparse row must be distinct.
+	SparseOuter func(w, d []T, first, n, width int, lo, hi []int, idx []uint16, val []T)
+
 	// MatVec is z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a). b may be z.
 	MatVec func(z, b, w, a []T)
 
@@ -193,6 +205,18 @@ func checked[T Float](s Set[T]) Set[T] {
 			}
 			s.SparseAxpy(w, g, idx, val)
 		},
+		SparseMatMul: func(z, w []T, n, width int, lo, hi []int, idx []uint16, val []T) {
+			if n&mask != 0 || width&halfMask != 0 || badRows(z, w, 0, n, width, lo, hi, idx, len(val)) {
+				panic(fmt.Sprintf("BUG: kernel: SparseMatMul: z %d, w %d, n %d, width %d, rows %d and %d, idx %d, val %d", len(z), len(w), n, width, len(lo), len(hi), len(idx), len(val)))
+			}
+			s.SparseMatMul(z, w, n, width, lo, hi, idx, val)
+		},
+		SparseOuter: func(w, d []T, first, n, width int, lo, hi []int, idx []uint16, val []T) {
+			if n&mask != 0 || width&halfMask != 0 || badRows(d, w, first, n, width, lo, hi, idx, len(val)) {
+				panic(fmt.Sprintf("BUG: kernel: SparseOuter: w %d, d %d, first %d, n %d, width %d, rows %d and %d, idx %d, val %d", len(w), len(d), first, n, width, len(lo), len(hi), len(idx), len(val)))
+			}
+			s.SparseOuter(w, d, first, n, width, lo, hi, idx, val)
+		},
 		MatVec: func(z, b, w, a []T) {
 			if len(b) != len(z) || len(a)&mask != 0 || len(w) != len(z)*len(a) {
 				panic(fmt.Sprintf("BUG: kernel: MatVec: z %d, b %d, w %d, a %d", len(z), len(b), len(w), len(a)))
@@ -232,6 +256,22 @@ func checked[T Float](s Set[T]) Set[T] {
 func outside(w, n int, idx []uint16, val int) bool {
 	k := len(idx)
 	return k != val || k > 0 && (int(idx[k-1])+1)*n > w
+}
+
+// badRows reports whether the sparse rows lo, hi are not inside idx and val, or do
+// not fit the dense rows, of which there is one for each, or those of w, which has
+// the rows from first on.
+func badRows[T Float](dense, w []T, first, n, width int, lo, hi []int, idx []uint16, val int) bool {
+	if len(lo) != len(hi) || len(idx) != val || width > n || len(lo) > 0 && (len(lo)-1)*n+width > len(dense) {
+		return true
+	}
+	for r, from := range lo {
+		to := hi[r]
+		if from < 0 || to < from || to > val || to > from && (int(idx[from]) < first || (int(idx[to-1])-first)*n+width > len(w)) {
+			return true
+		}
+	}
+	return false
 }
 
 func checkedActivation[T Float](name string, f func(a, z []T, n int)) func(a, z []T, n int) {

@@ -103,6 +103,11 @@ type linear[T Float] struct {
 	run  func(s Set[T], in inputs[T], n, rows int, idx []uint16) (got []T, want reference, terms int, intact bool)
 }
 
+// sparseRanges returns rows of n entries: parts, all of them, and none.
+func sparseRanges(n int) (lo, hi []int) {
+	return []int{0, n / 3, 0, n, n / 2}, []int{n / 2, n, n, n, n - n/4}
+}
+
 func linearKernels[T Float]() []linear[T] {
 	return []linear[T]{
 		{"SparseDot", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
@@ -131,6 +136,44 @@ func linearKernels[T Float]() []linear[T] {
 			}
 			s.SparseAxpy(w, g, idx, val)
 			return w, want, 1, intact()
+		}},
+		{"SparseMatMul", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
+			lo, hi := sparseRanges(len(idx))
+			stride := Pad[T](n) + Pad[T](1) // a column block of a wider matrix
+			z, intact := in.output(len(lo) * stride)
+			copy(z, in.vector(len(lo)*stride))
+			w, val := in.vector(rows*stride), in.vector(len(idx))
+			want := newReference(z)
+			for r := range lo {
+				for k := lo[r]; k < hi[r]; k++ {
+					for j := range n {
+						want.add(r*stride+j, float64(val[k]), float64(w[int(idx[k])*stride+j]))
+					}
+				}
+			}
+			s.SparseMatMul(z, w, stride, n, lo, hi, idx, val)
+			return z, want, len(idx) + 1, intact()
+		}},
+		{"SparseOuter", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
+			lo, hi := sparseRanges(len(idx))
+			stride := Pad[T](n) + Pad[T](1)
+			first := 0
+			if len(idx) > 0 {
+				first = int(idx[0])
+			}
+			w, intact := in.output((rows - first) * stride)
+			copy(w, in.vector(len(w)))
+			d, val := in.vector(len(lo)*stride), in.vector(len(idx))
+			want := newReference(w)
+			for r := range lo {
+				for k := lo[r]; k < hi[r]; k++ {
+					for j := range n {
+						want.add((int(idx[k])-first)*stride+j, float64(val[k]), float64(d[r*stride+j]))
+					}
+				}
+			}
+			s.SparseOuter(w, d, first, stride, n, lo, hi, idx, val)
+			return w, want, len(lo), intact()
 		}},
 		{"MatVec", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, reference, int, bool) {
 			b, w, a := in.vector(rows), in.vector(rows*n), in.vector(n)

@@ -26,6 +26,8 @@ func main() {
 		}
 		m.sparseDot()
 		m.sparseAxpy()
+		m.sparseMatMul()
+		m.sparseOuter()
 		m.matVec()
 		m.vecMat()
 		m.rank1()

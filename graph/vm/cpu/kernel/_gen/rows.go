@@ -220,31 +220,37 @@ func (m *machine) update(r *rows, bytes, g reg.GPVirtual) {
 	half.width = 32
 	r.m = &half
 	half.columns(bytes, []reg.GPVirtual{g, r.w}, func(label string, segments []segment) {
-		n := len(segments)
-		add := half.vecs(n)
-		for j, p := range segments {
-			VMOVUPS(Mem{Base: g, Disp: p.at}, add[j])
-		}
-		k := 1
-		if m.registers == 32 {
-			k = 2
-		}
-		r.walk(label, k, func(_ int, row Mem, weight reg.VecVirtual) {
-			// One group uses all registers that are free.
-			free := half.registers - n - 1
-			for j := 0; j < n; j += free {
-				part := half.vecs(min(free, n-j))
-				for i, v := range part {
-					VMOVUPS(row.Offset(segments[j+i].at), v)
-				}
-				for i, v := range part {
-					half.fma(add[j+i], weight, v)
-				}
-				for i, v := range part {
-					VMOVUPS(v, row.Offset(segments[j+i].at))
-				}
+		half.addRows(label, r, g, segments)
+	})
+}
+
+// addRows emits row += weight·g for the rows of a walk, in one column block. The
+// vectors of g are in registers.
+func (m *machine) addRows(label string, r *rows, g reg.GPVirtual, segments []segment) {
+	n := len(segments)
+	add := m.vecs(n)
+	for j, p := range segments {
+		VMOVUPS(Mem{Base: g, Disp: p.at}, add[j])
+	}
+	k := 1
+	if m.registers == 32 {
+		k = 2
+	}
+	r.walk(label, k, func(_ int, row Mem, weight reg.VecVirtual) {
+		// One group uses all registers that are free.
+		free := m.registers - n - 1
+		for j := 0; j < n; j += free {
+			part := m.vecs(min(free, n-j))
+			for i, v := range part {
+				VMOVUPS(row.Offset(segments[j+i].at), v)
 			}
-		})
+			for i, v := range part {
+				m.fma(add[j+i], weight, v)
+			}
+			for i, v := range part {
+				VMOVUPS(v, row.Offset(segments[j+i].at))
+			}
+		}
 	})
 }
 
