@@ -179,7 +179,7 @@ func (m *machine[T]) Predict(x []float64) ([]float64, error) {
 	s := inputRows[T](x, in)
 	e := m.evaluator.worker(0)
 	for i := range s.len() {
-		s.load(e.sample(), i)
+		s.load(e.plan, 0, i)
 		a = append(a, e.run()...)
 	}
 	return a, nil
@@ -198,15 +198,17 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error
 	gradients := m.state.like()
 	pl := newPlan(ir.Gradients(p), m.kernel, slices.Concat(m.state, gradients))
 	rows, out := inputRows[T](x, m.network.Inputs()), m.network.Outputs()
+	rows.begin(pl)
 	for r := range batch {
-		s := &pl.samples[r]
-		rows.load(s, r)
-		s.target = kernel.Aligned[T](kernel.Pad[T](out))
+		rows.load(pl, r, r)
+		target := kernel.Aligned[T](kernel.Pad[T](out))
 		for k, v := range y[r*out : (r+1)*out] {
-			s.target[k] = T(v)
+			target[k] = T(v)
 		}
+		pl.samples[r].target = target
 	}
 	pl.rate = -1
+	pl.block(0, batch)
 	pl.run()
 	return pl.cost(), gradients.read(m.network), nil
 }

@@ -12,6 +12,7 @@ import (
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
 	"trainer/graph/vm/cpu/kernel"
+	"trainer/graph/vm/interpret"
 	"trainer/graph/vm/tape"
 	"trainer/graph/vm/vmtest"
 )
@@ -66,6 +67,19 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("kernels %s have no name for people: %q, %v", k.Name, text, err)
 		}
 	}
+}
+
+// TestExact: a mini-batch in float32 is as exact as the definition, on any kernels.
+func TestExact(t *testing.T) {
+	most := 60_000
+	for _, k := range kernel.Float32() {
+		t.Run(k.Name, func(t *testing.T) { vmtest.Exact(t, with(cpu.Options{Kernels: k.Name}), definition, most) })
+		most = 1000 // what is left differs in the kernels only
+	}
+}
+
+func definition(n model.Network, listing bool) (vm.VM, error) {
+	return interpret.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}})
 }
 
 // TestRandomNetworksAgainstTape: the compiled program and Gorgonia's own machine give

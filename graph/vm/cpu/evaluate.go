@@ -86,9 +86,8 @@ func (e *evaluator[T]) worker(i int) *forward[T] {
 	return e.workers[i]
 }
 
-func (f *forward[T]) sample() *sample[T] { return &f.plan.samples[0] }
-
-// run returns the outputs for the loaded sample. The next call overwrites them.
+// run returns the outputs for the sample that was loaded. The next call
+// overwrites them.
 func (f *forward[T]) run() []float64 {
 	f.plan.run()
 	f.output.read(f.a)
@@ -123,7 +122,7 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 func (e *evaluator[T]) block(f *forward[T], s *rows[T], b int) vm.Score {
 	score := vm.NewScore(e.outputs)
 	for i := b * block; i < min((b+1)*block, s.len()); i++ {
-		s.load(f.sample(), i)
+		s.load(f.plan, 0, i)
 		score.Add(f.run(), s.labels[i])
 	}
 	return score

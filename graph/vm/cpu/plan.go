@@ -10,19 +10,31 @@ import (
 // plan is a program that is ready to run: its buffers, and its instructions as
 // functions that know their operands.
 //
-// The instructions are in stages. A stage first runs its per-sample instructions
-// (products with weights, activations, deltas) and then its instructions over the
-// whole batch (updates, sums), in order. The per-sample instructions run sample by
-// sample, so that the values of a sample stay in the nearest cache, and several
-// samples run in parallel. A per-sample instruction moves ahead only of instructions
-// whose results it does not read.
+// The instructions are in stages. A stage runs first its per-sample instructions
+// (products with weights, activations, deltas), some samples at a time, so that
+// their values stay in the nearest cache, and samples in parallel; then the
+// instructions over the whole batch (updates, sums), in order. A per-sample
+// instruction moves ahead only of instructions whose results it does not read.
+//
+// A mini-batch whose updates all come last is taken in blocks of ir.SumBlock
+// samples, so memory does not grow with it.
 type plan[T kernel.Float] struct {
 	program *ir.Program
 	kernel  kernel.Set[T]
-	samples []sample[T] // one for each row of the batch
+	samples []sample[T] // one for each row of a block
 	rate    T           // η of the updates
 	stages  []stage[T]
-	buffer  []matrix[T] // by ir.Ref
+	buffer  []matrix[T] // by ir.Ref; those with a row for each sample have the rows of a block
+
+	// The block that runs: its samples are samples[:count], samples before..before+
+	// count-1 of the mini-batch.
+	before, count int
+
+	// The sparse inputs of the samples of a mini-batch: sample r has the entries
+	// bounds[p][r] to bounds[p+1][r]-1 of index and value in part p of the inputs.
+	bounds [inputParts + 1][]int
+	index  []uint16
+	value  []T
 
 	// parallel says that every instruction over the whole batch has a kernel. Then
 	// several cores can share each of them.
@@ -41,21 +53,38 @@ type sample[T kernel.Float] struct {
 }
 
 type stage[T kernel.Float] struct {
-	samples [][]func()              // for each sample, its instructions
-	whole   []func(part, parts int) // the instructions over the whole batch; see entry
+	single  []func()             // the per-sample instructions, of a batch of one
+	samples []func(from, to int) // the same, of a mini-batch
+	whole   []entry[T]           // the others
 }
 
 // newPlan prepares p. parameters are those of p, in the order of p.Parameters.
 func newPlan[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[T]) *plan[T] {
+	pl := planOf(p, k, parameters, min(p.Batch, ir.SumBlock))
+	if len(pl.samples) < p.Batch && !(pl.parallel && len(pl.stages) == 1) {
+		return planOf(p, k, parameters, p.Batch)
+	}
+	return pl
+}
+
+// planOf prepares p to run for the given number of samples at a time.
+func planOf[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[T], rows int) *plan[T] {
 	pl := &plan[T]{
-		program: p, kernel: k, samples: make([]sample[T], p.Batch), buffer: make([]matrix[T], len(p.Buffers)), parallel: true,
+		program: p, kernel: k, samples: make([]sample[T], rows), buffer: make([]matrix[T], len(p.Buffers)),
+		stages: make([]stage[T], 1), parallel: true,
+	}
+	for i := range pl.bounds {
+		pl.bounds[i] = make([]int, rows)
 	}
 	for r, b := range p.Buffers {
-		if b.Kind == ir.Parameter {
+		switch {
+		case b.Kind == ir.Parameter:
 			pl.buffer[r], parameters = parameters[0], parameters[1:]
-			continue
+		case b.Rows == p.Batch:
+			pl.buffer[r] = byRows[T](rows, b.Cols)
+		default:
+			pl.buffer[r] = byRows[T](b.Rows, b.Cols)
 		}
-		pl.buffer[r] = byRows[T](b.Rows, b.Cols)
 		switch b.Kind {
 		case ir.Data:
 			pl.x = pl.buffer[r]
@@ -63,58 +92,85 @@ func newPlan[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[
 			pl.y = pl.buffer[r]
 		}
 	}
-	written := map[ir.Ref]bool{} // in the present stage, by instructions over the whole batch
-	pl.stages = []stage[T]{{samples: make([][]func(), p.Batch)}}
+	written := map[ir.Ref]bool{} // by the instructions of the present stage over the whole batch
 	for _, in := range p.Code {
 		e := pl.entry(in)
-		st := &pl.stages[len(pl.stages)-1]
 		if e.sample == nil {
 			written[in.Dst] = true
 			pl.parallel = pl.parallel && e.kernel != ""
-			st.whole = append(st.whole, e.whole)
+			st := &pl.stages[len(pl.stages)-1]
+			st.whole = append(st.whole, e)
 			continue
 		}
 		if slices.ContainsFunc(in.Args, func(r ir.Ref) bool { return written[r] }) {
-			pl.stages = append(pl.stages, stage[T]{samples: make([][]func(), p.Batch)})
-			st = &pl.stages[len(pl.stages)-1]
+			pl.stages = append(pl.stages, stage[T]{})
 			clear(written)
 		}
-		for r := range p.Batch {
-			st.samples[r] = append(st.samples[r], e.sample(r))
-		}
+		pl.stages[len(pl.stages)-1].add(e, rows)
 	}
 	return pl
 }
 
-// run runs the plan on one core.
+// add adds a per-sample instruction.
+func (st *stage[T]) add(e entry[T], rows int) {
+	if rows == 1 {
+		st.single = append(st.single, e.sample(0))
+		return
+	}
+	if e.samples == nil {
+		each := make([]func(), rows)
+		for r := range each {
+			each[r] = e.sample(r)
+		}
+		e.samples = func(from, to int) {
+			for _, do := range each[from:to] {
+				do()
+			}
+		}
+	}
+	st.samples = append(st.samples, e.samples)
+}
+
+// run executes the plan on one core, for the block that is loaded.
 func (pl *plan[T]) run() {
 	if pl.copied {
 		pl.copySamples()
 	}
 	for s := range pl.stages {
-		pl.perSampleStage(s, 0, len(pl.samples))
-		pl.wholeStage(s, 0, 1)
+		pl.runSamples(s, 0, pl.count)
+		pl.runWhole(s, 0, 1)
 	}
 }
 
-// perSampleStage runs the per-sample instructions of a stage for the samples
+// block says which samples of the mini-batch are loaded: count of them, after the
+// first before.
+func (pl *plan[T]) block(before, count int) { pl.before, pl.count = before, count }
+
+// runSamples executes the per-sample instructions of a stage for the samples
 // from..to-1.
-func (pl *plan[T]) perSampleStage(stage, from, to int) {
-	for _, instructions := range pl.stages[stage].samples[from:to] {
-		for _, do := range instructions {
-			do()
+func (pl *plan[T]) runSamples(stage, from, to int) {
+	st := &pl.stages[stage]
+	for _, do := range st.single {
+		do()
+	}
+	for _, do := range st.samples {
+		do(from, to)
+	}
+}
+
+// runWhole executes a part of what a stage does over the whole batch. Parts may
+// run at the same time.
+func (pl *plan[T]) runWhole(stage, part, parts int) {
+	for _, e := range pl.stages[stage].whole {
+		if e.gradient != nil {
+			e.gradient.run(pl.before, pl.count, pl.before+pl.count == pl.program.Batch, part, parts)
+		} else if part == 0 {
+			e.all()
 		}
 	}
 }
 
-// wholeStage runs one part of the instructions of a stage over the whole batch.
-func (pl *plan[T]) wholeStage(stage, part, parts int) {
-	for _, do := range pl.stages[stage].whole {
-		do(part, parts)
-	}
-}
-
-// cost returns the cost of the last run. The program must compute it.
+// cost returns the cost of the last run. The program computes it.
 func (pl *plan[T]) cost() float64 { return float64(pl.buffer[pl.program.Cost].at(0, 0)) }
 
 // copySamples writes the samples into x and y.

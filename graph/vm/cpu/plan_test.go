@@ -27,13 +27,18 @@ func runProgram[T kernel.Float](p *ir.Program, k kernel.Set[T], m *ir.Memory[T],
 	}
 	pl := newPlan(p, k, parameters)
 	pl.rate = rate
+	pl.block(0, p.Batch)
 	for r, b := range p.Buffers {
-		for i := range pl.samples {
-			s := &pl.samples[i]
-			switch b.Kind {
-			case ir.Data:
-				inputRows[T](widen(m.Buf[r]), b.Cols).load(s, i)
-			case ir.Target:
+		switch b.Kind {
+		case ir.Data:
+			rows := inputRows[T](widen(m.Buf[r]), b.Cols)
+			rows.begin(pl)
+			for i := range pl.samples {
+				rows.load(pl, i, i)
+			}
+		case ir.Target:
+			for i := range pl.samples {
+				s := &pl.samples[i]
 				s.target = kernel.Aligned[T](kernel.Pad[T](b.Cols))
 				copy(s.target, m.Buf[r][i*b.Cols:(i+1)*b.Cols])
 			}

@@ -1,30 +1,30 @@
 package cpu
 
 import (
-	"sort"
-
 	"trainer/graph/ir"
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// entry says how an instruction runs. Either sample or whole is set.
-type entry struct {
+// entry is how an instruction runs: by its kernel, or as a plain loop.
+type entry[T kernel.Float] struct {
 	kernel string // its name, "" for plain loops
 
-	// sample returns a function that runs the instruction for row r of the batch.
-	// The function neither reads nor writes other rows.
-	sample func(r int) func()
+	// A per-sample instruction reads and writes nothing of other samples. sample
+	// returns what it does for row r of the batch. samples does it for the rows
+	// from..to-1 of a mini-batch; nil: as sample does, row by row.
+	sample  func(r int) func()
+	samples func(from, to int)
 
-	// whole runs one part of the instruction over all rows; part 0 of 1 is all of
-	// it. Parts may run in parallel, because they write different elements. Each
-	// element adds the samples in their order, for any number of parts.
-	whole func(part, parts int)
+	// The other instructions work on the whole batch: all does what one does;
+	// an update is all for a batch of one, and a gradient for a mini-batch.
+	all      func()
+	gradient *gradient[T]
 }
 
-// entry is the table of the machine: instruction → kernel. An op without a kernel
-// runs as ir.Loop, and so does an instruction whose operands do not have the layout
-// that its kernel needs.
-func (pl *plan[T]) entry(in ir.Instr) entry {
+// entry is the table of the machine: instruction → kernel. An instruction whose
+// operands are not laid out as its kernel wants them, and an op that has no
+// kernel, runs as ir.Loop.
+func (pl *plan[T]) entry(in ir.Instr) entry[T] {
 	switch in.Op {
 	case ir.MatMul, ir.Affine:
 		return pl.product(in)
@@ -42,8 +42,8 @@ func (pl *plan[T]) entry(in ir.Instr) entry {
 	return pl.loop(in) // Fill, Transpose, Reshape, Repeat, SumRows, SumAll, Map: only the cost needs some of these
 }
 
-// loop is the entry of an instruction that runs as ir.Loop, its definition.
-func (pl *plan[T]) loop(in ir.Instr) entry {
+// loop runs an instruction by its definition.
+func (pl *plan[T]) loop(in ir.Instr) entry[T] {
 	view := func(r ir.Ref) ir.Matrix[T] {
 		pl.copied = pl.copied || pl.program.Buffers[r].Kind == ir.Data || pl.program.Buffers[r].Kind == ir.Target
 		m := pl.buffer[r]
@@ -54,11 +54,7 @@ func (pl *plan[T]) loop(in ir.Instr) entry {
 		args[k] = view(r)
 	}
 	run := ir.Loop(in, view(in.Dst), args)
-	return entry{whole: func(part, _ int) {
-		if part == 0 {
-			run(pl.rate)
-		}
-	}}
+	return entry[T]{all: func() { run(pl.rate) }}
 }
 
 // perSample reports whether r is a temporary with one row per sample.
@@ -67,9 +63,9 @@ func (pl *plan[T]) perSample(r ir.Ref) bool {
 	return b.Kind == ir.Temporary && b.Rows == pl.program.Batch
 }
 
-// product is one of three: z = x Wᵀ (+ b) over the pixels that are not zero, with W
-// by input; z = a Wᵀ (+ b); or e = δ W.
-func (pl *plan[T]) product(in ir.Instr) entry {
+// product is z = x Wᵀ (+ b) over the pixels that are not zero, with W by input;
+// z = a Wᵀ (+ b); or e = δ W.
+func (pl *plan[T]) product(in ir.Instr) entry[T] {
 	x, w := pl.program.Buffers[in.Args[0]], pl.program.Buffers[in.Args[1]]
 	if in.TransA || x.Rows != pl.program.Batch || w.Kind != ir.Parameter || !pl.perSample(in.Dst) {
 		return pl.loop(in)
@@ -85,27 +81,45 @@ func (pl *plan[T]) product(in ir.Instr) entry {
 	byOutput := in.Op == ir.Affine || in.TransB
 	switch k := &pl.kernel; {
 	case x.Kind == ir.Data && byOutput && w.ByInput:
-		return entry{kernel: "SparseDot", sample: func(r int) func() {
-			short, row, s := z.short(r), z.row(r), &pl.samples[r]
+		dense := func(r int) {
+			k.VecMat(z.short(r), weights.data, pl.samples[r].dense)
+			k.Axpy(z.row(r), bias, 1)
+		}
+		return entry[T]{kernel: "SparseDot, SparseMatMul", sample: func(r int) func() {
+			short, s := z.short(r), &pl.samples[r]
 			start := bias[:len(short)]
 			return func() {
-				if s.dense == nil {
-					k.SparseDot(short, start, weights.data, s.index, s.value)
+				if s.dense != nil {
+					dense(r)
 					return
 				}
-				k.VecMat(short, weights.data, s.dense)
-				k.Axpy(row, bias, 1)
+				k.SparseDot(short, start, weights.data, s.index, s.value)
+			}
+		}, samples: func(from, to int) {
+			if pl.samples[from].dense != nil {
+				for r := from; r < to; r++ {
+					dense(r)
+				}
+				return
+			}
+			for r := from; r < to; r++ {
+				copy(z.row(r), bias)
+			}
+			width := len(z.short(0))
+			for p := range inputParts {
+				lo, hi := pl.bounds[p][from:to], pl.bounds[p+1][from:to]
+				k.SparseMatMul(z.data[from*z.rowStride:], weights.data, z.rowStride, width, lo, hi, pl.index, pl.value)
 			}
 		}}
 	case x.Kind == ir.Temporary && byOutput && !w.ByInput:
 		a := pl.buffer[in.Args[0]]
-		return entry{kernel: "MatVec", sample: func(r int) func() {
+		return entry[T]{kernel: "MatVec", sample: func(r int) func() {
 			z, a, b := z.row(r)[:z.cols], a.row(r), bias[:z.cols]
 			return func() { k.MatVec(z, b, weights.data, a) }
 		}}
 	case x.Kind == ir.Temporary && !byOutput && !w.ByInput:
 		d := pl.buffer[in.Args[0]]
-		return entry{kernel: "VecMat", sample: func(r int) func() {
+		return entry[T]{kernel: "VecMat", sample: func(r int) func() {
 			e, d := z.short(r), d.row(r)[:d.cols]
 			return func() { k.VecMat(e, weights.data, d) }
 		}}
@@ -114,7 +128,7 @@ func (pl *plan[T]) product(in ir.Instr) entry {
 }
 
 // activate is a = g(z).
-func (pl *plan[T]) activate(in ir.Instr) entry {
+func (pl *plan[T]) activate(in ir.Instr) entry[T] {
 	if !pl.perSample(in.Dst) || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
 	}
@@ -123,14 +137,14 @@ func (pl *plan[T]) activate(in ir.Instr) entry {
 		name, g = "Tanh", pl.kernel.Tanh
 	}
 	a, z := pl.buffer[in.Dst], pl.buffer[in.Args[0]]
-	return entry{kernel: name, sample: func(r int) func() {
+	return entry[T]{kernel: name, sample: func(r int) func() {
 		to, from := a.row(r), z.row(r)
 		return func() { g(to, from, a.cols) }
 	}}
 }
 
-// outputDelta is A.64: δ = (a − y) ⊙ g'(z)·c, and with Rate times −η.
-func (pl *plan[T]) outputDelta(in ir.Instr) entry {
+// outputDelta is A.64: δ = (a − y) ⊙ g'(z)·c, times −η if the rate is folded in.
+func (pl *plan[T]) outputDelta(in ir.Instr) entry[T] {
 	if !pl.perSample(in.Dst) || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
 	}
@@ -139,7 +153,7 @@ func (pl *plan[T]) outputDelta(in ir.Instr) entry {
 		name, delta = "TanhOutputDelta", pl.kernel.TanhOutputDelta
 	}
 	to, from, c := pl.buffer[in.Dst], pl.buffer[in.Args[0]], T(in.Value)
-	return entry{kernel: name, sample: func(r int) func() {
+	return entry[T]{kernel: name, sample: func(r int) func() {
 		d, a, s := to.row(r), from.row(r), &pl.samples[r]
 		if in.Rate {
 			return func() { delta(d, a, s.target, -pl.rate*c) }
@@ -149,7 +163,7 @@ func (pl *plan[T]) outputDelta(in ir.Instr) entry {
 }
 
 // hiddenDelta is A.65: δ = e ⊙ g'(z).
-func (pl *plan[T]) hiddenDelta(in ir.Instr) entry {
+func (pl *plan[T]) hiddenDelta(in ir.Instr) entry[T] {
 	if !pl.perSample(in.Dst) || !pl.perSample(in.Args[0]) || !pl.perSample(in.Args[1]) {
 		return pl.loop(in)
 	}
@@ -158,83 +172,78 @@ func (pl *plan[T]) hiddenDelta(in ir.Instr) entry {
 		name, delta = "TanhDelta", pl.kernel.TanhDelta
 	}
 	to, from, of := pl.buffer[in.Dst], pl.buffer[in.Args[0]], pl.buffer[in.Args[1]]
-	return entry{kernel: name, sample: func(r int) func() {
+	return entry[T]{kernel: name, sample: func(r int) func() {
 		d, e, a := to.row(r), from.row(r), of.row(r)
 		return func() { delta(d, e, a) }
 	}}
 }
 
-// rankUpdate is A.62 with −η in δ: W += Σ δ aᵀ; or W += Σ δ xᵀ over the pixels that
-// are not zero, with W by input.
-func (pl *plan[T]) rankUpdate(in ir.Instr) entry {
+// rankUpdate is A.62 with the rate in δ: W += Σ δ aᵀ, or W += Σ δ xᵀ over the
+// pixels that are not zero, with W by input.
+func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 	if !in.Rate || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
 	}
 	w, d, k := pl.buffer[in.Dst], pl.buffer[in.Args[0]], &pl.kernel
 	byInput := pl.program.Buffers[in.Dst].ByInput
+	g := newGradient(k, w, pl.program.Batch)
 	switch {
 	case pl.program.Buffers[in.Args[1]].Kind == ir.Data && byInput:
-		deltas := eachRow(pl, d.short)
-		return entry{kernel: "SparseAxpy", whole: func(part, parts int) {
-			for r := range pl.samples {
-				if s := &pl.samples[r]; parts == 1 && s.dense == nil {
-					k.SparseAxpy(w.data, deltas[r], s.index, s.value)
-				} else {
-					inputUpdate(k, w, s, deltas[r], part, parts)
+		if pl.program.Batch == 1 {
+			s, delta := &pl.samples[0], d.short(0)
+			return entry[T]{kernel: "SparseAxpy, Rank1", all: func() {
+				if s.dense != nil {
+					k.Rank1(w.data, s.dense, delta)
+					return
 				}
+				k.SparseAxpy(w.data, delta, s.index, s.value)
+			}}
+		}
+		g.add = func(sum []T, p, from, to int) {
+			first, last := g.edges[p], g.edges[p+1]
+			if pl.samples[from].dense != nil {
+				for r := from; r < to; r++ {
+					k.Rank1(sum, pl.samples[r].dense[first:last], d.short(r))
+				}
+				return
 			}
-		}}
+			lo, hi := pl.bounds[p][from:to], pl.bounds[p+1][from:to]
+			k.SparseOuter(sum, d.data[from*d.rowStride:], first, d.rowStride, len(d.short(0)), lo, hi, pl.index, pl.value)
+		}
+		return entry[T]{kernel: "SparseOuter, Rank1", gradient: g}
 	case pl.perSample(in.Args[1]) && !byInput:
-		deltas, a := eachRow(pl, d.row), eachRow(pl, pl.buffer[in.Args[1]].short)
-		return entry{kernel: "Rank1", whole: func(part, parts int) {
-			from, to := w.rows*part/parts, w.rows*(part+1)/parts
-			rows := w.data[from*w.rowStride : to*w.rowStride]
-			for r, delta := range deltas {
-				k.Rank1(rows, delta[from:to], a[r])
+		a := pl.buffer[in.Args[1]]
+		if pl.program.Batch == 1 {
+			delta, a := d.row(0)[:w.rows], a.short(0)
+			return entry[T]{kernel: "Rank1", all: func() { k.Rank1(w.data, delta, a) }}
+		}
+		g.add = func(sum []T, p, from, to int) {
+			first, last := g.edges[p], g.edges[p+1]
+			for r := from; r < to; r++ {
+				k.Rank1(sum, d.row(r)[first:last], a.short(r))
 			}
-		}}
+		}
+		return entry[T]{kernel: "Rank1", gradient: g}
 	}
 	return pl.loop(in)
 }
 
-// rowUpdate is A.63 with −η in δ: b += Σ δ.
-func (pl *plan[T]) rowUpdate(in ir.Instr) entry {
-	b := pl.program.Buffers[in.Dst]
-	if !in.Rate || b.Rows != 1 || b.ByInput || !pl.perSample(in.Args[0]) {
+// rowUpdate is A.63 with the rate in δ: b += Σ δ.
+func (pl *plan[T]) rowUpdate(in ir.Instr) entry[T] {
+	buffer := pl.program.Buffers[in.Dst]
+	if !in.Rate || buffer.Rows != 1 || buffer.ByInput || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
 	}
-	bias, deltas, k := pl.buffer[in.Dst], eachRow(pl, pl.buffer[in.Args[0]].row), &pl.kernel
-	return entry{kernel: "Axpy", whole: func(part, _ int) {
-		if part == 0 {
-			for _, delta := range deltas {
-				k.Axpy(bias.data, delta, 1)
-			}
+	b, d, k := pl.buffer[in.Dst], pl.buffer[in.Args[0]], &pl.kernel
+	if pl.program.Batch == 1 {
+		delta := d.row(0)
+		return entry[T]{kernel: "Axpy", all: func() { k.Axpy(b.data, delta, 1) }}
+	}
+	g := newGradient(k, b, pl.program.Batch)
+	g.add = func(sum []T, _, from, to int) {
+		for r := from; r < to; r++ {
+			k.Axpy(sum, d.row(r), 1)
 		}
-	}}
-}
-
-// eachRow returns row(r) for each sample of the batch.
-func eachRow[T kernel.Float](pl *plan[T], row func(r int) []T) [][]T {
-	rows := make([][]T, len(pl.samples))
-	for r := range rows {
-		rows[r] = row(r)
 	}
-	return rows
-}
-
-// inputUpdate does one part of W += δ xᵀ for one sample. A part is a range of the
-// inputs.
-func inputUpdate[T kernel.Float](k *kernel.Set[T], w matrix[T], s *sample[T], delta []T, part, parts int) {
-	from, to := w.cols*part/parts, w.cols*(part+1)/parts
-	if s.dense != nil {
-		k.Rank1(w.data[from*w.colStride:to*w.colStride], s.dense[from:to], delta)
-		return
-	}
-	a, b := search(s.index, from), search(s.index, to)
-	k.SparseAxpy(w.data, delta, s.index[a:b], s.value[a:b])
-}
-
-// search returns the number of indices below i.
-func search(index []uint16, i int) int {
-	return sort.Search(len(index), func(k int) bool { return int(index[k]) >= i })
+	return entry[T]{kernel: "Axpy", gradient: g}
 }

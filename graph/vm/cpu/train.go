@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// chunkSamples is the number of samples in a chunk of a mini-batch, a few
-	// microseconds of work.
-	chunkSamples = 8
-	// pollSamples is the number of samples between two checks of the context:
-	// about a quarter of a millisecond.
+	// chunkSamples is the number of samples of a mini-batch that a core takes at a
+	// time, some ten microseconds of work.
+	chunkSamples = 32
+	// pollSamples is the number of samples between two looks at whether a pass is
+	// cancelled: a quarter of a millisecond.
 	pollSamples = 256
 	// checkSamples is the number of samples between two checks that all parameters
 	// are finite. A check takes a few microseconds.
@@ -35,15 +35,19 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		return fmt.Errorf("cpu: %w", err)
 	}
 	t := &trainer[T]{machine: m, pass: p, set: set, samples: p.Samples(), lastStep: p.Steps() - 1}
-	if t.full, err = t.planOf(p.Batch); err != nil {
-		return fmt.Errorf("cpu: %w", err)
+	if t.lastStep > 0 {
+		if t.full, err = t.planOf(p.Batch); err != nil {
+			return fmt.Errorf("cpu: %w", err)
+		}
 	}
-	if t.last, err = t.planOf(p.Samples() - (p.Steps()-1)*p.Batch); err != nil {
-		return fmt.Errorf("cpu: %w", err)
-	}
-	if t.full.parallel && p.Batch > 1 && m.cores > 1 {
-		t.team = newTeam(min(m.cores, p.Batch), t.chunk)
-		defer t.team.dismiss()
+	if t.lastStep >= 0 {
+		if t.last, err = t.planOf(p.Samples() - t.lastStep*p.Batch); err != nil {
+			return fmt.Errorf("cpu: %w", err)
+		}
+		if batch := min(p.Batch, t.samples); t.last.parallel && batch > 1 && m.cores > 1 {
+			t.team = newTeam(min(m.cores, batch), t.chunk)
+			defer t.team.dismiss()
+		}
 	}
 	interval := max(1, checkSamples/p.Batch)
 	for from := 0; from < p.Steps(); from += interval {
@@ -70,7 +74,7 @@ type trainer[T kernel.Float] struct {
 	set               *rows[T]
 	samples, lastStep int // of the pass
 
-	full *plan[T] // of a whole batch
+	full *plan[T] // of every step but the last
 	last *plan[T] // of the last step
 	team *team    // nil: one core
 
@@ -79,10 +83,11 @@ type trainer[T kernel.Float] struct {
 }
 
 func (t *trainer[T]) planOf(batch int) (*plan[T], error) {
-	if batch == 0 {
-		return nil, nil // no samples at all
+	pl, err := t.machine.plan(batch, t.pass.Costs != nil)
+	if err == nil {
+		t.set.begin(pl)
 	}
-	return t.machine.plan(batch, t.pass.Costs != nil)
+	return pl, err
 }
 
 // run makes the steps from..to-1, or fewer if ctx is done. It returns the first step
@@ -100,26 +105,31 @@ func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
 	return to, nil
 }
 
-// step makes one step.
+// step makes one step, block by block.
 func (t *trainer[T]) step(step int) {
 	t.plan = t.full
 	if step == t.lastStep {
 		t.plan = t.last
 	}
-	t.plan.rate = T(t.pass.Rate)
-	t.first = step * t.pass.Batch
-	if t.team != nil {
-		chunks := (len(t.plan.samples) + chunkSamples - 1) / chunkSamples
-		for stage := range t.plan.stages {
-			t.team.run(2*stage, chunks)
-			t.team.run(2*stage+1, t.cores)
+	pl := t.plan
+	pl.rate = T(t.pass.Rate)
+	first, batch := step*t.pass.Batch, pl.program.Batch
+	for before := 0; before < batch; before += len(pl.samples) {
+		t.first = first + before
+		pl.block(before, min(len(pl.samples), batch-before))
+		if t.team == nil {
+			t.load(0, pl.count)
+			pl.run()
+			continue
 		}
-	} else {
-		t.load(0, len(t.plan.samples))
-		t.plan.run()
+		chunks := (pl.count + chunkSamples - 1) / chunkSamples
+		for stage := range pl.stages {
+			t.team.run(2*stage, chunks)
+			t.team.run(2*stage+1, inputParts)
+		}
 	}
 	if t.pass.Costs != nil {
-		t.pass.Costs[step] = t.plan.cost()
+		t.pass.Costs[step] = pl.cost()
 	}
 }
 
@@ -128,15 +138,15 @@ func (t *trainer[T]) step(step int) {
 func (t *trainer[T]) chunk(phase, chunk, chunks int) {
 	stage := phase / 2
 	if phase%2 == 1 {
-		t.plan.wholeStage(stage, chunk, chunks)
+		t.plan.runWhole(stage, chunk, chunks)
 		return
 	}
-	n := len(t.plan.samples)
+	n := t.plan.count
 	from, to := n*chunk/chunks, n*(chunk+1)/chunks
 	if stage == 0 {
 		t.load(from, to)
 	}
-	t.plan.perSampleStage(stage, from, to)
+	t.plan.runSamples(stage, from, to)
 }
 
 // load loads the samples of the rows from..to-1 of the batch.
@@ -144,9 +154,8 @@ func (t *trainer[T]) load(from, to int) {
 	for r := from; r < to; r++ {
 		k := t.first + r
 		i := t.sample(k)
-		s := &t.plan.samples[r]
-		t.set.load(s, i)
-		s.target = t.targets[t.set.labels[i]]
+		t.set.load(t.plan, r, i)
+		t.plan.samples[r].target = t.targets[t.set.labels[i]]
 		if k+1 < t.samples {
 			t.set.prefetch(&t.kernel, t.sample(k+1))
 		}
