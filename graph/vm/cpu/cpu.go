@@ -55,7 +55,7 @@ type machine[T kernel.Float] struct {
 	compile vm.Compiler
 	cores   int
 	kernel  kernel.Set[T]
-	forward *ir.Program // of one sample
+	forward *ir.Program // of forwardRows samples
 	state   tensors[T]  // the parameters
 	saved   tensors[T]  // the parameters at the last check in which all were finite
 
@@ -84,7 +84,7 @@ func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options,
 		}
 	}
 	var err error
-	if m.forward, err = compile.Forward(1); err != nil {
+	if m.forward, err = compile.Forward(forwardRows); err != nil {
 		return nil, err
 	}
 	m.state = newTensors[T](m.forward)
@@ -177,10 +177,17 @@ func (m *machine[T]) Predict(x []float64) ([]float64, error) {
 	}
 	a := make([]float64, 0, len(x)/in*out)
 	s := inputRows[T](x, in)
-	e := m.evaluator.worker(0)
-	for i := range s.len() {
-		s.load(e.plan, 0, i)
-		a = append(a, e.run()...)
+	f := m.evaluator.worker(0)
+	s.begin(f.plan)
+	for from := 0; from < s.len(); from += forwardRows {
+		n := min(forwardRows, s.len()-from)
+		for r := range n {
+			s.load(f.plan, r, from+r)
+		}
+		f.run(n)
+		for r := range n {
+			a = append(a, f.of(r)...)
+		}
 	}
 	return a, nil
 }

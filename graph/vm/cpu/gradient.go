@@ -8,9 +8,13 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// rangeBytes is about the memory of a range of rows of a gradient: less than half
-// of the first-level cache.
-const rangeBytes = 1 << 14
+// rangeBytes is the memory of a range of rows of a gradient that is worth a call.
+const rangeBytes = 1 << 12
+
+// sumBytes is about the memory of the rows of a gradient that are summed before they
+// are added to the parameter. A few hundred kilobytes stay in the second-level cache;
+// this was the fastest.
+const sumBytes = 100 << 10
 
 // gradient is the sum over a mini-batch that an update adds to a parameter:
 // Σ δ aᵀ (A.62) or Σ δ (A.63), with −η in δ. It is summed before the parameter
@@ -24,8 +28,8 @@ type gradient[T kernel.Float] struct {
 	kernel *kernel.Set[T]
 
 	// add adds the shares of the samples from..to-1 of the batch, at most a block,
-	// to sum: range p of the rows of the gradient.
-	add func(sum []T, p, from, to int)
+	// to sum: ranges p..q-1 of the rows of the gradient.
+	add func(sum []T, p, q, from, to int)
 
 	parameter    []T
 	rows, stride int // of the parameter in memory
@@ -33,8 +37,8 @@ type gradient[T kernel.Float] struct {
 	// edges are the bounds of the ranges.
 	edges []int
 
-	// sums is the memory of the sums of a mini-batch of one block, a range for each
-	// core.
+	// sums is the memory of the sums of a mini-batch of one block: for each part
+	// that may run at the same time, some rows. It is zero between two steps.
 	sums [][]T
 
 	// levels hold the sums of blocks of a larger mini-batch, laid out as the
@@ -50,22 +54,12 @@ func newGradient[T kernel.Float](k *kernel.Set[T], m matrix[T], batch int) *grad
 		g.rows, g.stride = m.cols, m.colStride
 	}
 	g.edges = inputEdges(g.rows)
-	if m.rowStride != 1 {
-		g.edges = g.edges[:0]
-		n := max(1, min(inputParts, len(m.data)*int(unsafe.Sizeof(m.data[0]))/rangeBytes))
-		for p := range n + 1 {
-			g.edges = append(g.edges, g.rows*p/n)
-		}
+	if bytes := len(m.data) * int(unsafe.Sizeof(m.data[0])); m.rowStride != 1 && bytes < inputParts*rangeBytes {
+		g.edges = []int{0, g.rows} // too small to be shared
 	}
 	blocks := (batch + ir.SumBlock - 1) / ir.SumBlock
 	if blocks == 1 {
-		widest := 0
-		for p, edge := range g.edges[1:] {
-			widest = max(widest, edge-g.edges[p])
-		}
-		for range inputParts {
-			g.sums = append(g.sums, kernel.Aligned[T](widest*g.stride))
-		}
+		g.sums = make([][]T, inputParts)
 		return g
 	}
 	for range bits.Len(uint(blocks)) {
@@ -79,31 +73,21 @@ func newGradient[T kernel.Float](k *kernel.Set[T], m matrix[T], batch int) *grad
 // ones, and the part of the parameter changes. Parts may run at the same time.
 func (g *gradient[T]) run(before, count int, last bool, part, parts int) {
 	n := len(g.edges) - 1
-	for p := n * part / parts; p < n*(part+1)/parts; p++ {
-		first, end := g.edges[p], g.edges[p+1]
-		if first == end {
-			continue
-		}
-		if g.levels == nil {
-			sum := g.sums[part][:(end-first)*g.stride]
-			clear(sum)
-			g.add(sum, p, 0, count)
-			g.kernel.Axpy(g.parameter[first*g.stride:end*g.stride], sum, 1)
-			continue
-		}
-		g.blocks(before, count, last, p)
+	p, q := n*part/parts, n*(part+1)/parts
+	rows := func(m []T) []T { return m[g.edges[p]*g.stride : g.edges[q]*g.stride] }
+	if g.edges[p] == g.edges[q] {
+		return
 	}
-}
-
-// blocks is run for range p of a mini-batch of several blocks.
-func (g *gradient[T]) blocks(before, count int, last bool, p int) {
-	rows := func(m []T) []T { return m[g.edges[p]*g.stride : g.edges[p+1]*g.stride] }
+	if g.sums != nil {
+		g.once(p, q, count, part)
+		return
+	}
 	blocks := before / ir.SumBlock
 	for from := 0; from < count; from += ir.SumBlock {
 		top := bits.TrailingZeros(^uint(blocks)) // the levels below are in use
 		sum := rows(g.levels[top])
 		clear(sum)
-		g.add(sum, p, from, min(from+ir.SumBlock, count))
+		g.add(sum, p, q, from, min(from+ir.SumBlock, count))
 		for k := range top {
 			g.kernel.Axpy(sum, rows(g.levels[k]), 1)
 		}
@@ -121,4 +105,24 @@ func (g *gradient[T]) blocks(before, count int, last bool, p int) {
 		}
 	}
 	g.kernel.Axpy(rows(g.parameter), total, 1)
+}
+
+// once sums ranges p..q-1 over a mini-batch of one block, some at a time, and adds
+// them to the parameter.
+func (g *gradient[T]) once(p, q, count, part int) {
+	var t T
+	for p < q {
+		end := p + 1
+		for end < q && (g.edges[end+1]-g.edges[p])*g.stride*int(unsafe.Sizeof(t)) <= sumBytes {
+			end++
+		}
+		n := (g.edges[end] - g.edges[p]) * g.stride
+		if len(g.sums[part]) < n {
+			g.sums[part] = kernel.Aligned[T](n)
+		}
+		sum := g.sums[part][:n]
+		g.add(sum, p, end, 0, count)
+		g.kernel.Drain(g.parameter[g.edges[p]*g.stride:g.edges[end]*g.stride], sum)
+		p = end
+	}
 }

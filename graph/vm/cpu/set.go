@@ -23,9 +23,8 @@ type rows[T kernel.Float] struct {
 	splits []uint32
 }
 
-// inputParts is the number of parts of the inputs. A mini-batch goes through one
-// after the other, so that the weights of a part stay in the nearest cache.
-const inputParts = 8
+// inputParts is the number of parts of the inputs, which cores can share.
+const inputParts = 4
 
 // inputEdges returns the bounds of the parts.
 func inputEdges(inputs int) []int {

@@ -106,10 +106,8 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 				copy(z.row(r), bias)
 			}
 			width := len(z.short(0))
-			for p := range inputParts {
-				lo, hi := pl.bounds[p][from:to], pl.bounds[p+1][from:to]
-				k.SparseMatMul(z.data[from*z.rowStride:], weights.data, z.rowStride, width, lo, hi, pl.index, pl.value)
-			}
+			lo, hi := pl.bounds[0][from:to], pl.bounds[inputParts][from:to]
+			k.SparseMatMul(z.data[from*z.rowStride:], weights.data, z.rowStride, width, lo, hi, pl.index, pl.value)
 		}}
 	case x.Kind == ir.Temporary && byOutput && !w.ByInput:
 		a := pl.buffer[in.Args[0]]
@@ -186,7 +184,6 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 	}
 	w, d, k := pl.buffer[in.Dst], pl.buffer[in.Args[0]], &pl.kernel
 	byInput := pl.program.Buffers[in.Dst].ByInput
-	g := newGradient(k, w, pl.program.Batch)
 	switch {
 	case pl.program.Buffers[in.Args[1]].Kind == ir.Data && byInput:
 		if pl.program.Batch == 1 {
@@ -199,26 +196,16 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 				k.SparseAxpy(w.data, delta, s.index, s.value)
 			}}
 		}
-		g.add = func(sum []T, p, from, to int) {
-			first, last := g.edges[p], g.edges[p+1]
-			if pl.samples[from].dense != nil {
-				for r := from; r < to; r++ {
-					k.Rank1(sum, pl.samples[r].dense[first:last], d.short(r))
-				}
-				return
-			}
-			lo, hi := pl.bounds[p][from:to], pl.bounds[p+1][from:to]
-			k.SparseOuter(sum, d.data[from*d.rowStride:], first, d.rowStride, len(d.short(0)), lo, hi, pl.index, pl.value)
-		}
-		return entry[T]{kernel: "SparseOuter, Rank1", gradient: g}
+		return entry[T]{kernel: "SparseOuter, Rank1", gradient: pl.inputGradient(w, d)}
 	case pl.perSample(in.Args[1]) && !byInput:
 		a := pl.buffer[in.Args[1]]
 		if pl.program.Batch == 1 {
 			delta, a := d.row(0)[:w.rows], a.short(0)
 			return entry[T]{kernel: "Rank1", all: func() { k.Rank1(w.data, delta, a) }}
 		}
-		g.add = func(sum []T, p, from, to int) {
-			first, last := g.edges[p], g.edges[p+1]
+		g := newGradient(k, w, pl.program.Batch)
+		g.add = func(sum []T, p, q, from, to int) {
+			first, last := g.edges[p], g.edges[q]
 			for r := from; r < to; r++ {
 				k.Rank1(sum, d.row(r)[first:last], a.short(r))
 			}
@@ -226,6 +213,24 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 		return entry[T]{kernel: "Rank1", gradient: g}
 	}
 	return pl.loop(in)
+}
+
+// inputGradient is Σ δ xᵀ of a mini-batch, with W by input.
+func (pl *plan[T]) inputGradient(w, d matrix[T]) *gradient[T] {
+	k := &pl.kernel
+	g := newGradient(k, w, pl.program.Batch)
+	g.add = func(sum []T, p, q, from, to int) {
+		first, last := g.edges[p], g.edges[q]
+		if pl.samples[from].dense != nil {
+			for r := from; r < to; r++ {
+				k.Rank1(sum, pl.samples[r].dense[first:last], d.short(r))
+			}
+			return
+		}
+		lo, hi := pl.bounds[p][from:to], pl.bounds[q][from:to]
+		k.SparseOuter(sum, d.data[from*d.rowStride:], first, d.rowStride, len(d.short(0)), lo, hi, pl.index, pl.value)
+	}
+	return g
 }
 
 // rowUpdate is A.63 with the rate in δ: b += Σ δ.
@@ -240,7 +245,7 @@ func (pl *plan[T]) rowUpdate(in ir.Instr) entry[T] {
 		return entry[T]{kernel: "Axpy", all: func() { k.Axpy(b.data, delta, 1) }}
 	}
 	g := newGradient(k, b, pl.program.Batch)
-	g.add = func(sum []T, _, from, to int) {
+	g.add = func(sum []T, _, _, from, to int) {
 		for r := from; r < to; r++ {
 			k.Axpy(sum, d.row(r), 1)
 		}

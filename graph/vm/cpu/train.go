@@ -125,7 +125,7 @@ func (t *trainer[T]) step(step int) {
 		chunks := (pl.count + chunkSamples - 1) / chunkSamples
 		for stage := range pl.stages {
 			t.team.run(2*stage, chunks)
-			t.team.run(2*stage+1, inputParts)
+			t.team.run(2*stage+1, min(t.cores, inputParts))
 		}
 	}
 	if t.pass.Costs != nil {

@@ -5660,6 +5660,31 @@ test:
 	VZEROUPPER
 	RET
 
+// func drainF32AVX2(y []float32, x []float32)
+// Requires: AVX, AVX2
+TEXT ·drainF32AVX2(SB), NOSPLIT, $0-48
+	// y[j] += x[j], then x[j] = 0
+	MOVQ  y_base+0(FP), AX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  y_len+8(FP), DX
+	SHLQ  $0x02, DX
+	VPXOR Y0, Y0, Y0
+	XORQ  BX, BX
+	JMP   test
+
+vector:
+	VMOVUPS (AX)(BX*1), Y1
+	VADDPS  (CX)(BX*1), Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS Y0, (CX)(BX*1)
+	ADDQ    $0x20, BX
+
+test:
+	CMPQ BX, DX
+	JLT  vector
+	VZEROUPPER
+	RET
+
 DATA expF32<>+0(SB)/4, $(1.0)
 DATA expF32<>+4(SB)/4, $0x80000000
 DATA expF32<>+8(SB)/4, $(-2.0)
@@ -11545,6 +11570,31 @@ vector:
 	VFMADD231PD (CX)(BX*1), Y0, Y1
 	VMOVUPS     Y1, (AX)(BX*1)
 	ADDQ        $0x20, BX
+
+test:
+	CMPQ BX, DX
+	JLT  vector
+	VZEROUPPER
+	RET
+
+// func drainF64AVX2(y []float64, x []float64)
+// Requires: AVX, AVX2
+TEXT ·drainF64AVX2(SB), NOSPLIT, $0-48
+	// y[j] += x[j], then x[j] = 0
+	MOVQ  y_base+0(FP), AX
+	MOVQ  x_base+24(FP), CX
+	MOVQ  y_len+8(FP), DX
+	SHLQ  $0x03, DX
+	VPXOR Y0, Y0, Y0
+	XORQ  BX, BX
+	JMP   test
+
+vector:
+	VMOVUPS (AX)(BX*1), Y1
+	VADDPD  (CX)(BX*1), Y1, Y1
+	VMOVUPS Y1, (AX)(BX*1)
+	VMOVUPS Y0, (CX)(BX*1)
+	ADDQ    $0x20, BX
 
 test:
 	CMPQ BX, DX

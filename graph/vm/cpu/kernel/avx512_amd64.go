@@ -28,6 +28,9 @@ func rank1F32AVX512(w []float32, d []float32, a []float32)
 // axpyF32AVX512: y[j] += alpha·x[j]
 func axpyF32AVX512(y []float32, x []float32, alpha float32)
 
+// drainF32AVX512: y[j] += x[j], then x[j] = 0
+func drainF32AVX512(y []float32, x []float32)
+
 // sigmoidF32AVX512: a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
 func sigmoidF32AVX512(a []float32, z []float32, n int)
 
@@ -72,6 +75,9 @@ func rank1F64AVX512(w []float64, d []float64, a []float64)
 
 // axpyF64AVX512: y[j] += alpha·x[j]
 func axpyF64AVX512(y []float64, x []float64, alpha float64)
+
+// drainF64AVX512: y[j] += x[j], then x[j] = 0
+func drainF64AVX512(y []float64, x []float64)
 
 // sigmoidF64AVX512: a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
 func sigmoidF64AVX512(a []float64, z []float64, n int)

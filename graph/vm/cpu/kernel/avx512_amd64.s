@@ -9692,6 +9692,31 @@ test:
 	VZEROUPPER
 	RET
 
+// func drainF32AVX512(y []float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·drainF32AVX512(SB), NOSPLIT, $0-48
+	// y[j] += x[j], then x[j] = 0
+	MOVQ   y_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   y_len+8(FP), DX
+	SHLQ   $0x02, DX
+	VPXORD Z0, Z0, Z0
+	XORQ   BX, BX
+	JMP    test
+
+vector:
+	VMOVUPS (AX)(BX*1), Z1
+	VADDPS  (CX)(BX*1), Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS Z0, (CX)(BX*1)
+	ADDQ    $0x40, BX
+
+test:
+	CMPQ BX, DX
+	JLT  vector
+	VZEROUPPER
+	RET
+
 DATA expF32<>+0(SB)/4, $(1.0)
 DATA expF32<>+4(SB)/4, $0x80000000
 DATA expF32<>+8(SB)/4, $(-2.0)
@@ -19667,6 +19692,31 @@ vector:
 	VFMADD231PD (CX)(BX*1), Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*1)
 	ADDQ        $0x40, BX
+
+test:
+	CMPQ BX, DX
+	JLT  vector
+	VZEROUPPER
+	RET
+
+// func drainF64AVX512(y []float64, x []float64)
+// Requires: AVX, AVX512F
+TEXT ·drainF64AVX512(SB), NOSPLIT, $0-48
+	// y[j] += x[j], then x[j] = 0
+	MOVQ   y_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	MOVQ   y_len+8(FP), DX
+	SHLQ   $0x03, DX
+	VPXORD Z0, Z0, Z0
+	XORQ   BX, BX
+	JMP    test
+
+vector:
+	VMOVUPS (AX)(BX*1), Z1
+	VADDPD  (CX)(BX*1), Z1, Z1
+	VMOVUPS Z1, (AX)(BX*1)
+	VMOVUPS Z0, (CX)(BX*1)
+	ADDQ    $0x40, BX
 
 test:
 	CMPQ BX, DX

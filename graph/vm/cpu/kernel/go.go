@@ -18,6 +18,7 @@ func goSet[T Float]() Set[T] {
 		VecMat:             vecMat[T],
 		Rank1:              rank1[T],
 		Axpy:               axpy[T],
+		Drain:              drain[T],
 		Sigmoid:            sigmoid[T],
 		Tanh:               tanh[T],
 		SigmoidDelta:       sigmoidDelta[T],
@@ -103,6 +104,14 @@ func rank1[T Float](w, d, a []T) {
 	for i, v := range d {
 		axpy(w[i*n:][:len(a)], a, v)
 	}
+}
+
+// y[j] += x[j], then x[j] = 0
+func drain[T Float](y, x []T) {
+	for j, v := range x {
+		y[j] += v
+	}
+	clear(x)
 }
 
 // y[j] += alpha·x[j]

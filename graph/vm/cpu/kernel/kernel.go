@@ -87,6 +87,9 @@ type Set[T Float] struct {
 	// Axpy is y[j] += alpha·x[j]; the length is a multiple of Pad(1).
 	Axpy func(y, x []T, alpha T)
 
+	// Drain is y[j] += x[j], and then x[j] = 0; the length is a multiple of Pad(1).
+	Drain func(y, x []T)
+
 	// Sigmoid is a[j] = 1/(1 + e^−z[j]) for j < n, and 0 for n ≤ j < len(a).
 	// a may be z.
 	//
@@ -240,6 +243,12 @@ func checked[T Float](s Set[T]) Set[T] {
 				panic(fmt.Sprintf("BUG: kernel: Axpy: y %d, x %d", len(y), len(x)))
 			}
 			s.Axpy(y, x, alpha)
+		},
+		Drain: func(y, x []T) {
+			if len(x) != len(y) || len(y)&mask != 0 {
+				panic(fmt.Sprintf("BUG: kernel: Drain: y %d, x %d", len(y), len(x)))
+			}
+			s.Drain(y, x)
 		},
 		Sigmoid:            checkedActivation("Sigmoid", s.Sigmoid),
 		Tanh:               checkedActivation("Tanh", s.Tanh),

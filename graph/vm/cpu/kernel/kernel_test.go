@@ -224,6 +224,19 @@ func linearKernels[T Float]() []linear[T] {
 			s.Axpy(y, x, alpha)
 			return y, want, 1, intact()
 		}},
+		{"Drain", func(s Set[T], in inputs[T], n, _ int, _ []uint16) ([]T, reference, int, bool) {
+			y, intact := in.output(n)
+			x, alsoIntact := in.output(n)
+			copy(y, in.vector(n))
+			copy(x, in.vector(n))
+			want := newReference(y)
+			for j := range n {
+				want.add(j, 1, float64(x[j]))
+			}
+			s.Drain(y, x)
+			zero := !slices.ContainsFunc(x, func(v T) bool { return v != 0 })
+			return y, want, 1, intact() && alsoIntact() && zero
+		}},
 	}
 }
 
@@ -269,7 +282,7 @@ func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
 					if testing.Short() && i%5 != 0 {
 						continue
 					}
-					if k.name == "MatVec" || k.name == "Axpy" {
+					if k.name == "MatVec" || k.name == "Axpy" || k.name == "Drain" {
 						c.n = Pad[T](c.n)
 					}
 					idx := pixels(c.nonzero, c.rows)
@@ -404,6 +417,13 @@ func testChecks[T Float](t *testing.T, sets []Set[T]) {
 			"SparseDot val":         func() { s.SparseDot(v(n), v(n), v(3*n), []uint16{0, 1}, v(1)) },
 			"SparseAxpy not padded": func() { s.SparseAxpy(v(3*n), v(n+1), nil, nil) },
 			"SparseAxpy idx":        func() { s.SparseAxpy(v(3*n), v(n), []uint16{3}, v(1)) },
+			"SparseMatMul rows":     func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0, 0}, []int{1, 1}, []uint16{0}, v(1)) },
+			"SparseMatMul idx":      func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{1}, []uint16{3}, v(1)) },
+			"SparseMatMul hi":       func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{2}, []uint16{0}, v(1)) },
+			"SparseMatMul width":    func() { s.SparseMatMul(v(n), v(3*n), n, 2*n, nil, nil, nil, nil) },
+			"SparseOuter first":     func() { s.SparseOuter(v(3*n), v(n), 1, n, n, []int{0}, []int{1}, []uint16{0}, v(1)) },
+			"SparseOuter idx":       func() { s.SparseOuter(v(3*n), v(n), 1, n, n, []int{0}, []int{1}, []uint16{4}, v(1)) },
+			"Drain":                 func() { s.Drain(v(n), v(2*n)) },
 			"SparseAxpy val":        func() { s.SparseAxpy(v(3*n), v(n), []uint16{0}, v(2)) },
 			"MatVec b":              func() { s.MatVec(v(3), v(2), v(3*n), v(n)) },
 			"MatVec w":              func() { s.MatVec(v(3), v(3), v(3*n-1), v(n)) },

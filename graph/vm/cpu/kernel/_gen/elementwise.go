@@ -36,6 +36,19 @@ func (m *machine) axpy() {
 	})
 }
 
+func (m *machine) drain() {
+	m.function("drain", "y, x []%[1]s", "y[j] += x[j], then x[j] = 0")
+	y, x, n, zero := base("y"), base("x"), m.bytes("y"), m.vec()
+	m.zero(zero)
+	m.each(n, func(at reg.GPVirtual) {
+		v := m.vec()
+		m.move(Mem{Base: y, Index: at, Scale: 1}, v)
+		m.add(Mem{Base: x, Index: at, Scale: 1}, v, v)
+		m.move(v, Mem{Base: y, Index: at, Scale: 1})
+		m.move(zero, Mem{Base: x, Index: at, Scale: 1})
+	})
+}
+
 func (m *machine) deltas() {
 	c := m.constants("delta", nil)
 	sigmoid := func(v, one reg.VecVirtual) reg.VecVirtual {

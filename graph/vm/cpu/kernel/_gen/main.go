@@ -32,6 +32,7 @@ func main() {
 		m.vecMat()
 		m.rank1()
 		m.axpy()
+		m.drain()
 		m.activations(tail)
 		m.deltas()
 		m.prefetch()
