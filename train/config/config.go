@@ -23,7 +23,7 @@
 //   - UTF-8, one document, at most 1 MiB.
 //
 // Paths in a configuration are relative to the current directory, not to the folder
-// of the file.
+// of the file. ~/ is the home folder. (Config).Absolute makes them absolute.
 package config
 
 import (

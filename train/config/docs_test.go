@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-const configs = "../../configs"
+const configsDir = "../../configs"
 
 func TestSchemaIsFresh(t *testing.T) {
-	golden(t, filepath.Join(configs, "schema.json"), Schema())
+	golden(t, filepath.Join(configsDir, "schema.json"), Schema())
 }
 
 // TestSchemaHasEveryKey walks the schema to each key of the table.
@@ -66,7 +66,7 @@ func TestHelp(t *testing.T) {
 
 // TestConfigs reads the configuration files of the project.
 func TestConfigs(t *testing.T) {
-	files, _ := filepath.Glob(configs + "/*.yaml")
+	files, _ := filepath.Glob(configsDir + "/*.yaml")
 	names := map[string]Config{}
 	for _, file := range files {
 		c, err := Read(file, nil)
@@ -108,7 +108,7 @@ func TestConfigs(t *testing.T) {
 
 // TestMNISTHasEveryKey checks that configs/mnist.yaml has every key, as it claims.
 func TestMNISTHasEveryKey(t *testing.T) {
-	source, err := os.ReadFile(filepath.Join(configs, "mnist.yaml"))
+	source, err := os.ReadFile(filepath.Join(configsDir, "mnist.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func (e *Error) Error() string {
 
 // Problem is one problem of a configuration.
 type Problem struct {
-	File    string // the file, or the setting as the user wrote it: "-set train.batch=x"
+	File    string // the file, or the setting as the user wrote it, in short: "-set train.batch=x"
 	Line    int    // from 1; 0 for a setting, and for a problem of the whole file
 	Column  int    // from 1, in characters; 0 if Line is 0
 	Path    string // path of the key: "train.batch"; "" for a problem of the whole file

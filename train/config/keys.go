@@ -43,6 +43,7 @@ type key struct {
 	most       int            // entries of a list, or characters of a text, at most
 	pattern    *regexp.Regexp // of a text that is not free
 	patternDoc string         // what pattern says, after "a text "
+	isPath     bool           // whether a text is a path: see pathOf
 
 	// exclusive says that the key and its siblings exclude each other.
 	exclusive bool
@@ -108,7 +109,7 @@ var keys = []key{
 			"xavier is normal, with √(2/(n + m)) in each layer, n the nodes of the layer before and m its own (Glorot and Bengio 2010, equation 12); " +
 			"zeros sets all weights to 0.",
 		field: func(c *Config) any { return &c.Model.Init.Rule }},
-	{path: "model.init.file", kind: text, exclusive: true, most: 4096, pattern: regexp.MustCompile(`.`), patternDoc: "that is not empty",
+	{path: "model.init.file", kind: text, isPath: true, exclusive: true, most: 4096, pattern: regexp.MustCompile(`.`), patternDoc: "that is not empty",
 		doc: "Read weights and biases from this model, a run folder or a safetensors file, relative to the current directory. " +
 			"Layers, bias, activation and precision are then those of the model, where they are not given.",
 		field: func(c *Config) any { return &c.Model.Init.File }},
@@ -121,7 +122,7 @@ var keys = []key{
 		doc: "mnist is MNIST, searched, downloaded if need be, and verified; csv and idx are a set of your own in data.dir; " +
 			"digits are drawn by the program.",
 		field: func(c *Config) any { return &c.Data.Dataset }},
-	{path: "data.dir", kind: text, def: `""`, most: 4096,
+	{path: "data.dir", kind: text, isPath: true, def: `""`, most: 4096,
 		doc:   "Folder of the files, relative to the current directory; empty: the usual places.",
 		field: func(c *Config) any { return &c.Data.Dir }},
 	{path: "data.fallback", kind: choice, def: "none", choices: Fallbacks,
@@ -227,10 +228,14 @@ func (k *key) legal() string {
 	case group:
 		return "a group with " + childNames(k.path)
 	case text:
-		if k.pattern == nil {
-			return "a text"
+		what := "a text"
+		if k.isPath {
+			what = "a path"
 		}
-		return fmt.Sprintf("a text %s", k.patternDoc)
+		if k.pattern == nil {
+			return what
+		}
+		return what + " " + k.patternDoc
 	case choice:
 		last := len(k.choices) - 1
 		return strings.Join(k.choices[:last], ", ") + " or " + k.choices[last]

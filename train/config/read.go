@@ -6,11 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"trainer/configs"
+	"trainer/internal/suggest"
 )
 
 // maxFile is the maximum size of a configuration file, in bytes.
@@ -19,22 +24,24 @@ const maxFile = 1 << 20
 // setFlag is the beginning of Problem.File for a problem of a setting.
 const setFlag = "-set "
 
-// Read reads the file at path and applies the settings in order. Each setting is
-// key=value, as in "train.rate.initial=0.5" or "model.layers=[784,30,10]". If path is
-// empty, Read applies the settings to the defaults. The error is an *Error.
+// Read reads the file or the preset that name stands for, as Find says, and applies
+// the settings in order. Each setting is key=value, as in "train.rate.initial=0.5" or
+// "model.layers=[784,30,10]". If name is empty, Read applies the settings to the
+// defaults. The error is an *Error.
 //
 // A setting replaces the value in the file. A setting of model.init.std, rule or file
 // replaces all three.
-func Read(path string, sets []string) (Config, error) {
-	return read(path, sets).result()
+func Read(name string, sets []string) (Config, error) {
+	return read(name, sets).result()
 }
 
 // read reads what Read reads, and does not check it as a whole.
-func read(path string, sets []string) *reader {
+func read(name string, sets []string) *reader {
 	r := newReader()
-	if path != "" {
+	if name != "" {
+		path, preset := Find(name)
 		r.file = path
-		if source, err := readAtMost(path); err != nil {
+		if source, err := sourceOf(path, preset); err != nil {
 			r.report(Problem{File: path}, "%v", err)
 		} else {
 			r.source(source)
@@ -46,10 +53,77 @@ func read(path string, sets []string) *reader {
 	return r
 }
 
+// Find returns the file that a name stands for: the file of that name; or, for the
+// name of a preset, name.yaml or name.yml in the current directory, or the preset.
+// For a preset, path is its name.
+func Find(name string) (path string, preset bool) {
+	if isFile(name) {
+		return name, false
+	}
+	if !slices.Contains(configs.Names(), name) {
+		return name, false
+	}
+	for _, extension := range extensions {
+		if isFile(name + extension) {
+			return name + extension, false
+		}
+	}
+	return name, true
+}
+
+// IsName reports whether name looks like that of a configuration: a file.yaml, or a
+// preset.
+func IsName(name string) bool {
+	return slices.Contains(extensions, filepath.Ext(name)) || slices.Contains(configs.Names(), name)
+}
+
+// extensions are those of YAML files.
+var extensions = []string{".yaml", ".yml"}
+
+// isFile reports whether path is there and no folder.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// sourceOf returns the content of a file or of a preset.
+func sourceOf(path string, preset bool) ([]byte, error) {
+	if preset {
+		source, _ := configs.Read(path)
+		return source, nil
+	}
+	source, err := readAtMost(path)
+	if err != nil {
+		err = fmt.Errorf("%w%s", err, otherFile(path))
+	}
+	return source, err
+}
+
+// otherFile suggests what to give in place of a file that cannot be read.
+func otherFile(path string) string {
+	candidates := make([]suggest.Candidate, 0, len(configs.Names()))
+	for _, name := range configs.Names() {
+		candidates = append(candidates, suggest.Candidate{Means: name, Names: []string{name, name + extensions[0], name + extensions[1]}})
+	}
+	for _, name := range []string{path + extensions[0], path + extensions[1], filepath.Join(path, "config.yaml")} {
+		if isFile(name) {
+			return ": did you mean " + name + "?"
+		}
+	}
+	if near := suggest.Nearest(filepath.Base(path), candidates); near != "" {
+		return ": did you mean " + near + ", which is built in?"
+	}
+	if filepath.Ext(path) == "" {
+		return ": it is no built-in configuration either, which are " + strings.Join(configs.Names(), ", ")
+	}
+	return ""
+}
+
 // reader gathers a configuration and its problems.
 type reader struct {
 	config   Config
 	file     string
+	lines    []string // of the file or setting that is being read
 	problems []Problem
 	places   map[string]Problem // the place of each key that the user gave, without a message
 	bad      map[string]bool    // keys whose value is not legal
@@ -81,9 +155,10 @@ func (r *reader) at(n *yaml.Node, path string) Problem {
 
 // source decodes the content of the file into the configuration.
 func (r *reader) source(source []byte) {
+	r.lines = splitLines(string(source))
 	root, problem := parse(source)
 	if problem.Message != "" {
-		r.syntax(source, problem)
+		r.syntax(problem)
 	} else if root == nil {
 		r.report(Problem{File: r.file}, "is empty: write at least one key, such as `seed: 1`, or leave out -config for the defaults")
 	}
@@ -210,18 +285,34 @@ func allowed(c rune) bool {
 // syntax reports the problem of a file that is not one YAML document. If the cause is
 // a tab, it reports all tabs, because an editor that inserts one usually inserts
 // more.
-func (r *reader) syntax(source []byte, problem Problem) {
-	lines := strings.Split(string(source), "\n")
-	if n := problem.Line; n < 1 || n > len(lines) || tabIn(lines[n-1]) == 0 {
-		problem.File = r.file
+func (r *reader) syntax(problem Problem) {
+	problem.File = r.file
+	if n := problem.Line; n < 1 || n > len(r.lines) || tabIn(r.lines[n-1]) == 0 {
+		problem.Message += r.escapesHint(problem.Line)
 		r.problems = append(r.problems, problem)
 		return
 	}
-	for i, line := range lines {
+	for i, line := range r.lines {
 		if column := tabIn(line); column > 0 {
 			r.report(Problem{File: r.file, Line: i + 1, Column: column}, "a tab: indent with spaces")
 		}
 	}
+}
+
+// doubleQuotedBackslash matches a line with a backslash in double quotes that is no
+// pair of backslashes.
+var doubleQuotedBackslash = regexp.MustCompile(`"(?:[^"\\]|\\\\)*\\[^\\]?`)
+
+// escapesHint returns what to add to the message of a syntax error in a line: advice
+// if there or in the line before is a backslash in double quotes. A quote after it
+// does not end the text, so the error is often in the next line.
+func (r *reader) escapesHint(line int) string {
+	for n := max(line-1, 1); n <= min(line, len(r.lines)); n++ {
+		if doubleQuotedBackslash.MatchString(r.lines[n-1]) {
+			return "; " + escapesAdvice
+		}
+	}
+	return ""
 }
 
 // tabIn returns the column of the first tab in the indentation of a line, or 0 if
@@ -320,6 +411,9 @@ func (r *reader) decode(k *key, n *yaml.Node, at Problem) {
 		return
 	}
 	complaints := k.decode(&r.config, n)
+	if err := r.checkEscapes(n); k.isPath && complaints == nil && err != nil {
+		complaints = []complaint{{n, "have " + show(n) + ": " + err.Error()}}
+	}
 	r.bad[k.path] = complaints != nil
 	for _, c := range complaints {
 		if at.Line > 0 {
@@ -332,7 +426,7 @@ func (r *reader) decode(k *key, n *yaml.Node, at Problem) {
 // set applies a setting, key=value.
 func (r *reader) set(setting string) {
 	path, value, ok := strings.Cut(setting, "=")
-	at := Problem{File: setFlag + setting, Path: path}
+	at := Problem{File: setFlag + shorten(setting), Path: path}
 	if !ok {
 		at.Path = ""
 		r.report(at, "want key=value, as in -set train.epochs=5")
@@ -347,10 +441,11 @@ func (r *reader) set(setting string) {
 		r.report(at, "is a group: set one of its keys, %s", childNames(path))
 		return
 	}
+	r.lines = splitLines(value)
 	n, problem := parse([]byte(value))
 	switch {
 	case problem.Message != "":
-		r.report(at, "%s", problem.Message)
+		r.report(at, "%s%s", problem.Message, r.escapesHint(problem.Line))
 		return
 	case n == nil:
 		n = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}

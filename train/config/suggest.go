@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"trainer/internal/suggest"
 )
 
 // unknown returns the message for a key that the group at path does not have. It
@@ -23,61 +25,89 @@ func unknown(path, name string) string {
 	if in != "" {
 		names = "The keys in " + in + " are: " + childNames(in)
 	}
+	if why := Elsewhere(name); why != "" {
+		return "unknown key: " + why + ". " + names
+	}
 	if near := nearest(path, name); near != "" {
 		return "unknown key, did you mean " + near + "? " + names
 	}
 	return "unknown key. " + names
 }
 
-// nearest returns the path of the key that is most similar to name, which was found
-// in the group at path. It compares by the number of edits and prefers the keys of
-// the group. It returns "" if no key is similar.
+// nearest returns the path of the key that name, which was found in the group at
+// path, is most likely to mean: see package suggest. It prefers the keys of the
+// group. If there is none for a name with dots, it tries the last part.
 func nearest(path, name string) string {
-	limit := max(1, min(len(name)/3, 3))
-	best, bestEdits := "", limit+1
-	try := func(k *key, candidate string) {
-		if e := edits(name, candidate, limit); e < bestEdits {
-			best, bestEdits = k.path, e
-		}
-	}
+	var candidates []suggest.Candidate
 	for _, k := range children(path) {
-		try(k, k.name())
+		candidates = append(candidates, suggest.Candidate{Means: k.path, Names: []string{k.name()}})
 	}
-	for i := range keys {
-		try(&keys[i], keys[i].path)
+	candidates = append(candidates, Candidates()...)
+	near := suggest.Nearest(name, candidates)
+	if i := strings.LastIndexByte(name, '.'); i >= 0 && near == "" {
+		near = suggest.Nearest(name[i+1:], candidates)
 	}
-	for i := range keys {
-		try(&keys[i], keys[i].name())
-	}
-	return best
+	return near
 }
 
-// edits returns the number of edits that turn a into b (optimal string alignment).
-// An edit inserts, removes or replaces a character, or swaps two neighbours. If the
-// number is above limit, edits may return a smaller number above limit.
-func edits(a, b string, limit int) int {
-	if d := len(a) - len(b); d > limit || -d > limit {
-		return limit + 1
+// Candidates returns all keys by their paths, to find the one that a word means.
+func Candidates() []suggest.Candidate {
+	var paths, names []suggest.Candidate
+	for i := range keys {
+		k := &keys[i]
+		paths = append(paths, suggest.Candidate{Means: k.path, Names: []string{k.path}, Also: strings.Fields(synonyms[k.path])})
+		names = append(names, suggest.Candidate{Means: k.path, Names: []string{k.name()}})
 	}
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		d[i][0] = i
-	}
-	for j := range d[0] {
-		d[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replace := d[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, replace)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
-			}
+	return append(paths, names...)
+}
+
+// Words returns the values of all keys of kind choice, as "device=cpu".
+func Words() []suggest.Candidate {
+	var words []suggest.Candidate
+	for i := range keys {
+		for _, c := range keys[i].candidates() {
+			c.Means = keys[i].path + "=" + c.Means
+			words = append(words, c)
 		}
 	}
-	return d[len(a)][len(b)]
+	return words
+}
+
+// candidates returns the values of a choice.
+func (k *key) candidates() []suggest.Candidate {
+	var candidates []suggest.Candidate
+	for _, c := range k.choices {
+		candidates = append(candidates, suggest.Candidate{Means: c, Names: []string{c}, Also: strings.Fields(words[k.path+"="+c])})
+	}
+	return candidates
+}
+
+// Setting returns a setting of the key at path, to be given with -set. The value is
+// that given if it is legal, else the key's default. A list may be given without
+// brackets, as "784,100,10". For a group, Setting returns a setting of one of its
+// keys.
+func Setting(path, value string) string {
+	k := find(path)
+	for k.kind == group {
+		k, value = children(k.path)[0], ""
+	}
+	for _, v := range []string{value, "[" + strings.ReplaceAll(value, ",", ", ") + "]"} {
+		n, problem := parse([]byte(v))
+		if n == nil || problem.Message != "" {
+			continue
+		}
+		if k.kind == text {
+			n.Tag = "!!str"
+		}
+		if _, bad := k.value(n); bad == nil {
+			return k.path + "=" + v
+		}
+	}
+	switch {
+	case k.def == "" || k.def == `""`:
+		return k.path + "=" + strings.ToUpper(k.name())
+	case k.kind == numbers:
+		return k.path + "=" + numbersExample
+	}
+	return k.path + "=" + k.def
 }

@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
 	"trainer/graph/model"
+	"trainer/internal/suggest"
 )
 
 // Numbers are written as in JSON. This excludes forms that YAML 1.1, YAML 1.2 and
@@ -20,6 +22,9 @@ var (
 	integerForm = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 	numberForm  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 )
+
+// numbersExample is how a list of numbers is written.
+const numbersExample = "[0.1, 0.3]"
 
 // quoted is the set of styles that mark a scalar as a text.
 const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
@@ -97,9 +102,11 @@ func (k *key) parse(n *yaml.Node) (value any, hint string) {
 	case k.kind == list && n.Kind == yaml.ScalarNode:
 		return nil, "write it as " + k.def
 	case k.kind == numbers && n.Kind == yaml.ScalarNode:
-		return nil, "write it as [0.1, 0.3]"
+		return nil, "write it as " + numbersExample
 	case n.Kind != yaml.ScalarNode:
 		return nil, ""
+	case n.Tag == "!!null" && k.isPath && n.Value == "~":
+		return nil, `write "~/" for the home folder`
 	case n.Tag == "!!null":
 		return nil, "for the default, leave the key out"
 	}
@@ -164,6 +171,13 @@ func (k *key) parseText(s, tag string) (value any, hint string) {
 	case k.pattern != nil && !k.pattern.MatchString(s):
 		return nil, ""
 	}
+	if k.isPath {
+		path, err := pathOf(s)
+		if err != nil {
+			return nil, err.Error()
+		}
+		return path, ""
+	}
 	return s, ""
 }
 
@@ -217,18 +231,12 @@ func (k *key) parseNumber(s string) (value any, hint string) {
 	return v + 0, "" // −0 becomes 0
 }
 
-// nearestChoice suggests the legal word that is most similar to s.
+// nearestChoice suggests the legal word that s is most likely to mean.
 func (k *key) nearestChoice(s string) string {
-	best, bestEdits := "", max(1, min(len(s)/3, 3))+1
-	for _, c := range k.choices {
-		if e := edits(strings.ToLower(s), c, bestEdits); e < bestEdits {
-			best, bestEdits = c, e
-		}
+	if near := suggest.Nearest(s, k.candidates()); near != "" {
+		return "did you mean " + near + "?"
 	}
-	if best == "" {
-		return ""
-	}
-	return "did you mean " + best + "?"
+	return ""
 }
 
 // store sets the variable to which field points to a value that parse returned.
@@ -321,6 +329,19 @@ var plainWords = []string{"true", "false", "null", "yes", "no", "on", "off", "y"
 // strconv.Quote uses.
 func quote(s string) string {
 	if plainText.MatchString(s) && !slices.Contains(plainWords, strings.ToLower(s)) {
+		return s
+	}
+	return strconv.Quote(s)
+}
+
+// shorten returns a text for a message: quoted if it has characters that do not
+// print, and no longer than a line.
+func shorten(s string) string {
+	const most = 200
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 		return s
 	}
 	return strconv.Quote(s)

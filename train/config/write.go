@@ -17,6 +17,8 @@ func (c Config) YAML() []byte {
 		case k.kind == group:
 			fmt.Fprintf(&b, "%s%s:\n", indent, k.name())
 		case k.exclusive && k.name() != c.Model.Init.Kind():
+		case k.isPath:
+			fmt.Fprintf(&b, "%s%s: %s\n", indent, k.name(), quotePath(*k.field(&c).(*string)))
 		default:
 			fmt.Fprintf(&b, "%s%s: %s\n", indent, k.name(), format(k.field(&c)))
 		}
