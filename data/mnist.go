@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"trainer/internal/homedir"
 )
 
 // ErrUnavailable is in the error of Finder.MNIST when no folder was named and
@@ -107,6 +109,10 @@ func (f *Finder) MNIST(ctx context.Context) (*Dataset, error) {
 		getenv = os.Getenv
 	}
 	if dir := getenv(EnvDir); dir != "" {
+		dir, err := homedir.Expand(dir)
+		if err != nil {
+			return nil, fmt.Errorf("mnist: %s: %w", EnvDir, err)
+		}
 		return f.named(ctx, dir, EnvDir)
 	}
 
@@ -246,6 +252,9 @@ func (f *Finder) cache() (string, error) {
 		base = os.UserCacheDir
 	}
 	dir, err := base()
+	if err == nil && !filepath.IsAbs(dir) {
+		err = fmt.Errorf("%q is not an absolute path", dir)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -508,11 +508,15 @@ func TestWithNetwork(t *testing.T) {
 // TestRoundTrip writes random legal configurations and reads them back.
 func TestRoundTrip(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	letters := []rune("aZ09._- /\\:#'\"&*!|>%@`{}[],?~\t\n\x01\x7f\u0085\u00a0\u2028\ufeff\ufffe手é😀")
-	word := func(n int) string {
+	letters := []rune("aZ09._- /\\:#'\"&*!|>%@`{}[],?~\t\n\x01\x7f\u0085\u00a0\u2028\u3000\ufeff手é😀")
+	var word func(n int) string // a path
+	word = func(n int) string {
 		b := make([]rune, random.IntN(n))
 		for i := range b {
 			b[i] = letters[random.IntN(len(letters))]
+		}
+		if path, err := pathOf(string(b)); err != nil || path != string(b) {
+			return word(n)
 		}
 		return string(b)
 	}

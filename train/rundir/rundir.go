@@ -55,7 +55,7 @@ const (
 // Dir is the folder of a run, locked.
 type Dir struct {
 	path string
-	made bool // Create made the folder: Close removes it if it is empty
+	made []string // the folders that Create made, the innermost first: Close removes those that are empty
 	lock *lockFile
 	fs   fileSystem
 }
@@ -68,18 +68,16 @@ func Create(out, name string, now time.Time) (*Dir, error) {
 		return createIn(Parent, now.Format(timeLayout)+"-"+CleanName(name))
 	}
 	path := filepath.Clean(out)
-	made := true
-	switch info, err := os.Stat(path); {
-	case err == nil && !info.IsDir():
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("run folder %s is a file: %s", path, otherFolder)
-	case err == nil:
-		made = false
 	}
-	if err := os.MkdirAll(path, 0o777); err != nil {
-		return nil, fmt.Errorf("run folder: %w: %s", err, otherFolder)
+	made, err := makeAll(path)
+	if err != nil {
+		return nil, err
 	}
 	d, err := lockDir(path)
 	if err != nil {
+		removeEmpty(made)
 		return nil, err
 	}
 	d.made = made
@@ -93,8 +91,9 @@ func Create(out, name string, now time.Time) (*Dir, error) {
 
 // createIn makes parent/base, or parent/base-2, …, and locks it.
 func createIn(parent, base string) (*Dir, error) {
-	if err := os.MkdirAll(parent, 0o777); err != nil {
-		return nil, fmt.Errorf("run folder: %w: %s", err, otherFolder)
+	made, err := makeAll(parent)
+	if err != nil {
+		return nil, err
 	}
 	for i := 1; i <= maxSame; i++ {
 		path := filepath.Join(parent, base)
@@ -106,16 +105,46 @@ func createIn(parent, base string) (*Dir, error) {
 			continue
 		}
 		if err != nil {
+			removeEmpty(made)
 			return nil, fmt.Errorf("run folder: %w: %s", err, otherFolder)
 		}
+		made = append([]string{path}, made...)
 		d, err := lockDir(path)
 		if err != nil {
+			removeEmpty(made)
 			return nil, err
 		}
-		d.made = true
+		d.made = made
 		return d, nil
 	}
 	return nil, fmt.Errorf("run folder: %d folders are named %s: %s", maxSame, filepath.Join(parent, base), otherFolder)
+}
+
+// makeAll makes a folder with its parents. It returns those that it made, the
+// innermost first. If it fails, it leaves none of them.
+func makeAll(path string) (made []string, err error) {
+	for at := path; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); err == nil {
+			break
+		}
+		made = append(made, at)
+		if filepath.Dir(at) == at { // a volume that is not there
+			break
+		}
+	}
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		removeEmpty(made)
+		return nil, fmt.Errorf("run folder: %w: %s", err, otherFolder)
+	}
+	return made, nil
+}
+
+// removeEmpty removes those of the folders, the innermost first, that are there and
+// empty.
+func removeEmpty(folders []string) {
+	for _, path := range folders {
+		_ = os.Remove(path) // fails, as intended, for the others
+	}
 }
 
 // Open locks the folder of an earlier run, to continue the run. It removes temporary
@@ -179,13 +208,24 @@ func (d *Dir) Path() string { return d.path }
 func (d *Dir) File(name string) string { return filepath.Join(d.path, name) }
 
 // Close unlocks the folder. If Create made the folder and it is empty, Close removes
-// it.
+// it, with the parents that Create made.
 func (d *Dir) Close() error {
 	err := d.lock.unlock()
-	if d.made {
-		_ = os.Remove(d.path) // fails, as intended, if the folder has files
-	}
+	removeEmpty(d.made)
 	return err
+}
+
+// Discard closes the folder of a run that could not start, and removes what the run
+// has written so far: its log and configuration. The folder was new or empty, and can
+// be used again at once.
+func (d *Dir) Discard() error {
+	var failed error
+	for _, name := range []string{LogFile, ConfigFile} {
+		if err := os.Remove(d.File(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return errors.Join(failed, d.Close())
 }
 
 // CheckSpace returns an error if there is no space for a file of n bytes. It writes
