@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"flag"
 	"io"
 	"os"
@@ -18,11 +19,14 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	flags.register(f)
 	asJSON := f.Bool("json", false, "print JSON")
 	peer := f.Bool("peer", false, "also run the textbook's listing in Python with NumPy, on one thread")
-	python := f.String("python", "python3", "the Python of -peer, a `program`")
-	least := f.Duration("time", time.Second, "how long to measure each at the least")
+	python := f.String("python", "", "the Python of -peer, a `program`; without it, python3")
+	least := f.Duration("time", time.Second, "how long to measure each at the least, a `duration`")
 	c, err := flags.parse(f, args, stdout)
 	if err != nil {
 		return err
+	}
+	if *python != "" && !*peer {
+		return usageError("bench: -python goes with -peer")
 	}
 	ctx, stop := untilSignal(func(os.Signal) {})
 	defer stop()
@@ -40,7 +44,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 		Least:   *least,
 	}
 	if *peer {
-		o.Python = *python
+		o.Python = cmp.Or(*python, "python3")
 	}
 	report, err := bench.Run(ctx, o)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"trainer/data"
 	"trainer/graph/vm"
@@ -30,6 +32,18 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 		return d, vm.CheckSet(d.Test, n)
 	}
 	return d, cmp.Or(vm.CheckSet(d.Train, n), vm.CheckSet(d.Test, n))
+}
+
+// settled returns the configuration as it is kept with a run that trains on d: it
+// gives the same data in every folder and environment.
+func settled(c config.Config, d *data.Dataset) (config.Config, error) {
+	switch {
+	case d.Source == data.BuiltIn && c.Data.Dataset != string(data.Digits): // the fallback
+		c.Data.Dataset, c.Name = string(data.Digits), c.Name+"-digits"
+	case c.Data.Dataset == string(data.MNIST) && c.Data.Dir == "" && (os.Getenv(data.EnvDir) != "" || !filepath.IsAbs(d.Source)):
+		c.Data.Dir = d.Source // not the cache, which is found from everywhere
+	}
+	return c.Absolute()
 }
 
 // downloadProgress shows a download: on a terminal a line that is written over,

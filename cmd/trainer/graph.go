@@ -19,7 +19,7 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	f := flag.NewFlagSet("graph", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
-	format := f.String("format", "text", "text, dot (for Graphviz) or svg")
+	format := f.String("format", "text", "`text|dot|svg`; dot is for Graphviz")
 	forward := f.Bool("forward", false, "the outputs only, without cost and gradients")
 	program := f.Bool("program", false, "the compiled program instead of the graph: what a machine runs for a mini-batch")
 	passes := f.Bool("passes", false, "with -program: the program after each pass of the compiler, and the reason for the pass")

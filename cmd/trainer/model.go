@@ -40,7 +40,11 @@ func (c *configFlags) readInitial(path string, stderr io.Writer) (config.Config,
 
 // readFor reads the configuration for the network of a model.
 func (c *configFlags) readFor(known config.Known) (config.Config, error) {
-	return config.ReadFor(c.file, c.settings(), known)
+	sets, err := c.settings()
+	if err != nil {
+		return config.Config{}, err
+	}
+	return config.ReadFor(c.file, sets, known)
 }
 
 func openModel(path string, stderr io.Writer) (train.Trained, error) {

@@ -31,7 +31,7 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 		return usageError("predict: no model: give -model FILE, or -model RUN-FOLDER")
 	case *file == "":
 		return usageError("predict: no images: give -data FILE")
-	case *asJSON && given(f, "label"):
+	case *asJSON && isGiven(f, "label"):
 		return usageError("predict: -label names a column of CSV: leave it out, or -json")
 	}
 	c, m, err := flags.readModel(*path, stderr)
@@ -73,8 +73,8 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	return err
 }
 
-// given reports whether a flag is on the command line.
-func given(f *flag.FlagSet, name string) (ok bool) {
+// isGiven reports whether a flag is on the command line.
+func isGiven(f *flag.FlagSet, name string) (ok bool) {
 	f.Visit(func(on *flag.Flag) { ok = ok || on.Name == name })
 	return ok
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the listing in README.md anew")
+var update = flag.Bool("update", false, "write the listing in README.md and the golden files anew")
 
 // TestReadmeListing: the program in the README is the one that runs. Run the
 // test with -update to write it anew.

@@ -14,6 +14,7 @@ import (
 
 	"trainer/data"
 	"trainer/graph/vm"
+	"trainer/internal/terminal"
 	"trainer/train"
 	"trainer/train/config"
 	"trainer/train/progress"
@@ -38,12 +39,13 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	return trainRun(c, *out, stdout, stderr)
+	return trainRun(c, flags.source(), *out, stdout, stderr)
 }
 
 // trainRun makes everything that a session needs, cheap checks first, and runs
-// it.
-func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error) {
+// it. The run folder is made last, and a session that does not start leaves none.
+// source says which configuration c is, if that is not plain.
+func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (err error) {
 	ctx, stop := untilSignal(func(s os.Signal) {
 		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; send it again to end at once\n", s)
 	})
@@ -57,19 +59,22 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 	if err != nil {
 		return cause(ctx, err)
 	}
-	if dataset.Source == data.BuiltIn && c.Data.Dataset != "digits" {
-		// The fallback: the run's files say what ran.
-		c.Data.Dataset, c.Name = "digits", c.Name+"-digits"
+	if c, err = settled(c, dataset); err != nil {
+		return err
 	}
 	dir, err := rundir.Create(out, c.Name, time.Now())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
+	leave := dir.Discard
+	defer func() { err = errors.Join(err, leave()) }()
 	screen := newScreen(stdout, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
 	from := ""
 	if dataset.Source != data.BuiltIn {
 		from = ", from " + dataset.Source
+	}
+	if source != "" {
+		screen.say("%s", source)
 	}
 	screen.say("%s: %d + %d images%s", dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)
 	screen.say("%v: %d parameters", c.Network(), c.Network().Size())
@@ -81,6 +86,10 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
+	if result.Runs == nil { // it did not start
+		return err
+	}
+	leave = dir.Close
 	screen.report(result, session)
 	return err
 }
@@ -114,7 +123,7 @@ func newScreen(stdout io.Writer, dir *rundir.Dir, epochs, runs, samples int) scr
 }
 
 func (s screen) say(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
+	line := terminal.Line(fmt.Sprintf(format, args...))
 	s.shown.Print(line)
 	s.logged.Print(line)
 }

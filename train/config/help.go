@@ -3,7 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"trainer/internal/terminal"
 )
 
 // helpWidth is the width of the text of Help, in characters.
@@ -27,9 +28,9 @@ func Help() string {
 	for i := range keys {
 		k := &keys[i]
 		width := helpWidth - keyWidth - defWidth - 2*gap
-		lines := wrap(k.doc, width)
+		lines := terminal.Wrap(k.doc, width)
 		if k.kind != group {
-			lines = append(lines, wrap("Legal: "+k.legal()+".", width)...)
+			lines = append(lines, terminal.Wrap("Legal: "+k.legal()+".", width)...)
 		}
 		for j, line := range lines {
 			if j == 0 {
@@ -40,21 +41,4 @@ func Help() string {
 		}
 	}
 	return b.String()
-}
-
-// wrap breaks text into lines of at most width characters, at spaces.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }

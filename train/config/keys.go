@@ -178,7 +178,7 @@ func find(path string) *key {
 }
 
 // name returns the last part of the key's path.
-func (k *key) name() string { return k.path[strings.LastIndexByte(k.path, '.')+1:] }
+func (k *key) name() string { return lastPart(k.path) }
 
 // parent returns the path of the key's group; "" is the whole file.
 func (k *key) parent() string { return k.path[:max(strings.LastIndexByte(k.path, '.'), 0)] }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -58,15 +57,12 @@ func quotePath(s string) string {
 // escapesAdvice is what to do about a path with backslashes in double quotes.
 const escapesAdvice = "in double quotes, a backslash begins an escape: write / in its place, or the path in single quotes"
 
-// checkEscapes returns an error if the path n is in double quotes and has an escape
-// other than \\, \" and \/. The writer of "D:\new" means no line break.
-func (r *reader) checkEscapes(n *yaml.Node) error {
-	if n.Style&yaml.DoubleQuotedStyle == 0 {
-		return nil
-	}
+// hasEscapes reports whether the path n is in double quotes and has an escape other
+// than \\, \" and \/. The writer of "D:\new" means no line break.
+func (r *reader) hasEscapes(n *yaml.Node) bool {
 	rest := r.after(n.Line, n.Column)
-	if !strings.HasPrefix(rest, `"`) {
-		return nil
+	if n.Style&yaml.DoubleQuotedStyle == 0 || !strings.HasPrefix(rest, `"`) {
+		return false
 	}
 	for rest = rest[1:]; rest != "" && rest[0] != '"'; rest = rest[1:] {
 		if rest[0] != '\\' || len(rest) < 2 {
@@ -74,10 +70,10 @@ func (r *reader) checkEscapes(n *yaml.Node) error {
 		}
 		rest = rest[1:]
 		if !strings.ContainsRune(`\"/`, rune(rest[0])) {
-			return errors.New(escapesAdvice)
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // after returns the rest of a line, from a column on; "" if there is no such place.

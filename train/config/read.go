@@ -16,6 +16,7 @@ import (
 
 	"trainer/configs"
 	"trainer/internal/suggest"
+	"trainer/internal/terminal"
 )
 
 // maxFile is the maximum size of a configuration file, in bytes.
@@ -114,7 +115,7 @@ func otherFile(path string) string {
 		return ": did you mean " + near + ", which is built in?"
 	}
 	if filepath.Ext(path) == "" {
-		return ": it is no built-in configuration either, which are " + strings.Join(configs.Names(), ", ")
+		return "; the built-in configurations are " + strings.Join(configs.Names(), ", ")
 	}
 	return ""
 }
@@ -410,9 +411,11 @@ func (r *reader) decode(k *key, n *yaml.Node, at Problem) {
 		r.bad[k.path] = true
 		return
 	}
-	complaints := k.decode(&r.config, n)
-	if err := r.checkEscapes(n); k.isPath && complaints == nil && err != nil {
-		complaints = []complaint{{n, "have " + show(n) + ": " + err.Error()}}
+	var complaints []complaint
+	if k.isPath && r.hasEscapes(n) {
+		complaints = []complaint{{n, "have " + show(n) + ": " + escapesAdvice}}
+	} else {
+		complaints = k.decode(&r.config, n)
 	}
 	r.bad[k.path] = complaints != nil
 	for _, c := range complaints {
@@ -426,7 +429,7 @@ func (r *reader) decode(k *key, n *yaml.Node, at Problem) {
 // set applies a setting, key=value.
 func (r *reader) set(setting string) {
 	path, value, ok := strings.Cut(setting, "=")
-	at := Problem{File: setFlag + shorten(setting), Path: path}
+	at := Problem{File: setFlag + terminal.Shorten(terminal.Line(setting), 200), Path: path}
 	if !ok {
 		at.Path = ""
 		r.report(at, "want key=value, as in -set train.epochs=5")

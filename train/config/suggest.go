@@ -25,10 +25,10 @@ func unknown(path, name string) string {
 	if in != "" {
 		names = "The keys in " + in + " are: " + childNames(in)
 	}
-	if why := Elsewhere(name); why != "" {
+	if why := Elsewhere(rest); why != "" {
 		return "unknown key: " + why + ". " + names
 	}
-	if near := nearest(path, name); near != "" {
+	if near := nearest(in, rest); near != "" {
 		return "unknown key, did you mean " + near + "? " + names
 	}
 	return "unknown key. " + names
@@ -36,19 +36,21 @@ func unknown(path, name string) string {
 
 // nearest returns the path of the key that name, which was found in the group at
 // path, is most likely to mean: see package suggest. It prefers the keys of the
-// group. If there is none for a name with dots, it tries the last part.
+// group. Of a name with dots, the last part counts, or else the whole.
 func nearest(path, name string) string {
 	var candidates []suggest.Candidate
 	for _, k := range children(path) {
 		candidates = append(candidates, suggest.Candidate{Means: k.path, Names: []string{k.name()}})
 	}
 	candidates = append(candidates, Candidates()...)
-	near := suggest.Nearest(name, candidates)
-	if i := strings.LastIndexByte(name, '.'); i >= 0 && near == "" {
-		near = suggest.Nearest(name[i+1:], candidates)
+	if near := suggest.Nearest(lastPart(name), candidates); near != "" {
+		return near
 	}
-	return near
+	return suggest.Nearest(name, candidates)
 }
+
+// lastPart returns what comes after the last dot of a name.
+func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
 // Candidates returns all keys by their paths, to find the one that a word means.
 func Candidates() []suggest.Candidate {
@@ -66,7 +68,8 @@ func Words() []suggest.Candidate {
 	var words []suggest.Candidate
 	for i := range keys {
 		for _, c := range keys[i].candidates() {
-			c.Means = keys[i].path + "=" + c.Means
+			// No name, so that a key's name of elsewhere comes first.
+			c.Means, c.Names, c.Also = keys[i].path+"="+c.Means, nil, append(c.Names, c.Also...)
 			words = append(words, c)
 		}
 	}
@@ -84,12 +87,19 @@ func (k *key) candidates() []suggest.Candidate {
 
 // Setting returns a setting of the key at path, to be given with -set. The value is
 // that given if it is legal, else the key's default. A list may be given without
-// brackets, as "784,100,10". For a group, Setting returns a setting of one of its
-// keys.
+// brackets, as "784,100,10", and model.layers as the number of hidden nodes. For a
+// group, Setting returns a setting of one of its keys.
 func Setting(path, value string) string {
 	k := find(path)
 	for k.kind == group {
 		k, value = children(k.path)[0], ""
+	}
+	if k.kind == list && integerForm.MatchString(value) { // hidden=100
+		entries := strings.Split(k.def, ", ")
+		for i := 1; i < len(entries)-1; i++ {
+			entries[i] = value
+		}
+		value = strings.Join(entries, ", ")
 	}
 	for _, v := range []string{value, "[" + strings.ReplaceAll(value, ",", ", ") + "]"} {
 		n, problem := parse([]byte(v))
@@ -110,4 +120,9 @@ func Setting(path, value string) string {
 		return k.path + "=" + numbersExample
 	}
 	return k.path + "=" + k.def
+}
+
+// Group returns the names of the keys in the group at path, "" if it is no group.
+func Group(path string) string {
+	return childNames(path)
 }

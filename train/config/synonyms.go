@@ -61,12 +61,12 @@ var elsewhere = []struct{ names, why string }{
 	{"metric metrics accuracy", "cost and accuracy are always measured, after each epoch"},
 	{"num_workers n_jobs workers threads cores gpus", "all cores are used, and the result does not depend on their number"},
 	{"verbose logging log_level quiet", "what is printed is kept in log.txt of the run folder"},
-	{"output output_dir out_dir save_dir save_path out run_dir", "the run folder is given on the command line: -out"},
+	{"output output_dir out_dir save_dir save_path out run_dir", "the run folder is given by a flag of trainer train, -out"},
 }
 
 // Elsewhere says why there is no key for something that other programs have, or "".
 func Elsewhere(name string) string {
-	name = strings.ToLower(strings.ReplaceAll(name, "-", "_"))
+	name = strings.ToLower(strings.ReplaceAll(lastPart(name), "-", "_"))
 	for _, e := range elsewhere {
 		if slices.Contains(strings.Fields(e.names), name) {
 			return e.why

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -329,19 +328,6 @@ var plainWords = []string{"true", "false", "null", "yes", "no", "on", "off", "y"
 // strconv.Quote uses.
 func quote(s string) string {
 	if plainText.MatchString(s) && !slices.Contains(plainWords, strings.ToLower(s)) {
-		return s
-	}
-	return strconv.Quote(s)
-}
-
-// shorten returns a text for a message: quoted if it has characters that do not
-// print, and no longer than a line.
-func shorten(s string) string {
-	const most = 200
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "…"
-	}
-	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsGraphic(r) }) {
 		return s
 	}
 	return strconv.Quote(s)
