@@ -103,7 +103,7 @@ func Setting(path, value string) string {
 	}
 	for _, v := range []string{value, "[" + strings.ReplaceAll(value, ",", ", ") + "]"} {
 		n, problem := parse([]byte(v))
-		if n == nil || problem.Message != "" {
+		if value == "" || n == nil || problem.Message != "" {
 			continue
 		}
 		if k.kind == text {
