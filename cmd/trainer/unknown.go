@@ -43,7 +43,7 @@ func unknownFlag(f *flag.FlagSet, arg string, rest []string) error {
 		}
 		return unknown("")
 	}
-	flags := append(own, otherFlags(f)...)
+	flags := slices.Concat(own, otherFlags(f))
 	exact := slices.ContainsFunc(flags, func(c suggest.Candidate) bool { return slices.Contains(c.Names, name) })
 	if why := config.Elsewhere(name); why != "" && !exact {
 		return unknown(": %s", why)

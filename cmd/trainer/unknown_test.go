@@ -60,7 +60,7 @@ func TestUnknown(t *testing.T) {
 		{"-c x", "did you mean -config?"},
 		{"-o x", "did you mean -out?"},
 		{"--output-dir=x", "did you mean -out?"},
-		{"eval -modle x", "did you mean -model?"},
+		{"eval -moddel x", "did you mean -model?"},
 		{"graph -fmt svg", "did you mean -format?"},
 		{"-model x", "-model is a flag of trainer eval, trainer gradcheck"},
 		{"eval -out x", "-out is a flag of trainer train"},
@@ -88,7 +88,7 @@ func TestUnknown(t *testing.T) {
 		{"-dir x", "write -set data.dir=x\n"},
 		{"-rate 0.5", "train.rate is a group of the keys initial, factor, every; to set one, write -set train.rate.initial=0.1\n"},
 		{"-optimizer adam", "unknown flag -optimizer: the optimizer is plain gradient descent"},
-		{"-dropout 0.5", "there is no regularization"},
+		{"-dropout 0.5", "there is no regularisation"},
 		{"-bogus", "unknown flag -bogus\n"},
 
 		// Values.

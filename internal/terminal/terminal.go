@@ -23,17 +23,18 @@ func Line(s string) string {
 
 func escape(s string, allowed func(rune) bool) string {
 	var b strings.Builder
-	for i, size := 0, 0; i < len(s); i += size {
-		var r rune
-		r, size = utf8.DecodeRuneInString(s[i:])
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		char := s[:size]
+		s = s[size:]
 		switch {
 		case allowed(r):
 			b.WriteRune(r)
 		case r == utf8.RuneError && size == 1, unicode.IsControl(r), r == '\u2028', r == '\u2029', unicode.Is(unicode.Bidi_Control, r):
-			quoted := strconv.QuoteToASCII(s[i : i+size])
+			quoted := strconv.QuoteToASCII(char)
 			b.WriteString(quoted[1 : len(quoted)-1])
 		default:
-			b.WriteString(s[i : i+size])
+			b.WriteString(char)
 		}
 	}
 	return b.String()

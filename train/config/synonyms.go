@@ -50,14 +50,15 @@ var words = map[string]string{
 	"data.dataset=digits":      "builtin synthetic",
 }
 
-// elsewhere are keys of other programs that this one does not have, and why not.
+// elsewhere are keys of other programs that this one does not have, and why not. Names
+// have an s for the z of American English.
 var elsewhere = []struct{ names, why string }{
-	{"optimizer optimiser optim solver algorithm adam sgd rmsprop adagrad momentum nesterov",
+	{"optimiser optim solver algorithm adam sgd rmsprop adagrad momentum nesterov",
 		"the optimizer is plain gradient descent; its keys are train.rate and train.batch"},
 	{"loss loss_function cost cost_function criterion objective cross_entropy softmax",
 		"the cost is half the squared error, as in the textbook"},
-	{"dropout regularization regularisation regularizer weight_decay l1 l2 lambda lmbda",
-		"there is no regularization; train.early_stopping stops a run that no longer improves"},
+	{"dropout regularisation regulariser weight_decay l1 l2 lambda lmbda",
+		"there is no regularisation; train.early_stopping stops a run that no longer improves"},
 	{"metric metrics accuracy", "cost and accuracy are always measured, after each epoch"},
 	{"num_workers n_jobs workers threads cores gpus", "all cores are used, and the result does not depend on their number"},
 	{"verbose logging log_level quiet", "what is printed is kept in log.txt of the run folder"},
@@ -66,7 +67,7 @@ var elsewhere = []struct{ names, why string }{
 
 // Elsewhere says why there is no key for something that other programs have, or "".
 func Elsewhere(name string) string {
-	name = strings.ToLower(strings.ReplaceAll(lastPart(name), "-", "_"))
+	name = strings.NewReplacer("-", "_", "z", "s").Replace(strings.ToLower(lastPart(name)))
 	for _, e := range elsewhere {
 		if slices.Contains(strings.Fields(e.names), name) {
 			return e.why
