@@ -86,7 +86,10 @@ func TestFailedStart(t *testing.T) {
 	t.Chdir(t.TempDir())
 	flags := append(rows(t), "-set", "train.epochs=1")
 	train := func(args ...string) (code int, stderr string) {
-		code, _, stderr = trainer(append(slices.Clone(flags), args...)...)
+		code, stdout, stderr := trainer(append(slices.Clone(flags), args...)...)
+		if code != exitDone && stdout != "" {
+			t.Errorf("%v: a start that could be known to fail: %q", args, stdout)
+		}
 		return code, stderr
 	}
 	if code, stderr := train("-out", "a"); code != exitDone {
