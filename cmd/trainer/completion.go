@@ -129,17 +129,12 @@ func newGrammarFlag(f *flag.Flag) grammarFlag {
 		row.Value = "config"
 	case value == "key=value":
 		row.Value, row.Repeats = "setting", true
-	case value == "program":
+	case value != "folder" && slices.Contains(pathNames, value):
 		row.Value = "file"
 	case strings.Contains(value, "|"):
 		row.Value, row.Words = "words", strings.Split(value, "|")
 	}
 	return row
-}
-
-// Flag returns the flag of a command.
-func (c grammarCommand) Flag(name string) grammarFlag {
-	return c.Flags[slices.IndexFunc(c.Flags, func(f grammarFlag) bool { return f.Name == name })]
 }
 
 // Settings returns what may follow -set: each key with =, and each with each of its

@@ -97,8 +97,12 @@ func TestCompletionBash(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
+	flags := map[string]string{}
 	for _, c := range commands() {
 		names = append(names, c.name)
+		for _, f := range c.flags() {
+			flags[c.name] += "-" + f.Name + "|"
+		}
 	}
 	presets := strings.Join(configs.Names(), "|")
 	var keys []string
@@ -111,9 +115,9 @@ func TestCompletionBash(t *testing.T) {
 	tests := []struct{ words, want string }{
 		{"ev", "eval"},
 		{"", presets + "|my set.yaml|runs|" + strings.Join(names, "|")},
-		{"-", "-config|-device|-out|-set|-h"},
+		{"-", flags["train"] + "-h"},
 		{"--co", "-config"},
-		{"eval -", "-config|-device|-json|-model|-set|-h"},
+		{"eval -", flags["eval"] + "-h"},
 		{"eval r", "runs"},
 		{"eval -model n", "notes.txt"},
 		{"-out ''", "runs"},

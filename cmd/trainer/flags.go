@@ -22,9 +22,9 @@ func (helpError) Unwrap() error { return flag.ErrHelp }
 // flag is the value of the flag that is the command's operand. Wrong ones are usage
 // errors; -h prints the help on the command and gives a helpError.
 //
-// See given for what a value must be. The name of a value, in backquotes in the
-// flag's usage, says what it is: file, folder and program are paths, in which ~ is
-// the home folder; a|b|c is one of some words.
+// See flagValue for what a value must be. The name of a value, in backquotes in the
+// flag's usage, says what it is: those of pathNames are paths, in which ~ is the home
+// folder; a|b|c is one of some words.
 func parseFlags(f *flag.FlagSet, args []string, stdout io.Writer) error {
 	operands, err := parseArgs(f, args, stdout)
 	if err != nil {
@@ -55,7 +55,7 @@ func parseFlags(f *flag.FlagSet, args []string, stdout io.Writer) error {
 // that are no flags. Flags may follow them.
 func parseArgs(f *flag.FlagSet, args []string, stdout io.Writer) (operands []string, err error) {
 	f.SetOutput(io.Discard) // errors are printed once, by exitCode
-	f.VisitAll(func(f *flag.Flag) { f.Value = &given{Value: f.Value, path: isPath(f)} })
+	f.VisitAll(func(f *flag.Flag) { f.Value = &flagValue{Value: f.Value, path: isPath(f)} })
 	for {
 		err := f.Parse(args)
 		left := f.Args()
@@ -78,16 +78,16 @@ func parseArgs(f *flag.FlagSet, args []string, stdout io.Writer) (operands []str
 	}
 }
 
-// given is the value of a flag as users give it: not empty, and once, except for
+// flagValue is the value of a flag as users give it: not empty, and once, except for
 // settings. ~ in a path is expanded.
-type given struct {
+type flagValue struct {
 	flag.Value
 	path  bool
 	times int
 }
 
 // Set implements flag.Value.
-func (g *given) Set(s string) error {
+func (g *flagValue) Set(s string) error {
 	_, repeats := g.Value.(*settings)
 	g.times++
 	switch {
@@ -107,7 +107,7 @@ func (g *given) Set(s string) error {
 }
 
 // IsBoolFlag tells package flag whether the flag takes no value.
-func (g *given) IsBoolFlag() bool {
+func (g *flagValue) IsBoolFlag() bool {
 	b, ok := g.Value.(interface{ IsBoolFlag() bool })
 	return ok && b.IsBoolFlag()
 }
@@ -116,7 +116,7 @@ func (g *given) IsBoolFlag() bool {
 // usage. Words to choose from are in the name only.
 func describe(f *flag.Flag) (value, usage string) {
 	plain := *f
-	if g, ok := f.Value.(*given); ok { // package flag looks at the type
+	if g, ok := f.Value.(*flagValue); ok { // package flag looks at the type
 		plain.Value = g.Value
 	}
 	value, usage = flag.UnquoteUsage(&plain)
@@ -126,8 +126,11 @@ func describe(f *flag.Flag) (value, usage string) {
 	return value, usage
 }
 
+// pathNames are the names of values that are paths.
+var pathNames = []string{"file", "folder", "model", "program"}
+
 // isPath reports whether the value of a flag is a path.
 func isPath(f *flag.Flag) bool {
 	value, _ := describe(f)
-	return slices.Contains([]string{"file", "folder", "program"}, value)
+	return slices.Contains(pathNames, value)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/configs"
 	"trainer/train/config"
 	"trainer/train/rundir"
 )
@@ -40,7 +41,7 @@ func TestUnknown(t *testing.T) {
 		{"gradient", "did you mean trainer gradcheck?"},
 		{"comp", "did you mean trainer completion?"},
 		{"config", "did you mean trainer help config?"},
-		{"bogus", `unknown command "bogus": want train, eval, gradcheck, `},
+		{"bogus", `unknown command "bogus": want train, eval, `},
 		{"runs/a", "did you mean trainer eval runs/a?"},
 		{"runs/a/model.safetensors", "did you mean trainer eval runs/a/model.safetensors?"},
 		{"settings", "did you mean trainer -config settings?"},
@@ -52,7 +53,7 @@ func TestUnknown(t *testing.T) {
 		{"completion bsh", "did you mean bash?"},
 		{"completion powershell", "want bash, zsh, fish"},
 		{"init mnits", "did you mean mnist?"},
-		{"init mine", "want one of minibatch, mnist, textbook"},
+		{"init mine", "want one of " + strings.Join(configs.Names(), ", ")},
 
 		// Flags.
 		{"--confg x", "unknown flag --confg: did you mean -config?"},
@@ -62,7 +63,7 @@ func TestUnknown(t *testing.T) {
 		{"--output-dir=x", "did you mean -out?"},
 		{"eval -moddel x", "did you mean -model?"},
 		{"graph -fmt svg", "did you mean -format?"},
-		{"-model x", "-model is a flag of trainer eval, trainer gradcheck"},
+		{"-model x", "-model is a flag of trainer eval, "},
 		{"eval -out x", "-out is a flag of trainer train"},
 		{"version -set seed=1", "unknown flag -set\n"},
 		{"-eval", "did you mean trainer eval?"},
@@ -100,7 +101,7 @@ func TestUnknown(t *testing.T) {
 		{"-config configs/mnist.yaml", "did you mean mnist, which is built in?"},
 		{"-config my", "did you mean my.yaml?"},
 		{"-config runs/a", "did you mean runs/a/config.yaml?"},
-		{"-config nowhere", "the built-in configurations are minibatch, mnist, textbook"},
+		{"-config nowhere", "the built-in configurations are " + strings.Join(configs.Names(), ", ")},
 		{"nowhere.yaml", "nowhere.yaml: cannot open the file: no such file"},
 
 		// What is given is used, or an error.

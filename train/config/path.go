@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -27,23 +28,50 @@ func (c Config) Absolute() (Config, error) {
 		if !k.isPath {
 			continue
 		}
-		path := k.field(&c).(*string)
-		if *path == "" || filepath.IsAbs(*path) {
-			continue
-		}
-		absolute, err := filepath.Abs(*path)
-		if err == nil {
-			_, err = pathOf(absolute)
-		}
-		if err == nil && (!utf8.ValidString(absolute) || strings.ContainsFunc(absolute, func(r rune) bool { return !allowed(r) })) {
-			err = fmt.Errorf("the path %q cannot be written in a configuration", absolute)
+		var err error
+		switch field := k.field(&c).(type) {
+		case *string:
+			*field, err = absolute(*field)
+		case *[]string:
+			*field = slices.Clone(*field)
+			for j := range *field {
+				if (*field)[j], err = absolute((*field)[j]); err != nil {
+					break
+				}
+			}
 		}
 		if err != nil {
 			return Config{}, fmt.Errorf("%s: %w: give it as an absolute path, or start the trainer in another directory", k.path, err)
 		}
-		*path = absolute
 	}
 	return c, nil
+}
+
+// absolute returns the absolute path that Read reads back as it is.
+func absolute(path string) (string, error) {
+	if path == "" || filepath.IsAbs(path) {
+		return path, nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if !utf8.ValidString(path) || strings.ContainsFunc(path, func(r rune) bool { return !allowed(r) }) {
+		return "", fmt.Errorf("the path %q cannot be written in a configuration", path)
+	}
+	return pathOf(path)
+}
+
+// formatPaths returns the path or paths to which field points in YAML syntax.
+func formatPaths(field any) string {
+	if one, ok := field.(*string); ok {
+		return quotePath(*one)
+	}
+	var quoted []string
+	for _, path := range *field.(*[]string) {
+		quoted = append(quoted, quotePath(path))
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // quotePath returns a path in YAML syntax, without backslash escapes.
@@ -57,9 +85,12 @@ func quotePath(s string) string {
 // escapesAdvice is what to do about a path with backslashes in double quotes.
 const escapesAdvice = "in double quotes, a backslash begins an escape: write / in its place, or the path in single quotes"
 
-// hasEscapes reports whether the path n is in double quotes and has an escape other
+// hasEscapes reports whether the path n, or one in the list n, is in double quotes and has an escape other
 // than \\, \" and \/. The writer of "D:\new" means no line break.
 func (r *reader) hasEscapes(n *yaml.Node) bool {
+	if slices.ContainsFunc(n.Content, r.hasEscapes) {
+		return true
+	}
 	rest := r.after(n.Line, n.Column)
 	if n.Style&yaml.DoubleQuotedStyle == 0 || !strings.HasPrefix(rest, `"`) {
 		return false

@@ -110,10 +110,31 @@ func TestAbsolute(t *testing.T) {
 func TestPathKeys(t *testing.T) {
 	for i := range keys {
 		k := &keys[i]
-		about := strings.HasPrefix(k.doc, "Folder") || strings.Contains(k.doc, "current directory")
+		about := strings.HasPrefix(k.doc, "Folder") || strings.HasPrefix(k.doc, "File") || strings.Contains(k.doc, "current directory")
 		if k.kind != group && about != k.isPath {
 			t.Errorf("%s: isPath is %t, and the documentation %q", k.path, k.isPath, k.doc)
 		}
+	}
+}
+
+// TestPathLists: a list of paths is made absolute and written as one path is.
+func TestPathLists(t *testing.T) {
+	t.Chdir(t.TempDir())
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	keys = append(keys, key{path: "data.files", isPath: true, field: func(*Config) any { return &list }})
+	defer func() { keys = keys[:len(keys)-1] }()
+	list = []string{"a b", `C:\new`, here}
+	before := slices.Clone(list)
+	if _, err := Default().Absolute(); err != nil || slices.Equal(list, before) {
+		t.Errorf("%q, %v", list, err)
+	}
+	list = []string{"a b", `C:\new`}
+	if got, want := formatPaths(&list), `["a b", 'C:\new']`; got != want {
+		t.Errorf("have %s, want %s", got, want)
 	}
 }
 

@@ -71,7 +71,7 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 
 // entry returns a key that describes an entry of a list.
 func (k *key) entry() *key {
-	e := &key{kind: integer, min: k.min, max: k.max, aboveMin: k.aboveMin}
+	e := &key{kind: integer, min: k.min, max: k.max, aboveMin: k.aboveMin, isPath: k.isPath}
 	if k.kind == numbers || k.kind == perLayer {
 		e.kind = number
 	}

@@ -18,7 +18,7 @@ func (c Config) YAML() []byte {
 			fmt.Fprintf(&b, "%s%s:\n", indent, k.name())
 		case k.exclusive && k.name() != c.Model.Init.Kind():
 		case k.isPath:
-			fmt.Fprintf(&b, "%s%s: %s\n", indent, k.name(), quotePath(*k.field(&c).(*string)))
+			fmt.Fprintf(&b, "%s%s: %s\n", indent, k.name(), formatPaths(k.field(&c)))
 		default:
 			fmt.Fprintf(&b, "%s%s: %s\n", indent, k.name(), format(k.field(&c)))
 		}
