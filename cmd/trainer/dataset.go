@@ -10,6 +10,7 @@ import (
 
 	"trainer/data"
 	"trainer/graph/vm"
+	"trainer/internal/terminal"
 	"trainer/train/config"
 	"trainer/train/progress"
 )
@@ -27,7 +28,7 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 	if err != nil {
 		return nil, err
 	}
-	_, _ = io.WriteString(stderr, warning)
+	_, _ = io.WriteString(stderr, terminal.Printable(warning))
 	if d.Train == nil {
 		return d, vm.CheckSet(d.Test, n)
 	}
@@ -51,13 +52,14 @@ func settled(c config.Config, d *data.Dataset) (config.Config, error) {
 func downloadProgress(w io.Writer, isTerminal bool) func(data.Progress) {
 	return func(p data.Progress) {
 		over := p.Err != nil || p.Done == p.Total
+		line := terminal.Line(p.String()) // it may have text of a server
 		switch {
 		case isTerminal && over:
-			_, _ = fmt.Fprintf(w, "\r%v\x1b[K\n", p)
+			_, _ = fmt.Fprintf(w, "\r%s\x1b[K\n", line)
 		case isTerminal:
-			_, _ = fmt.Fprintf(w, "\r%v\x1b[K", p)
+			_, _ = fmt.Fprintf(w, "\r%s\x1b[K", line)
 		case over:
-			_, _ = fmt.Fprintln(w, p)
+			_, _ = fmt.Fprintln(w, line)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -335,6 +336,11 @@ func TestDownloadProgress(t *testing.T) {
 		if b.String() != want {
 			t.Errorf("terminal %t: %q, want %q", isTerminal, b.String(), want)
 		}
+	}
+	var b bytes.Buffer
+	downloadProgress(&b, false)(data.Progress{File: "a", Number: 1, Files: 4, Mirror: "m", Err: errors.New("the mirror answered 404 \x1b[2J\nno")})
+	if want := "MNIST file 1 of 4: a from m: the mirror answered 404 \\x1b[2J\\nno\n"; b.String() != want {
+		t.Errorf("text of a server: %q, want %q", b.String(), want)
 	}
 }
 
