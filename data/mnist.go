@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"trainer/internal/homedir"
+	"trainer/data/homedir"
 )
 
 // ErrUnavailable is in the error of Finder.MNIST when no folder was named and

@@ -42,7 +42,7 @@ func commands() []command {
 		{name: "predict", operand: "model", run: predictCommand, also: "classify infer recognise recognize guess submit",
 			about:   "the classes of images without labels, as CSV",
 			text:    "The images are rows of a CSV file without labels, such as Kaggle's test.csv, or IDX images.",
-			example: "trainer predict runs/first -data test.csv -id ImageId -label Label -o submission.csv"},
+			example: "trainer predict runs/first -data test.csv -o answers.csv"},
 		{name: "gradcheck", operand: "model", run: gradcheckCommand, also: "gradient gradients check verify",
 			about: "compare the symbolic gradients with the equations derived by hand and with central differences",
 			text:  "The exit code is 1 if they differ.", example: "trainer gradcheck -set precision=float64"},
@@ -133,8 +133,11 @@ func (c *configFlags) read() (config.Config, error) {
 
 // settings returns the settings of -set and those that have a flag of their own.
 func (c *configFlags) settings() ([]string, error) {
-	if c.device == "" {
+	switch c.device {
+	case "":
 		return c.sets, nil
+	case "gpu":
+		c.device = "cuda"
 	}
 	for _, s := range c.sets {
 		if strings.HasPrefix(s, "device=") && s != "device="+c.device {

@@ -10,8 +10,8 @@ import (
 	"text/template"
 
 	"trainer/configs"
-	"trainer/internal/suggest"
 	"trainer/train/config"
+	"trainer/train/suggest"
 )
 
 // The completions are templates, which take all words from the tables of commands,

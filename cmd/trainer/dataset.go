@@ -10,9 +10,9 @@ import (
 
 	"trainer/data"
 	"trainer/graph/vm"
-	"trainer/internal/terminal"
 	"trainer/train/config"
 	"trainer/train/progress"
+	"trainer/train/terminal"
 )
 
 // openDataset opens the data set that the configuration asks for, or its test set

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"trainer/internal/homedir"
-	"trainer/internal/terminal"
+	"trainer/data/homedir"
+	"trainer/train/terminal"
 )
 
 // helpError says that the flags had -h, for which the help was printed.

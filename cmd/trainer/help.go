@@ -7,8 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"trainer/internal/terminal"
 	"trainer/train/config"
+	"trainer/train/terminal"
 )
 
 // width is that of help texts, in characters.

@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"trainer/configs"
-	"trainer/internal/suggest"
+	"trainer/train/suggest"
 )
 
 // initCommand writes a built-in configuration to a file, to start from.

@@ -15,8 +15,8 @@ import (
 	"strings"
 	"syscall"
 
-	"trainer/internal/terminal"
 	"trainer/train/config"
+	"trainer/train/terminal"
 )
 
 // Exit codes. A signal's is 128 + its number.

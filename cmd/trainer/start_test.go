@@ -100,7 +100,6 @@ func TestFailedStart(t *testing.T) {
 	}
 	for _, bad := range [][]string{
 		{"-set", "model.init.file=a/bset.safetensors"},
-		{"-set", "model.init.file=a"},
 		{"-set", "model.init.file=text"},
 		{"-set", "model.init.file=a/best.safetensors", "-set", "model.layers=[16, 6, 3]"},
 		{"-set", "model.init.file=a/best.safetensors", "-set", "model.bias=false"},

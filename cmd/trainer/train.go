@@ -14,11 +14,11 @@ import (
 
 	"trainer/data"
 	"trainer/graph/vm"
-	"trainer/internal/terminal"
 	"trainer/train"
 	"trainer/train/config"
 	"trainer/train/progress"
 	"trainer/train/rundir"
+	"trainer/train/terminal"
 )
 
 // trainCommand trains a network and leaves a run folder.

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"trainer/internal/suggest"
-	"trainer/internal/terminal"
 	"trainer/train/config"
 	"trainer/train/rundir"
+	"trainer/train/suggest"
+	"trainer/train/terminal"
 )
 
 // flagSynonyms has what users may call a flag, separated by spaces.

@@ -93,7 +93,6 @@ func TestUnknown(t *testing.T) {
 		{"-bogus", "unknown flag -bogus\n"},
 
 		// Values.
-		{"-device gpu", "did you mean cuda?"},
 		{"-device CPU", "did you mean cpu?"},
 		{"-set precision=double", "did you mean float64?"},
 		{"-set model.activation=logistic", "did you mean sigmoid?"},
@@ -219,5 +218,14 @@ func TestControlCharacters(t *testing.T) {
 		if strings.Contains(stderr, "b\nc") || len(stderr) > 6000 {
 			t.Errorf("%.60q: a line break in what was quoted, or %d bytes: %.300q", args, len(stderr), stderr)
 		}
+	}
+}
+
+// TestGPU: -device gpu is -device cuda.
+func TestGPU(t *testing.T) {
+	_, _, want := trainer("-device", "cuda", "-set", "data.dataset=digits", "-set", "train.epochs=1")
+	code, _, stderr := trainer("-device", "gpu", "-set", "data.dataset=digits", "-set", "train.epochs=1")
+	if code == exitDone || stderr != want {
+		t.Errorf("exit code %d, %q, want %q", code, stderr, want)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"trainer/internal/terminal"
+	"trainer/train/terminal"
 )
 
 // helpWidth is the width of the text of Help, in characters.

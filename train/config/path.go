@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"trainer/internal/homedir"
+	"trainer/data/homedir"
 )
 
 // pathOf returns the path that a user wrote as s, with ~ expanded.

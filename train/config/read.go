@@ -15,8 +15,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"trainer/configs"
-	"trainer/internal/suggest"
-	"trainer/internal/terminal"
+	"trainer/train/suggest"
+	"trainer/train/terminal"
 )
 
 // maxFile is the maximum size of a configuration file, in bytes.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"trainer/internal/suggest"
+	"trainer/train/suggest"
 )
 
 // unknown returns the message for a key that the group at path does not have. It

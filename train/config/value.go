@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"trainer/graph/model"
-	"trainer/internal/suggest"
+	"trainer/train/suggest"
 )
 
 // Numbers are written as in JSON. This excludes forms that YAML 1.1, YAML 1.2 and
