@@ -52,6 +52,15 @@ func tanhOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float
 // prefetchF32AVX512: loads idx and val into the first-level cache
 func prefetchF32AVX512(idx []uint16, val []float32)
 
+// tileF32AVX512: c[i·n + j] += Σ_k a[k·8 + i]·b[k·32 + j], i < 8, j < 32, k < len(a)/8
+func tileF32AVX512(c []float32, n int, a []float32, b []float32)
+
+// packF32AVX512: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+func packF32AVX512(p []float32, w int, x []float32, n int)
+
+// packTransposedF32AVX512: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4
+func packTransposedF32AVX512(p []float32, w int, x []float32, n int)
+
 // sparseDotF64AVX512: z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
 func sparseDotF64AVX512(z []float64, b []float64, w []float64, idx []uint16, val []float64)
 
@@ -99,3 +108,12 @@ func tanhOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float
 
 // prefetchF64AVX512: loads idx and val into the first-level cache
 func prefetchF64AVX512(idx []uint16, val []float64)
+
+// tileF64AVX512: c[i·n + j] += Σ_k a[k·8 + i]·b[k·16 + j], i < 8, j < 16, k < len(a)/8
+func tileF64AVX512(c []float64, n int, a []float64, b []float64)
+
+// packF64AVX512: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+func packF64AVX512(p []float64, w int, x []float64, n int)
+
+// packTransposedF64AVX512: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4
+func packTransposedF64AVX512(p []float64, w int, x []float64, n int)

@@ -26,6 +26,11 @@ func goSet[T Float]() Set[T] {
 		SigmoidOutputDelta: sigmoidOutputDelta[T],
 		TanhOutputDelta:    tanhOutputDelta[T],
 		Prefetch:           func([]uint16, []T) {},
+		TileRows:           tileRows,
+		TileCols:           tileCols,
+		Tile:               tile[T],
+		Pack:               pack[T],
+		PackTransposed:     packTransposed[T],
 	}
 }
 
@@ -163,5 +168,51 @@ func sigmoidOutputDelta[T Float](d, a, y []T, alpha T) {
 func tanhOutputDelta[T Float](d, a, y []T, alpha T) {
 	for j, v := range a {
 		d[j] = alpha * (v - y[j]) * (1 - v*v)
+	}
+}
+
+// The tile of the Go set. Its eight sums fit into the 16 registers of amd64.
+const (
+	tileRows = 2
+	tileCols = 4
+)
+
+// c[i·n + j] += Σ_k a[k·2 + i]·b[k·4 + j], i < 2, j < 4, k < len(a)/2
+func tile[T Float](c []T, n int, a, b []T) {
+	var s00, s01, s02, s03, s10, s11, s12, s13 T
+	for len(a) >= tileRows && len(b) >= tileCols {
+		a0, a1 := a[0], a[1]
+		b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
+		s00 += a0 * b0
+		s01 += a0 * b1
+		s02 += a0 * b2
+		s03 += a0 * b3
+		s10 += a1 * b0
+		s11 += a1 * b1
+		s12 += a1 * b2
+		s13 += a1 * b3
+		a, b = a[tileRows:], b[tileCols:]
+	}
+	for i, s := range [tileRows][tileCols]T{{s00, s01, s02, s03}, {s10, s11, s12, s13}} {
+		row := c[i*n:][:tileCols]
+		for j := range row {
+			row[j] += s[j]
+		}
+	}
+}
+
+// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w
+func pack[T Float](p []T, w int, x []T, n int) {
+	for k := range len(p) / w {
+		copy(p[k*w:][:w], x[k*n:])
+	}
+}
+
+// p[k·w + i] = x[i·n + k], i < w, k < len(p)/w
+func packTransposed[T Float](p []T, w int, x []T, n int) {
+	for i := range w {
+		for k, v := range x[i*n:][:len(p)/w] {
+			p[k*w+i] = v
+		}
 	}
 }

@@ -123,6 +123,22 @@ type Set[T Float] struct {
 	// cache. The caller uses it for the next sample while it computes with the
 	// current one. It has no other effect.
 	Prefetch func(idx []uint16, val []T)
+
+	// TileRows and TileCols are the size of a tile of Product: R and N in the
+	// comments below. R is the width of a packed panel of A, and N that of B.
+	TileRows, TileCols int
+
+	// Tile is c[i·n + j] += Σ_k a[k·R + i]·b[k·N + j] for i < R, j < N and
+	// k < len(a)/R. Each sum starts from zero, takes its terms in ascending
+	// order, and is added to c once.
+	Tile func(c []T, n int, a, b []T)
+
+	// Pack is p[k·w + i] = x[k·n + i] for i < w and k < len(p)/w. w is R or N.
+	Pack func(p []T, w int, x []T, n int)
+
+	// PackTransposed is p[k·w + i] = x[i·n + k] for i < w and k < len(p)/w. w
+	// is R or N.
+	PackTransposed func(p []T, w int, x []T, n int)
 }
 
 // Float32 returns the float32 sets that this processor supports, fastest first.
@@ -257,6 +273,27 @@ func checked[T Float](s Set[T]) Set[T] {
 		SigmoidOutputDelta: checkedOutputDelta("SigmoidOutputDelta", s.SigmoidOutputDelta),
 		TanhOutputDelta:    checkedOutputDelta("TanhOutputDelta", s.TanhOutputDelta),
 		Prefetch:           s.Prefetch,
+		TileRows:           s.TileRows,
+		TileCols:           s.TileCols,
+		Tile: func(c []T, n int, a, b []T) {
+			k := len(a) / s.TileRows
+			if len(a) != k*s.TileRows || len(b) != k*s.TileCols || n < s.TileCols || len(c) < (s.TileRows-1)*n+s.TileCols {
+				panic(fmt.Sprintf("BUG: kernel: Tile: c %d, n %d, a %d, b %d", len(c), n, len(a), len(b)))
+			}
+			s.Tile(c, n, a, b)
+		},
+		Pack: func(p []T, w int, x []T, n int) {
+			if (w != s.TileRows && w != s.TileCols) || len(p)%w != 0 || n < 0 || len(p) > 0 && len(x) < (len(p)/w-1)*n+w {
+				panic(fmt.Sprintf("BUG: kernel: Pack: p %d, w %d, x %d, n %d", len(p), w, len(x), n))
+			}
+			s.Pack(p, w, x, n)
+		},
+		PackTransposed: func(p []T, w int, x []T, n int) {
+			if (w != s.TileRows && w != s.TileCols) || len(p)%w != 0 || n < 0 || len(p) > 0 && len(x) < (w-1)*n+len(p)/w {
+				panic(fmt.Sprintf("BUG: kernel: PackTransposed: p %d, w %d, x %d, n %d", len(p), w, len(x), n))
+			}
+			s.PackTransposed(p, w, x, n)
+		},
 	}
 }
 

@@ -48,6 +48,11 @@ var (
 		SigmoidOutputDelta: sigmoidOutputDeltaF32AVX512,
 		TanhOutputDelta:    tanhOutputDeltaF32AVX512,
 		Prefetch:           prefetchF32AVX512,
+		TileRows:           8,
+		TileCols:           32,
+		Tile:               tileF32AVX512,
+		Pack:               packF32AVX512,
+		PackTransposed:     packTransposedF32AVX512,
 	}
 	f32AVX2 = Set[float32]{
 		Name:               "avx2",
@@ -67,6 +72,11 @@ var (
 		SigmoidOutputDelta: sigmoidOutputDeltaF32AVX2,
 		TanhOutputDelta:    tanhOutputDeltaF32AVX2,
 		Prefetch:           prefetchF32AVX2,
+		TileRows:           4,
+		TileCols:           24,
+		Tile:               tileF32AVX2,
+		Pack:               packF32AVX2,
+		PackTransposed:     packTransposedF32AVX2,
 	}
 	f64AVX512 = Set[float64]{
 		Name:               "avx512",
@@ -86,6 +96,11 @@ var (
 		SigmoidOutputDelta: sigmoidOutputDeltaF64AVX512,
 		TanhOutputDelta:    tanhOutputDeltaF64AVX512,
 		Prefetch:           prefetchF64AVX512,
+		TileRows:           8,
+		TileCols:           16,
+		Tile:               tileF64AVX512,
+		Pack:               packF64AVX512,
+		PackTransposed:     packTransposedF64AVX512,
 	}
 	f64AVX2 = Set[float64]{
 		Name:               "avx2",
@@ -105,5 +120,10 @@ var (
 		SigmoidOutputDelta: sigmoidOutputDeltaF64AVX2,
 		TanhOutputDelta:    tanhOutputDeltaF64AVX2,
 		Prefetch:           prefetchF64AVX2,
+		TileRows:           4,
+		TileCols:           12,
+		Tile:               tileF64AVX2,
+		Pack:               packF64AVX2,
+		PackTransposed:     packTransposedF64AVX2,
 	}
 )

@@ -409,7 +409,10 @@ func TestChecks(t *testing.T) {
 func testChecks[T Float](t *testing.T, sets []Set[T]) {
 	v := func(n int) []T { return make([]T, n) }
 	n := lanes[T]()
+	square := func(n int) Matrix[T] { return ByRows(v(n*n), n, n, n) }
 	for _, s := range sets {
+		r, m := s.TileRows, s.TileCols
+		product := func(c, a, b Matrix[T]) { s.Product(new(Workspace[T]), c, a, b) }
 		for name, f := range map[string]func(){
 			"SparseDot b":           func() { s.SparseDot(v(n), v(2*n), v(3*n), nil, nil) },
 			"SparseDot not padded":  func() { s.SparseDot(v(n-1), v(n-1), v(3*n), nil, nil) },
@@ -442,6 +445,28 @@ func testChecks[T Float](t *testing.T, sets []Set[T]) {
 			"TanhDelta not padded":  func() { s.TanhDelta(v(1), v(1), v(1)) },
 			"SigmoidOutputDelta y":  func() { s.SigmoidOutputDelta(v(n), v(n), v(0), 1) },
 			"TanhOutputDelta a":     func() { s.TanhOutputDelta(v(n), v(0), v(n), 1) },
+			"Tile a":                func() { s.Tile(v(r*m), m, v(3*r-1), v(3*m)) },
+			"Tile b":                func() { s.Tile(v(r*m), m, v(3*r), v(2*m)) },
+			"Tile c":                func() { s.Tile(v(r*m-1), m, v(3*r), v(3*m)) },
+			"Tile n":                func() { s.Tile(v(r*m), m-1, v(3*r), v(3*m)) },
+			"Pack w":                func() { s.Pack(v(3*(m+1)), m+1, v(4*m), m) },
+			"Pack p":                func() { s.Pack(v(3*m-1), m, v(3*m), m) },
+			"Pack x":                func() { s.Pack(v(3*m), m, v(3*m-1), m) },
+			"Pack n":                func() { s.Pack(v(3*m), m, v(3*m), -1) },
+			"PackTransposed w":      func() { s.PackTransposed(v(3*(m+1)), m+1, v(4*m), 3) },
+			"PackTransposed p":      func() { s.PackTransposed(v(3*m-1), m, v(3*m), 3) },
+			"PackTransposed x":      func() { s.PackTransposed(v(3*m), m, v(3*m-1), 3) },
+			"PackTransposed n":      func() { s.PackTransposed(v(3*m), m, v(3*m), -1) },
+			"Product C by columns":  func() { product(square(4).Transposed(), square(4), square(4)) },
+			"Product C overlaps":    func() { product(ByRows(v(16), 4, 4, 3), square(4), square(4)) },
+			"Product C short":       func() { product(ByRows(v(15), 4, 4, 4), square(4), square(4)) },
+			"Product A short":       func() { product(square(4), ByRows(v(15), 4, 4, 4), square(4)) },
+			"Product B short":       func() { product(square(4), square(4), ByRows(v(15), 4, 4, 4)) },
+			"Product B stride":      func() { product(square(4), square(4), ByRows(v(16), 4, 4, -1)) },
+			"Product rows":          func() { product(square(4), ByRows(v(20), 5, 4, 4), square(4)) },
+			"Product columns":       func() { product(square(4), square(4), ByRows(v(20), 4, 5, 5)) },
+			"Product terms":         func() { product(square(4), square(4), ByRows(v(20), 5, 4, 4)) },
+			"Block":                 func() { square(4).Block(1, 1, 4, 1) },
 		} {
 			t.Run(s.Name+"/"+name, func(t *testing.T) {
 				defer func() {

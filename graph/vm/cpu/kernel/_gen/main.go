@@ -36,6 +36,9 @@ func main() {
 		m.activations(tail)
 		m.deltas()
 		m.prefetch()
+		m.tile()
+		m.pack()
+		m.packTransposed()
 	}
 	Generate()
 }
