@@ -55,7 +55,7 @@ func prefetchF32AVX2(idx []uint16, val []float32)
 // tileF32AVX2: c[i·n + j] += Σ_k a[k·4 + i]·b[k·24 + j], i < 4, j < 24, k < len(a)/4
 func tileF32AVX2(c []float32, n int, a []float32, b []float32)
 
-// packF32AVX2: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+// packF32AVX2: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 4 or 24
 func packF32AVX2(p []float32, w int, x []float32, n int)
 
 // packTransposedF32AVX2: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4
@@ -112,7 +112,7 @@ func prefetchF64AVX2(idx []uint16, val []float64)
 // tileF64AVX2: c[i·n + j] += Σ_k a[k·4 + i]·b[k·12 + j], i < 4, j < 12, k < len(a)/4
 func tileF64AVX2(c []float64, n int, a []float64, b []float64)
 
-// packF64AVX2: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+// packF64AVX2: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 4 or 12
 func packF64AVX2(p []float64, w int, x []float64, n int)
 
 // packTransposedF64AVX2: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4

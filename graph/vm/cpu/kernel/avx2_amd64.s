@@ -6203,7 +6203,7 @@ sum:
 // func packF32AVX2(p []float32, w int, x []float32, n int)
 // Requires: AVX
 TEXT ·packF32AVX2(SB), NOSPLIT, $0-64
-	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 4 or 24
 	MOVQ p_base+0(FP), AX
 	MOVQ w+24(FP), CX
 	SHLQ $0x02, CX
@@ -6264,6 +6264,7 @@ TEXT ·packTransposedF32AVX2(SB), NOSPLIT, $0-64
 	LEAQ (BX)(BX*2), R8
 	LEAQ (CX)(CX*2), R9
 
+	// Four rows of x, four columns of p.
 group:
 	TESTQ DI, DI
 	JZ    end
@@ -12475,7 +12476,7 @@ sum:
 // func packF64AVX2(p []float64, w int, x []float64, n int)
 // Requires: AVX
 TEXT ·packF64AVX2(SB), NOSPLIT, $0-64
-	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 4 or 12
 	MOVQ p_base+0(FP), AX
 	MOVQ w+24(FP), CX
 	SHLQ $0x03, CX
@@ -12536,6 +12537,7 @@ TEXT ·packTransposedF64AVX2(SB), NOSPLIT, $0-64
 	LEAQ (BX)(BX*2), R8
 	LEAQ (CX)(CX*2), R9
 
+	// Four rows of x, four columns of p.
 group:
 	TESTQ DI, DI
 	JZ    end

@@ -55,7 +55,7 @@ func prefetchF32AVX512(idx []uint16, val []float32)
 // tileF32AVX512: c[i·n + j] += Σ_k a[k·8 + i]·b[k·32 + j], i < 8, j < 32, k < len(a)/8
 func tileF32AVX512(c []float32, n int, a []float32, b []float32)
 
-// packF32AVX512: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+// packF32AVX512: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 8 or 32
 func packF32AVX512(p []float32, w int, x []float32, n int)
 
 // packTransposedF32AVX512: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4
@@ -112,7 +112,7 @@ func prefetchF64AVX512(idx []uint16, val []float64)
 // tileF64AVX512: c[i·n + j] += Σ_k a[k·8 + i]·b[k·16 + j], i < 8, j < 16, k < len(a)/8
 func tileF64AVX512(c []float64, n int, a []float64, b []float64)
 
-// packF64AVX512: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+// packF64AVX512: p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 8 or 16
 func packF64AVX512(p []float64, w int, x []float64, n int)
 
 // packTransposedF64AVX512: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4

@@ -10295,7 +10295,7 @@ sum:
 // func packF32AVX512(p []float32, w int, x []float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·packF32AVX512(SB), NOSPLIT, $0-64
-	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 8 or 32
 	MOVQ p_base+0(FP), AX
 	MOVQ w+24(FP), CX
 	SHLQ $0x02, CX
@@ -10354,6 +10354,7 @@ TEXT ·packTransposedF32AVX512(SB), NOSPLIT, $0-64
 	LEAQ (BX)(BX*2), R8
 	LEAQ (CX)(CX*2), R9
 
+	// Four rows of x, four columns of p.
 group:
 	TESTQ DI, DI
 	JZ    end
@@ -20734,7 +20735,7 @@ sum:
 // func packF64AVX512(p []float64, w int, x []float64, n int)
 // Requires: AVX, AVX512F
 TEXT ·packF64AVX512(SB), NOSPLIT, $0-64
-	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is a multiple of 4
+	// p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is 8 or 16
 	MOVQ p_base+0(FP), AX
 	MOVQ w+24(FP), CX
 	SHLQ $0x03, CX
@@ -20793,6 +20794,7 @@ TEXT ·packTransposedF64AVX512(SB), NOSPLIT, $0-64
 	LEAQ (BX)(BX*2), R8
 	LEAQ (CX)(CX*2), R9
 
+	// Four rows of x, four columns of p.
 group:
 	TESTQ DI, DI
 	JZ    end

@@ -2,22 +2,22 @@ package kernel
 
 import "fmt"
 
-// A matrix product has three levels.
+// A matrix product has three levels:
 //
-//   - Set.Tile multiplies two packed panels. It keeps a tile of C in registers.
-//   - Product packs a block of A, which stays in the second-level cache, and a
-//     block of B. One panel of B at a time stays in the first-level cache, while
-//     all panels of the block of A are multiplied by it.
+//   - Tile multiplies a packed panel of A by one of B. A tile of C is in registers.
+//   - Product packs the panels. A block of A stays in the second-level cache. A
+//     panel of B stays in the first-level cache while all panels of the block of A
+//     are multiplied by it.
 //   - The caller divides C among its cores by rows, by columns, or both.
 //
-// These are the loops of Goto and van de Geijn, Anatomy of High-Performance Matrix
-// Multiplication, ACM Transactions on Mathematical Software 34(3), 2008.
+// See Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, ACM
+// Transactions on Mathematical Software 34(3), 2008.
 
 // BlockDepth is the largest number of terms that Product sums before it adds the
-// sum to an element of C.
+// sum to an element of C. A panel of B has BlockDepth rows of at most 128 bytes.
 const BlockDepth = 256
 
-// The largest blocks of A and of B in bytes.
+// The largest packed blocks of A and of B in bytes.
 const (
 	blockA = 256 << 10
 	blockB = 1 << 20
@@ -86,7 +86,13 @@ func (s *Set[T]) Product(w *Workspace[T], c, a, b Matrix[T]) {
 	}
 	depth := blockDepth(a.Cols)
 	rows := blockSize(c.Rows, s.TileRows, blockA/alignment*lanes[T]()/BlockDepth)
-	cols := blockSize(c.Cols, s.TileCols, blockB/alignment*lanes[T]()/BlockDepth)
+	cols := s.TileCols
+	if rows < c.Rows {
+		// Each block of rows needs the panels of B. One block needs a panel
+		// once, so the panel is packed into the same memory as the one before
+		// and is still in the first-level cache.
+		cols = blockSize(c.Cols, s.TileCols, blockB/alignment*lanes[T]()/BlockDepth)
+	}
 	w.grow(rows*depth, cols*depth, s.TileRows*s.TileCols)
 	for k := 0; k < a.Cols; k += depth {
 		depth := min(depth, a.Cols-k)
@@ -94,9 +100,10 @@ func (s *Set[T]) Product(w *Workspace[T], c, a, b Matrix[T]) {
 			cols := min(cols, c.Cols-j)
 			s.panels(w.b, b.Block(k, j, depth, cols).Transposed(), s.TileCols)
 			for i := 0; i < c.Rows; i += rows {
-				rows := min(rows, c.Rows-i)
-				s.panels(w.a, a.Block(i, k, rows, depth), s.TileRows)
-				s.multiply(w, c.Block(i, j, rows, cols), depth)
+				if j == 0 || rows < c.Rows {
+					s.panels(w.a, a.Block(i, k, min(rows, c.Rows-i), depth), s.TileRows)
+				}
+				s.multiply(w, c.Block(i, j, min(rows, c.Rows-i), cols), depth)
 			}
 		}
 	}

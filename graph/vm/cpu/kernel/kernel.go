@@ -23,6 +23,11 @@
 // zero; where deltas and activations are zero, the updates of weights and biases
 // are zero.
 //
+// # Matrix products
+//
+// [Set.Product] multiplies matrices with any strides, without a need for padding.
+// It is for wide layers with mini-batches.
+//
 // # Contract
 //
 // The vectors of one call must not overlap, except where a kernel allows it. Any
@@ -124,8 +129,9 @@ type Set[T Float] struct {
 	// current one. It has no other effect.
 	Prefetch func(idx []uint16, val []T)
 
-	// TileRows and TileCols are the size of a tile of Product: R and N in the
-	// comments below. R is the width of a packed panel of A, and N that of B.
+	// TileRows and TileCols are the size of a tile of [Set.Product]: R and N in
+	// the comments below. R is the width of a packed panel of A, and N that of
+	// B.
 	TileRows, TileCols int
 
 	// Tile is c[i·n + j] += Σ_k a[k·R + i]·b[k·N + j] for i < R, j < N and
