@@ -33,6 +33,11 @@ func (m matrix[T]) at(i, j int) T { return m.data[i*m.rowStride+j*m.colStride] }
 
 func (m matrix[T]) set(i, j int, v T) { m.data[i*m.rowStride+j*m.colStride] = v }
 
+// view returns m for matrix products.
+func (m matrix[T]) view() kernel.Matrix[T] {
+	return kernel.Matrix[T]{Data: m.data, Rows: m.rows, Cols: m.cols, RowStride: m.rowStride, ColStride: m.colStride}
+}
+
 // row returns row i with its padding. The matrix must be stored by rows.
 func (m matrix[T]) row(i int) []T {
 	return m.data[i*m.rowStride : (i+1)*m.rowStride : (i+1)*m.rowStride]

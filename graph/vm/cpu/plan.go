@@ -61,10 +61,24 @@ type stage[T kernel.Float] struct {
 // newPlan prepares p. parameters are those of p, in the order of p.Parameters.
 func newPlan[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[T]) *plan[T] {
 	pl := planOf(p, k, parameters, min(p.Batch, ir.SumBlock))
-	if len(pl.samples) < p.Batch && !(pl.parallel && len(pl.stages) == 1) {
+	if len(pl.samples) < p.Batch && (!pl.parallel || readsUpdated(p)) {
 		return planOf(p, k, parameters, p.Batch)
 	}
 	return pl
+}
+
+// readsUpdated reports whether an instruction reads a parameter that one before it
+// has updated, as in the listing's order. Then the block that updates it must be the
+// whole mini-batch.
+func readsUpdated(p *ir.Program) bool {
+	updated := map[ir.Ref]bool{}
+	for _, in := range p.Code {
+		if slices.ContainsFunc(in.Args, func(r ir.Ref) bool { return updated[r] }) {
+			return true
+		}
+		updated[in.Dst] = in.Op.IsUpdate()
+	}
+	return false
 }
 
 // planOf prepares p to run for the given number of samples at a time.
@@ -95,18 +109,19 @@ func planOf[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[T
 	written := map[ir.Ref]bool{} // by the instructions of the present stage over the whole batch
 	for _, in := range p.Code {
 		e := pl.entry(in)
-		if e.sample == nil {
-			written[in.Dst] = true
-			pl.parallel = pl.parallel && e.kernel != ""
-			st := &pl.stages[len(pl.stages)-1]
-			st.whole = append(st.whole, e)
-			continue
-		}
-		if slices.ContainsFunc(in.Args, func(r ir.Ref) bool { return written[r] }) {
+		if e.all == nil && slices.ContainsFunc(in.Args, func(r ir.Ref) bool { return written[r] }) {
+			// It reads, perhaps on another core, what this stage computes last.
 			pl.stages = append(pl.stages, stage[T]{})
 			clear(written)
 		}
-		pl.stages[len(pl.stages)-1].add(e, rows)
+		st := &pl.stages[len(pl.stages)-1]
+		if e.sample != nil {
+			st.add(e, rows)
+			continue
+		}
+		written[in.Dst] = true
+		pl.parallel = pl.parallel && e.kernel != ""
+		st.whole = append(st.whole, e)
 	}
 	return pl
 }
@@ -162,9 +177,12 @@ func (pl *plan[T]) runSamples(stage, from, to int) {
 // run at the same time.
 func (pl *plan[T]) runWhole(stage, part, parts int) {
 	for _, e := range pl.stages[stage].whole {
-		if e.gradient != nil {
+		switch {
+		case e.gradient != nil:
 			e.gradient.run(pl.before, pl.count, pl.before+pl.count == pl.program.Batch, part, parts)
-		} else if part == 0 {
+		case e.part != nil:
+			e.part(part, parts)
+		case part == 0:
 			e.all()
 		}
 	}

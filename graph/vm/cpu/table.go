@@ -15,9 +15,11 @@ type entry[T kernel.Float] struct {
 	sample  func(r int) func()
 	samples func(from, to int)
 
-	// The other instructions work on the whole batch: all does what one does;
-	// an update is all for a batch of one, and a gradient for a mini-batch.
+	// The other instructions work on the whole batch, or block of one: all does
+	// what one does; part does a part of it, and parts may run at the same time; a
+	// gradient is an update of a mini-batch.
 	all      func()
+	part     func(part, parts int)
 	gradient *gradient[T]
 }
 
@@ -80,6 +82,12 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 	}
 	byOutput := in.Op == ir.Affine || in.TransB
 	switch k := &pl.kernel; {
+	case x.Kind == ir.Temporary && !w.ByInput && pl.wide(w.Rows, w.Cols):
+		from := weights.view()
+		if byOutput {
+			from = from.Transposed()
+		}
+		return entry[T]{kernel: "Product", part: pl.shareColumns(z, bias, pl.buffer[in.Args[0]], from)}
 	case x.Kind == ir.Data && byOutput && w.ByInput:
 		dense := func(r int) {
 			k.VecMat(z.short(r), weights.data, pl.samples[r].dense)
@@ -123,6 +131,34 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 		}}
 	}
 	return pl.loop(in)
+}
+
+// The least rows and columns of weights, and samples, with which a matrix product
+// is faster than a product of the weights with each sample.
+const (
+	wideSide    = 48
+	wideSamples = 8
+)
+
+// wide reports whether products with weights of this shape are matrix products.
+func (pl *plan[T]) wide(rows, cols int) bool {
+	return min(rows, cols) >= wideSide && pl.program.Batch >= wideSamples
+}
+
+// shareColumns returns z = x·w + b for the samples of a block, divided among the
+// cores by columns of z.
+func (pl *plan[T]) shareColumns(z matrix[T], b []T, x matrix[T], w kernel.Matrix[T]) func(part, parts int) {
+	spaces := make([]kernel.Workspace[T], inputParts)
+	return func(part, parts int) {
+		tile := pl.kernel.TileCols
+		tiles := (z.cols + tile - 1) / tile
+		first, last := min(z.cols, tiles*part/parts*tile), min(z.cols, tiles*(part+1)/parts*tile)
+		for r := range pl.count {
+			copy(z.row(r)[first:last], b[first:last])
+		}
+		pl.kernel.Product(&spaces[part], z.view().Block(0, first, pl.count, last-first), x.view().Block(0, 0, pl.count, x.cols),
+			w.Block(0, first, w.Rows, last-first))
+	}
 }
 
 // activate is a = g(z).
@@ -204,6 +240,15 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 			return entry[T]{kernel: "Rank1", all: func() { k.Rank1(w.data, delta, a) }}
 		}
 		g := newGradient(k, w, pl.program.Batch)
+		if pl.wide(w.rows, w.cols) {
+			spaces := make([]kernel.Workspace[T], len(g.edges))
+			g.add = func(sum []T, p, q, from, to int) {
+				first, last := g.edges[p], g.edges[q]
+				k.Product(&spaces[p], kernel.ByRows(sum, last-first, w.cols, w.rowStride),
+					d.view().Block(from, first, to-from, last-first).Transposed(), a.view().Block(from, 0, to-from, a.cols))
+			}
+			return entry[T]{kernel: "Product", gradient: g}
+		}
 		g.add = func(sum []T, p, q, from, to int) {
 			first, last := g.edges[p], g.edges[q]
 			for r := from; r < to; r++ {

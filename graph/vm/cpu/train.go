@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// chunkSamples is the number of samples of a mini-batch that a core takes at a
-	// time, some ten microseconds of work.
+	// chunkSamples is the largest number of samples of a mini-batch that a core takes
+	// at a time, some ten microseconds of work.
 	chunkSamples = 32
 	// pollSamples is the number of samples between two looks at whether a pass is
 	// cancelled: a quarter of a millisecond.
@@ -122,7 +122,7 @@ func (t *trainer[T]) step(step int) {
 			pl.run()
 			continue
 		}
-		chunks := (pl.count + chunkSamples - 1) / chunkSamples
+		chunks := min(pl.count, max(2*t.cores, (pl.count+chunkSamples-1)/chunkSamples))
 		for stage := range pl.stages {
 			t.team.run(2*stage, chunks)
 			t.team.run(2*stage+1, min(t.cores, inputParts))
