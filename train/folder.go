@@ -80,7 +80,8 @@ func (s *session) save() error {
 const metaSamples = "samples_after_epoch"
 
 // writeModel writes a snapshot of the best run as a model file. The metadata
-// says what it is and how to evaluate it.
+// says what it is, how to evaluate it, and on which set its epoch or its run was
+// chosen, if they were.
 func (s *session) writeModel(file string, at snapshot) error {
 	meta := map[string]string{
 		"name":    s.Config.Name,
@@ -93,8 +94,15 @@ func (s *session) writeModel(file string, at snapshot) error {
 	} else if at.metrics.Epoch > 0 {
 		meta["train_accuracy"] = formatFloat(at.metrics.TrainAccuracy)
 		meta["train_cost"] = formatFloat(at.metrics.TrainCost)
+		if v := at.metrics.Validation; v != nil {
+			meta["validation_accuracy"] = formatFloat(v.ValidationAccuracy)
+			meta["validation_cost"] = formatFloat(v.ValidationCost)
+		}
 		meta["test_accuracy"] = formatFloat(at.metrics.TestAccuracy)
 		meta["test_cost"] = formatFloat(at.metrics.TestCost)
+	}
+	if file == rundir.BestFile || s.several() || s.Runs[0].StoppedEarly {
+		meta["chosen_on"] = ChosenOn(s.Dataset)
 	}
 	return s.Dir.WriteFile(file, func(w io.Writer) error {
 		return model.Write(w, s.Config.Network(), at.parameters, meta)
@@ -134,10 +142,16 @@ func (s *session) finish() error {
 	return s.writeFigure(epochs)
 }
 
-// writeFigure draws the accuracies of some epochs.
+// writeFigure draws the accuracies of some epochs of the best run.
 func (s *session) writeFigure(epochs []Metrics) error {
-	c := figure.Curve{Title: fmt.Sprintf("%s: %v", s.Dataset.Name, s.Config.Network())}
+	c := figure.Curve{
+		Title: fmt.Sprintf("%s: %v", s.Dataset.Name, s.Config.Network()),
+		Best:  s.best.metrics.Epoch,
+	}
 	for _, m := range epochs {
+		if m.Validation != nil {
+			c.Validation = append(c.Validation, m.ValidationAccuracy)
+		}
 		c.Train = append(c.Train, m.TrainAccuracy)
 		c.Test = append(c.Test, m.TestAccuracy)
 	}

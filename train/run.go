@@ -16,9 +16,8 @@ type RunMetrics struct {
 	Metrics
 }
 
-// Run is the state of a run, and an entry of runs.json. Everything but RunID,
-// Failed and Samples follows from Epochs, which runs.jsonl and metrics.jsonl
-// have.
+// Run is the state of a run, and an entry of runs.json. Best, Last and
+// StoppedEarly follow from Epochs, which runs.jsonl and metrics.jsonl have.
 type Run struct {
 	RunID
 	Best         *Metrics `json:"best"`                          // of its best epoch; null if there is no whole epoch
@@ -27,10 +26,17 @@ type Run struct {
 	Failed       string   `json:"failed,omitempty"`              // where a value was no longer finite
 	Samples      int      `json:"samples_after_epoch,omitempty"` // visited after the last whole epoch when the session was interrupted
 
+	// Advice says at the end of the session what is wrong with the run, the likely
+	// cause, and the key to change: "learned nothing (…): the learning rate …". It
+	// is "" for a run that has learned.
+	Advice string `json:"advice,omitempty"`
+
 	Epochs []Metrics `json:"-"` // all whole epochs, in order
 
 	mark   float64 // the accuracy that the next epochs have to exceed
 	waited int     // epochs in a row that did not
+
+	confusion [][]int // of the training set after the last whole epoch: [label][predicted]
 }
 
 // add adds a whole epoch.
@@ -41,7 +47,7 @@ func (r *Run) add(m Metrics, stopping config.EarlyStopping) {
 	if first || m.better(*r.Best) {
 		r.Best = &m
 	}
-	if accuracy, _ := m.judged(); first || accuracy > r.mark+stopping.MinDelta {
+	if accuracy, _ := m.Judged(); first || accuracy > r.mark+stopping.MinDelta {
 		r.mark, r.waited = accuracy, 0
 	} else {
 		r.waited++

@@ -108,7 +108,12 @@ func TestRuns(t *testing.T) {
 			if result.Best != best || !reflect.DeepEqual(untimed(result.Runs[best].Epochs), untimed(metricsOf(t, bestDir))) {
 				t.Errorf("the best is run %d, want %d", result.Best, best)
 			}
-			for _, name := range []string{rundir.ModelFile, rundir.BestFile, rundir.FigureSVG, rundir.FigurePNG} {
+			// The last parameters of a run among several were chosen with the run.
+			last, lastAlone := readModel(t, dir, rundir.ModelFile), readModel(t, bestDir, rundir.ModelFile)
+			if lastAlone.Metadata["chosen_on"] = "test set"; !reflect.DeepEqual(last, lastAlone) {
+				t.Errorf("%s has %v, run %d alone %v", rundir.ModelFile, last.Metadata, best, lastAlone.Metadata)
+			}
+			for _, name := range []string{rundir.BestFile, rundir.FigureSVG, rundir.FigurePNG} {
 				if !bytes.Equal(read(t, dir, name), read(t, bestDir, name)) {
 					t.Errorf("%s is not that of run %d alone", name, best)
 				}

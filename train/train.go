@@ -31,6 +31,11 @@ import (
 // value is no longer finite: then it has failed. The other runs go on. Whole
 // epochs before a failure count.
 //
+// The best epoch, the best run and early stopping are chosen on the validation
+// set. A data set without one leaves only the test set for that (see ChosenOn);
+// otherwise nothing depends on the results on the test set, which are only
+// reported.
+//
 // The folder of a single run has config.yaml, metrics.jsonl (a Metrics for each
 // epoch), model.safetensors (the last parameters), best.safetensors (those of
 // the best epoch) and the figure. The folder of several runs has the same files
@@ -75,6 +80,9 @@ func (s *Session) Run(ctx context.Context) (Result, error) {
 		return Result{Best: -1}, err
 	}
 	err := u.train(ctx)
+	for r := range u.Runs {
+		u.Runs[r].Advice = u.diagnose(r)
+	}
 	return u.Result, errors.Join(err, u.finish())
 }
 
@@ -104,7 +112,10 @@ func (s *session) begin() error {
 			s.last = snapshot{parameters: p}
 		}
 	}
-	for _, set := range []*data.Set{s.Dataset.Train, s.Dataset.Test} {
+	for _, set := range []*data.Set{s.Dataset.Train, s.Dataset.Validation, s.Dataset.Test} {
+		if set == nil {
+			continue
+		}
 		if err := s.Fleet.Load(set); err != nil {
 			return fmt.Errorf("load %s: %w", set.Name, err)
 		}
@@ -195,15 +206,11 @@ func (s *session) fail(e *epoch, err error) error {
 	if !errors.As(err, &some) {
 		return err
 	}
-	key := "train.rate.initial"
-	if len(s.Config.Train.Runs.Rates) > 0 {
-		key = "train.runs.rates"
-	}
 	for _, r := range e.runs {
 		if bad := some.Failed[r]; bad != nil {
 			err = fmt.Errorf("epoch %d, batch %d: %w", e.number, bad.Step+1, bad)
 			s.Runs[r].Failed = err.Error()
-			err = fmt.Errorf("%w: the learning rate %g may be too large (%s), or the first weights (model.init)", err, s.rate(r, e.number), key)
+			err = fmt.Errorf("%w: the learning rate %g may be too large (%s), or the first weights (model.init)", err, s.rate(r, e.number), s.rateKey())
 		}
 	}
 	// The next epoch may already use the old list.
@@ -239,12 +246,18 @@ func (s *session) evaluateAhead(ctx context.Context, e *epoch) (<-chan error, er
 	return done, nil
 }
 
-// evaluate scores the runs of an epoch on both sets and records the results.
+// evaluate scores the runs of an epoch on all sets and records the results.
 func (s *session) evaluate(ctx context.Context, runs vm.Runs, e *epoch) error {
 	start := time.Now()
 	train, err := runs.Evaluate(ctx, s.Dataset.Train, e.runs)
 	if err != nil {
 		return err
+	}
+	var validation []vm.Score
+	if set := s.Dataset.Validation; set != nil {
+		if validation, err = runs.Evaluate(ctx, set, e.runs); err != nil {
+			return err
+		}
 	}
 	test, err := runs.Evaluate(ctx, s.Dataset.Test, e.runs)
 	if err != nil {
@@ -255,18 +268,25 @@ func (s *session) evaluate(ctx context.Context, runs vm.Runs, e *epoch) error {
 	var failed error
 	bad := map[int]*vm.NonFiniteError{}
 	for i, r := range e.runs {
-		if sum := train[i].Cost + test[i].Cost; math.IsNaN(sum) || math.IsInf(sum, 0) {
-			bad[r] = &vm.NonFiniteError{Tensor: "cost", Step: (s.Dataset.Train.Len() - 1) / s.Config.Train.Batch}
-			failed = &vm.RunsError{Failed: bad}
-			continue
-		}
-		all = append(all, RunMetrics{s.Runs[r].RunID, Metrics{
+		m := RunMetrics{s.Runs[r].RunID, Metrics{
 			Epoch: e.number, LearningRate: s.rate(r, e.number),
 			TrainCost: train[i].Cost, TrainAccuracy: train[i].Accuracy(),
 			TestCost: test[i].Cost, TestAccuracy: test[i].Accuracy(),
 			TrainSeconds: e.seconds, EvalSeconds: seconds,
 			SamplesPerSecond: float64(len(e.runs)*s.Dataset.Train.Len()) / e.seconds,
-		}})
+		}}
+		sum := m.TrainCost + m.TestCost
+		if validation != nil {
+			m.Validation = &Validation{validation[i].Cost, validation[i].Accuracy()}
+			sum += m.ValidationCost
+		}
+		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+			bad[r] = &vm.NonFiniteError{Tensor: "cost", Step: (s.Dataset.Train.Len() - 1) / s.Config.Train.Batch}
+			failed = &vm.RunsError{Failed: bad}
+			continue
+		}
+		s.Runs[r].confusion = train[i].Confusion
+		all = append(all, m)
 	}
 	if err := s.fail(e, failed); err != nil || len(all) == 0 {
 		return err

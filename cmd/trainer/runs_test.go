@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"trainer/data"
 	"trainer/train"
 	"trainer/train/rundir"
 )
@@ -68,5 +71,85 @@ func TestRunsStopEarly(t *testing.T) {
 	code, stdout, stderr = trainer(append(flags, "-out", filepath.Join(t.TempDir(), "run"), "-set", "train.rate.initial=1e-12")...)
 	if code != exitDone || stderr != "" || !strings.Contains(stdout, "stopped early: no improvement for 2 epochs\n") {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+}
+
+// TestReport: the closing lines say on which set the best was chosen, and what a
+// run that learned nothing is to be warned of.
+func TestReport(t *testing.T) {
+	metrics := func(epoch int, validation, test float64) *train.Metrics {
+		m := &train.Metrics{Epoch: epoch, TestAccuracy: test}
+		if validation > 0 {
+			m.Validation = &train.Validation{ValidationAccuracy: validation}
+		}
+		return m
+	}
+	a := train.Run{RunID: train.RunID{Run: 0, Seed: 1, InitialRate: 0.3}, Best: metrics(4, 0, 0.9), Last: metrics(5, 0, 0.8)}
+	b := train.Run{RunID: train.RunID{Run: 1, Seed: 2, InitialRate: 0.3}, Best: metrics(3, 0.95, 0.89), Last: metrics(5, 0.91, 0.93)}
+	c := train.Run{RunID: train.RunID{Run: 2, Seed: 3, InitialRate: 30}, Best: metrics(1, 0.1, 0.12), Last: metrics(5, 0.1, 0.11), Advice: "learned nothing: because"}
+	d := train.Run{RunID: train.RunID{Run: 3, Seed: 4, InitialRate: 300}, Failed: "epoch 1, batch 1: cost"}
+	for name, test := range map[string]struct {
+		runs []train.Run
+		best int
+		want string
+	}{
+		"test set":       {[]train.Run{a}, 0, "rows: test accuracy 0.8000 after epoch 5, at best 0.9000 after epoch 4, chosen on the test set\n"},
+		"validation set": {[]train.Run{b}, 0, "rows: test accuracy 0.9300 after epoch 5, and 0.8900 after epoch 3, the best on the validation set (0.9500)\n"},
+		"warning":        {[]train.Run{c}, 0, "warning: the run learned nothing: because\n"},
+		"runs": {[]train.Run{a, a}, 1, "" +
+			"  run  seed  rate  best test accuracy  after epoch    last\n" +
+			"    0     1   0.3              0.9000            4  0.8000\n" +
+			"    0     1   0.3              0.9000            4  0.8000\n" +
+			"rows: the best is run 0, seed 1, rate 0.3: test accuracy 0.8000 after epoch 5, at best 0.9000 after epoch 4, chosen on the test set\n"},
+		"validated runs": {[]train.Run{b, c, d}, 0, "" +
+			"  run  seed  rate  best validation accuracy  after epoch    last  test accuracy: best    last\n" +
+			"    1     2   0.3                    0.9500            3  0.9100               0.8900  0.9300\n" +
+			"    2     3    30                    0.1000            1  0.1000               0.1200  0.1100\n" +
+			"    3     4   300                      none            -  failed                    -       -\n" +
+			"warning: run 2 learned nothing: because\n" +
+			"run 3 failed: epoch 1, batch 1: cost\n" +
+			"rows: the best is run 1, seed 2, rate 0.3: test accuracy 0.9300 after epoch 5, and 0.8900 after epoch 3, the best on the validation set (0.9500)\n"},
+	} {
+		dir, err := rundir.Create(filepath.Join(t.TempDir(), "run"), "", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := &data.Dataset{Name: "rows"}
+		if test.runs[0].Best.Validation != nil {
+			set.Validation = &data.Set{}
+		}
+		var out bytes.Buffer
+		newScreen(&out, dir, 5, len(test.runs), 10).report(train.Result{Runs: test.runs, Best: test.best}, &train.Session{Dataset: set, Dir: dir})
+		if err := dir.Close(); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(out.String(), test.want) {
+			t.Errorf("%s:\n%swant\n%s", name, out.String(), test.want)
+		}
+	}
+}
+
+// TestAdvice: a run that learns nothing ends with a warning, on the screen and in
+// the log; a run that learns does not.
+func TestAdvice(t *testing.T) {
+	for set, want := range map[string]string{
+		"train.rate.initial=1e-9":  "warning: the run learned nothing (",
+		"model.init.rule=zeros":    "set model.init.rule to hidden\n",
+		"train.rate.initial=3":     "",
+		"train.runs.rates=[1e-9]":  "warning: run 0 learned nothing (",
+		"train.runs.rates=[1e-10]": "raise train.runs.rates",
+	} {
+		dir := filepath.Join(t.TempDir(), "run")
+		args := append(rows(t), "-out", dir, "-set", "train.epochs=10", "-set", set)
+		if strings.Contains(set, "runs") {
+			args = append(args, "-set", "train.runs.count=2")
+		}
+		code, stdout, stderr := trainer(args...)
+		if code != exitDone || stderr != "" || !strings.Contains(stdout, want) || strings.Contains(stdout, "warning") != (want != "") {
+			t.Errorf("%s: exit code %d, %q, want %q in\n%s", set, code, stderr, want, stdout)
+		}
+		if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout {
+			t.Errorf("%s: log.txt is %q, %v; want what was printed", set, logged, err)
+		}
 	}
 }

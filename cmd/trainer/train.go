@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -72,6 +73,9 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	from := ""
 	if dataset.Source != data.BuiltIn {
 		from = ", from " + dataset.Source
+	}
+	if v := dataset.Validation; v != nil {
+		from = fmt.Sprintf(", and %d for validation%s", v.Len(), from)
 	}
 	if source != "" {
 		screen.say("%s", source)
@@ -140,6 +144,9 @@ func (s screen) Epoch(runs []train.RunMetrics, top int, best bool) {
 		TestCost: m.TestCost, TestAccuracy: m.TestAccuracy,
 		SamplesPerSecond: m.SamplesPerSecond, Seconds: m.TrainSeconds,
 	}
+	if v := m.Validation; v != nil {
+		line.Validation = &progress.Validation{Cost: v.ValidationCost, Accuracy: v.ValidationAccuracy}
+	}
 	if s.several {
 		line.Note = fmt.Sprintf("run %d", m.Run)
 	}
@@ -150,7 +157,7 @@ func (s screen) Epoch(runs []train.RunMetrics, top int, best bool) {
 // report shows what the session came to.
 func (s screen) report(result train.Result, session *train.Session) {
 	if s.several {
-		s.list(result.Runs)
+		s.list(result.Runs, session.Dataset.Validation != nil)
 	}
 	if result.Best < 0 {
 		return
@@ -161,8 +168,11 @@ func (s screen) report(result train.Result, session *train.Session) {
 	} else if best.StoppedEarly {
 		s.say("stopped early: no improvement for %d epochs", session.Config.Train.EarlyStopping.Patience)
 	}
-	s.say("%s: %stest accuracy %.4f after epoch %d, at best %.4f after epoch %d",
-		session.Dataset.Name, which, best.Last.TestAccuracy, best.Last.Epoch, best.Best.TestAccuracy, best.Best.Epoch)
+	s.say("%s: %stest accuracy %.4f after epoch %d, %s",
+		session.Dataset.Name, which, best.Last.TestAccuracy, best.Last.Epoch, chosen(*best.Best))
+	if best.Advice != "" && !s.several { // list shows that of several runs
+		s.say("warning: the run %s", best.Advice)
+	}
 	files := fmt.Sprintf("files in %s: %s, %s, %s, %s", session.Dir.Path(), rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
 	if s.several {
 		files += fmt.Sprintf(" of the best; %s, %s of all", rundir.RunsFile, rundir.RunMetricsFile)
@@ -170,20 +180,39 @@ func (s screen) report(result train.Result, session *train.Session) {
 	s.say("%s", files)
 }
 
-// list shows a table of all runs.
-func (s screen) list(runs []train.Run) {
+// chosen says how good the best epoch is, and on which set it was chosen.
+func chosen(best train.Metrics) string {
+	if v := best.Validation; v != nil {
+		return fmt.Sprintf("and %.4f after epoch %d, the best on the validation set (%.4f)", best.TestAccuracy, best.Epoch, v.ValidationAccuracy)
+	}
+	return fmt.Sprintf("at best %.4f after epoch %d, chosen on the test set", best.TestAccuracy, best.Epoch)
+}
+
+// list shows a table of all runs. The test accuracies of runs that were judged on
+// a validation set have their own columns.
+func (s screen) list(runs []train.Run, validated bool) {
+	header, columns := "run\tseed\trate\tbest test accuracy\tafter epoch\tlast\t", 3
+	if validated {
+		header, columns = "run\tseed\trate\tbest validation accuracy\tafter epoch\tlast\ttest accuracy: best\tlast\t", 5
+	}
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(w, "run\tseed\trate\tbest test accuracy\tafter epoch\tlast\t")
+	_, _ = fmt.Fprintln(w, header)
 	for _, r := range runs {
-		best, epoch, last := "none", "-", "-"
+		row := slices.Repeat([]string{"-"}, columns)
+		row[0] = "none"
 		if r.Best != nil {
-			best, epoch, last = fmt.Sprintf("%.4f", r.Best.TestAccuracy), strconv.Itoa(r.Best.Epoch), fmt.Sprintf("%.4f", r.Last.TestAccuracy)
+			best, _ := r.Best.Judged()
+			last, _ := r.Last.Judged()
+			row[0], row[1], row[2] = accuracy(best), strconv.Itoa(r.Best.Epoch), accuracy(last)
+			if validated {
+				row[3], row[4] = accuracy(r.Best.TestAccuracy), accuracy(r.Last.TestAccuracy)
+			}
 		}
 		if r.Failed != "" {
-			last = "failed"
+			row[2] = "failed"
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%d\t%.4g\t%s\t%s\t%s\t\n", r.Run, r.Seed, r.InitialRate, best, epoch, last)
+		_, _ = fmt.Fprintf(w, "%d\t%d\t%.4g\t%s\t\n", r.Run, r.Seed, r.InitialRate, strings.Join(row, "\t"))
 	}
 	_ = w.Flush() // to memory
 	for line := range strings.Lines(table.String()) {
@@ -195,8 +224,13 @@ func (s screen) list(runs []train.Run) {
 		} else if r.StoppedEarly {
 			s.say("run %d stopped early after epoch %d", r.Run, r.Last.Epoch)
 		}
+		if r.Advice != "" {
+			s.say("warning: run %d %s", r.Run, r.Advice)
+		}
 	}
 }
+
+func accuracy(v float64) string { return fmt.Sprintf("%.4f", v) }
 
 // logWriter appends lines to the log of a run folder. An error ends the log, not
 // the session: an error of a file that matters does end it.

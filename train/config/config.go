@@ -137,11 +137,12 @@ func (c Config) Run(r int) Config {
 	return c
 }
 
-// EarlyStopping stops a run whose test accuracy no longer rises. Each run is
-// judged on its own.
+// EarlyStopping stops a run whose accuracy no longer rises: that on the validation
+// set, or on the test set if there is no validation set. Each run is judged on its
+// own.
 type EarlyStopping struct {
 	Patience int     // number of epochs without improvement after which to stop; 0: never
-	MinDelta float64 // an improvement raises the best test accuracy by more than MinDelta
+	MinDelta float64 // an improvement raises the best accuracy by more than MinDelta
 }
 
 // The legal values of keys that accept a fixed set of words.

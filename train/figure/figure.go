@@ -1,6 +1,7 @@
 // Package figure draws the figure of the textbook's listing: accuracy over epochs,
-// with the training set in red, the test set in blue, a legend and a grid. The
-// figure has 10×4 inches. Its formats are SVG and PNG.
+// with the training set in red, the test set in blue, a legend and a grid. A
+// validation set is orange, and a ring marks the best epoch. The figure has 10×4
+// inches. Its formats are SVG and PNG.
 //
 // The same curve gives the same bytes. The figure omits values that are not finite.
 package figure
@@ -25,12 +26,19 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Curve is the data of the figure. Element i of Train and Test is the accuracy after
-// epoch i+1, from 0 to 1. Train and Test may have different lengths.
+// Curve is the data of the figure. Element i of Train, Validation and Test is the
+// accuracy after epoch i+1, from 0 to 1. They may have different lengths; an empty one
+// is not drawn.
 type Curve struct {
-	Title string // shown above the figure; cut to 90 characters
-	Train []float64
-	Test  []float64
+	Title      string // shown above the figure; cut to 90 characters
+	Train      []float64
+	Validation []float64
+	Test       []float64
+
+	// Best is the epoch whose parameters are the best, counted from 1. It was chosen
+	// on the validation set, if there is one, else on the test set, and the legend
+	// says so. 0: no epoch is marked.
+	Best int
 }
 
 // The size of the figure.
@@ -48,6 +56,7 @@ const manyEpochs = 300
 
 var (
 	red       = color.RGBA{R: 0xd6, G: 0x27, B: 0x28, A: 0xff}
+	orange    = color.RGBA{R: 0xe6, G: 0x8a, B: 0x00, A: 0xff}
 	blue      = color.RGBA{R: 0x1f, G: 0x5f, B: 0xb4, A: 0xff}
 	textColor = color.Gray{Y: 0x26}
 	axisColor = color.Gray{Y: 0x66}
@@ -99,9 +108,19 @@ func drawOn(canvas vg.CanvasSizer, p *plot.Plot) {
 }
 
 func newPlot(c Curve) (*plot.Plot, error) {
-	epochs := max(len(c.Train), len(c.Test))
-	train, test := points(c.Train), points(c.Test)
-	if len(train)+len(test) == 0 {
+	epochs := max(len(c.Train), len(c.Validation), len(c.Test))
+	curves := []struct {
+		name  string
+		xys   plotter.XYs
+		color color.Color
+	}{{"training", points(c.Train), red}, {"validation", points(c.Validation), orange}, {"test", points(c.Test), blue}}
+	var all plotter.XYs
+	key := &legend{Legend: plot.NewLegend()}
+	for _, s := range curves {
+		all = append(all, s.xys...)
+		key.curves = append(key.curves, s.xys)
+	}
+	if len(all) == 0 {
 		return nil, errors.New("figure: no accuracy to draw: train for at least one epoch")
 	}
 	p := plot.New()
@@ -112,7 +131,7 @@ func newPlot(c Curve) (*plot.Plot, error) {
 	p.Y.Label.Text = "accuracy"
 
 	p.X.Min, p.X.Max = xRange(epochs)
-	p.Y.Min, p.Y.Max = yRange(slices.Concat(train, test))
+	p.Y.Min, p.Y.Max = yRange(all)
 	p.X.Tick.Marker = plot.ConstantTicks(xTicks(epochs))
 	p.Y.Tick.Marker = plot.ConstantTicks(yTicks(p.Y.Min, p.Y.Max))
 
@@ -121,17 +140,12 @@ func newPlot(c Curve) (*plot.Plot, error) {
 	grid.Horizontal.Width, grid.Vertical.Width = vg.Points(0.6), vg.Points(0.6)
 	p.Add(grid)
 
-	key := &legend{Legend: plot.NewLegend(), curves: []plotter.XYs{train, test}}
 	key.TextStyle = p.Legend.TextStyle
 	key.TextStyle.Font.Size = vg.Points(11)
 	key.Padding = vg.Points(4)
 	key.ThumbnailWidth = vg.Points(24)
 	key.Left = true
-	for _, s := range []struct {
-		name  string
-		xys   plotter.XYs
-		color color.Color
-	}{{"training", train, red}, {"test", test, blue}} {
+	for _, s := range curves {
 		if len(s.xys) == 0 {
 			continue
 		}
@@ -141,6 +155,19 @@ func newPlot(c Curve) (*plot.Plot, error) {
 		}
 		last := s.xys[len(s.xys)-1]
 		key.Add(fmt.Sprintf("%s (%.4f at epoch %.0f)", s.name, last.Y, last.X), thumbnails...)
+	}
+	judge := curves[2]
+	if len(c.Validation) > 0 {
+		judge = curves[1]
+	}
+	if i := slices.IndexFunc(judge.xys, func(at plotter.XY) bool { return at.X == float64(c.Best) }); i >= 0 {
+		ring, err := plotter.NewScatter(judge.xys[i : i+1])
+		if err != nil {
+			return nil, fmt.Errorf("figure: %w", err)
+		}
+		ring.GlyphStyle = draw.GlyphStyle{Color: textColor, Radius: vg.Points(5), Shape: draw.RingGlyph{}}
+		p.Add(ring)
+		key.Add(fmt.Sprintf("best: epoch %d (%.4f), chosen on the %s set", c.Best, judge.xys[i].Y, judge.name), ring)
 	}
 	p.Add(key)
 	return p, nil

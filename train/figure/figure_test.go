@@ -33,6 +33,17 @@ func learning(epochs int) Curve {
 	return c
 }
 
+// validated returns such curves with a validation set, whose best epoch is the last
+// but one.
+func validated(epochs int) Curve {
+	c := learning(epochs)
+	for _, a := range c.Test {
+		c.Validation = append(c.Validation, a+0.004)
+	}
+	c.Best = max(1, epochs-1)
+	return c
+}
+
 func svg(t *testing.T, c Curve) string {
 	t.Helper()
 	var b strings.Builder
@@ -66,6 +77,37 @@ func TestSVG(t *testing.T) {
 		if s != svg(t, learning(epochs)) {
 			t.Errorf("%d epochs: two figures of the same curve differ", epochs)
 		}
+	}
+}
+
+// TestValidation: a third curve, and the legend says which set the best epoch was
+// chosen on. The ring is on that set's curve.
+func TestValidation(t *testing.T) {
+	for _, epochs := range []int{1, 2, 50, 1000} {
+		three := validated(epochs)
+		two := three
+		two.Validation = nil
+		s := svg(t, three)
+		best := fmt.Sprintf(">best: epoch %d (%.4f), chosen on the ", three.Best, three.Validation[three.Best-1])
+		for _, want := range []string{"stroke:#E68A00", ">training (0.", ">validation (0.", ">test (0.", best + "validation set</text>"} {
+			if !strings.Contains(s, want) {
+				t.Errorf("%d epochs: the figure has no %s", epochs, want)
+			}
+		}
+		s = svg(t, two)
+		best = fmt.Sprintf(">best: epoch %d (%.4f), chosen on the ", two.Best, two.Test[two.Best-1])
+		if !strings.Contains(s, best+"test set</text>") || strings.Contains(s, "validation") || strings.Contains(s, "#E68A00") {
+			t.Errorf("%d epochs without validation: want %s and no validation set", epochs, best)
+		}
+	}
+	none := learning(3)
+	if s := svg(t, none); strings.Contains(s, "best") {
+		t.Error("a figure without a best epoch marks one")
+	}
+	none.Best = 4
+	none.Test[1] = math.NaN()
+	if s := svg(t, none); strings.Contains(s, "best") {
+		t.Error("a figure marks an epoch that it does not have")
 	}
 }
 
@@ -220,14 +262,19 @@ func TestLegend(t *testing.T) {
 	for i := 35; i < 50; i++ {
 		dip.Test[i] = 0.8 // the usual place of the legend
 	}
-	for name, c := range map[string]Curve{"1": learning(1), "2": learning(2), "50": learning(50), "1000": learning(1000), "falling": falling, "dip": dip} {
+	for name, c := range map[string]Curve{"1": learning(1), "2": learning(2), "50": learning(50), "1000": learning(1000), "falling": falling, "dip": dip,
+		"validation 1": validated(1), "validation 2": validated(2), "validation 50": validated(50), "validation 1000": validated(1000)} {
 		p, err := newPlot(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &legend{Legend: plot.NewLegend(), curves: []plotter.XYs{points(c.Train), points(c.Test)}}
+		l := &legend{Legend: plot.NewLegend(), curves: []plotter.XYs{points(c.Train), points(c.Validation), points(c.Test)}}
+		size := vg.Point{X: 190, Y: 42}
+		if c.Best > 0 {
+			size = vg.Point{X: 300, Y: 67} // with the longest entry: see three curves in a PNG
+		}
 		canvas := p.DataCanvas(draw.NewCanvas(new(recorder.Canvas), width, height))
-		box := l.best(canvas, p, vg.Point{X: 190, Y: 42}, 8)
+		box := l.best(canvas, p, size, 8)
 		if n := l.covered(canvas, p, box); n != 0 {
 			t.Errorf("%s: the legend covers %d points", name, n)
 		}

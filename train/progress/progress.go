@@ -55,13 +55,18 @@ type EpochLine struct {
 	Note             string  // shown after the epoch: "run 12"; "": none
 	Rate             float64 // η
 	TrainCost        float64
-	TrainAccuracy    float64 // 0 to 1
+	TrainAccuracy    float64     // 0 to 1
+	Validation       *Validation // nil: there is no validation set
 	TestCost         float64
 	TestAccuracy     float64
 	SamplesPerSecond float64
 	Seconds          float64 // duration of the training, without the evaluation
 	Best             bool    // the best epoch so far
 }
+
+// Validation is the result on a validation set. In a narrow terminal it has
+// precedence over the result on the test set.
+type Validation struct{ Cost, Accuracy float64 }
 
 // IsTerminal reports whether w is a terminal that supports control characters.
 func IsTerminal(w io.Writer) bool {
@@ -217,15 +222,22 @@ func epochOf(epoch, epochs int) string {
 // format returns the line of an epoch, with at most the given number of columns. If
 // the whole line does not fit, it omits the least important parts.
 func (l EpochLine) format(epochs, columns int) string {
-	parts := []struct {
+	type part struct {
 		text  string
 		worth int
-	}{
+	}
+	validation, test := part{}, part{fmt.Sprintf("test cost %.4f acc %.4f", l.TestCost, l.TestAccuracy), 5}
+	if v := l.Validation; v != nil {
+		validation = part{fmt.Sprintf("validation cost %.4f acc %.4f", v.Cost, v.Accuracy), 5}
+		test.worth = 3
+	}
+	parts := []part{
 		{epochOf(l.Epoch, epochs), 6},
 		{l.Note, 5},
 		{fmt.Sprintf("rate %-7.4g", l.Rate), 2},
 		{fmt.Sprintf("train cost %.4f acc %.4f", l.TrainCost, l.TrainAccuracy), 4},
-		{fmt.Sprintf("test cost %.4f acc %.4f", l.TestCost, l.TestAccuracy), 5},
+		validation,
+		test,
 		{formatRate(l.SamplesPerSecond), 1},
 		{fmt.Sprintf("%.2f s", l.Seconds), 3},
 	}

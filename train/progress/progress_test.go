@@ -124,6 +124,24 @@ func TestNote(t *testing.T) {
 	}
 }
 
+// TestValidation checks that the validation set is shown between the others, and
+// that it is kept when the line gets too long for the test set.
+func TestValidation(t *testing.T) {
+	line := third
+	line.Validation = &Validation{Cost: 0.03777, Accuracy: 0.9588}
+	const validation = "validation cost 0.0378 acc 0.9588"
+	for columns, want := range map[int]string{
+		200: strings.Replace(thirdText, "  test", "  "+validation+"  test", 1),
+		119: "epoch  3/50  train cost 0.0312 acc 0.9641  " + validation + "  test cost 0.0389 acc 0.9570  0.06 s",
+		79:  "epoch  3/50  train cost 0.0312 acc 0.9641  " + validation,
+		50:  "epoch  3/50  " + validation,
+	} {
+		if got := line.format(50, columns); got != want {
+			t.Errorf("%d columns: %q, want %q", columns, got, want)
+		}
+	}
+}
+
 // TestRedraws checks that a run that calls Advance for every sample draws the bar at
 // most ten times per second.
 func TestRedraws(t *testing.T) {

@@ -32,7 +32,7 @@ const (
 	ConfigFile  = "config.yaml"       // the resolved configuration, which can be run again
 	MetricsFile = "metrics.jsonl"     // one JSON object per epoch
 	ModelFile   = "model.safetensors" // the parameters after the last epoch
-	BestFile    = "best.safetensors"  // the parameters of the best epoch
+	BestFile    = "best.safetensors"  // the parameters of the best epoch, chosen on the validation set, or else on the test set
 	FigureSVG   = "accuracy.svg"      // accuracy over epochs
 	FigurePNG   = "accuracy.png"      // the same figure
 	LogFile     = "log.txt"           // the messages on the terminal
