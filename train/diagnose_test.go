@@ -20,6 +20,9 @@ var someDigits = sync.OnceValue(func() *data.Dataset { return data.GenerateDigit
 // trainDigits trains on digits, four epochs unless sets say otherwise.
 func trainDigits(t *testing.T, d *data.Dataset, sets ...string) ([]train.Run, string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("trains on 3,000 images")
+	}
 	c, err := config.Read("", append([]string{"train.epochs=4", "train.rate.initial=0.3"}, sets...))
 	if err != nil {
 		t.Fatal(err)
@@ -36,9 +39,6 @@ func trainDigits(t *testing.T, d *data.Dataset, sets ...string) ([]train.Run, st
 // TestAdvice: a run that learns nothing, or gets worse, says why and names the
 // key, and the run that follows the advice has none.
 func TestAdvice(t *testing.T) {
-	if testing.Short() {
-		t.Skip("trains 50 networks")
-	}
 	const (
 		rateLarge = "learning rate is likely too large: lower train.rate.initial, now "
 		rateSmall = "learning rate is likely too small for "
