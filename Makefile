@@ -9,7 +9,7 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench
+.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published
 
 check: format tidy vet lint fresh test noasm race platforms gpu-check
 
@@ -67,3 +67,6 @@ gpu-report: gpu-bundle ## checks and measures on this computer's GPU: gpu-bundle
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+published: ## trains the configurations of published results with three seeds, and writes their table; needs MNIST
+	go test ./cmd/trainer -run '^TestPublished$$' -published -timeout 0 -v
