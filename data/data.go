@@ -1,18 +1,22 @@
 // Package data holds sets of labelled images and the ways to get them: IDX
-// and CSV files, MNIST (found, downloaded and verified), and the built-in
-// digits. Open is the door to all of them:
+// and CSV files, folders of PNG and JPEG images, MNIST (found, downloaded and
+// verified), and the built-in digits. Open is the door to all of them:
 //
-//	d, warning, err := data.Open(ctx, data.Spec{Kind: data.MNIST, Fallback: true})
+//	d, notes, err := data.Open(ctx, data.Spec{Kind: data.MNIST, Fallback: true})
 //
-// A Set keeps the pixels as the bytes of the files, one image after the
-// other, rows from top to bottom. The input vector of the network is
-// x = pixel / 255 (InputOf); the target is the one-hot vector of the label. Both are
-// made where they are needed (Input, OneHot), so a set costs 784 bytes an
-// image and not 3,136. A Set is not changed after it was made: everything may
-// share it.
+// A Set keeps the pixels as bytes, one image after the other, rows from top to
+// bottom. Its Scale says which input of the network a byte is, and what the
+// target of a label is. For MNIST, x = pixel / 255 and the target is the one-hot
+// vector of the label. Both are made where they are needed (Input, Target), so a
+// set costs 784 bytes an image and not 3,136. A Set is not changed after it was
+// made: everything may share it.
 package data
 
-import "fmt"
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
 
 // Set is N labelled images of Rows × Cols pixels.
 type Set struct {
@@ -20,8 +24,59 @@ type Set struct {
 	Rows    int     // height of an image, in pixels
 	Cols    int     // width of an image, in pixels
 	Classes int     // labels are 0 to Classes-1
-	Pixels  []uint8 // N × (Rows·Cols), row-major; 0 is background, 255 full ink
+	Pixels  []uint8 // N × (Rows·Cols), row-major; for MNIST 0 is background, 255 full ink
 	Labels  []uint8 // N
+
+	ClassNames []string // of the classes, at most Classes of them; nil: their numbers
+	Scale      Scale
+}
+
+// Range is an interval of numbers. Where the zero value would have no meaning it
+// stands for a default.
+type Range struct{ Low, High float64 }
+
+// or returns r, or the default for the zero value.
+func (r Range) or(otherwise Range) Range {
+	if r == (Range{}) {
+		return otherwise
+	}
+	return r
+}
+
+// String returns "0 to 16".
+func (r Range) String() string { return formatNumber(r.Low) + " to " + formatNumber(r.High) }
+
+func formatNumber(v float64) string { return strconv.FormatFloat(v, 'g', 8, 64) }
+
+// Scale says what the bytes and the labels of a set are to a network. The zero
+// value is MNIST's: pixels from 0 to 255, inputs from 0 to 1, targets 0 and 1.
+type Scale struct {
+	Pixels  Range // the bytes that become Inputs.Low and Inputs.High
+	Inputs  Range
+	Targets Range // Low for all classes but the label's, which has High
+}
+
+// Input returns the input for a byte:
+//
+//	x = Inputs.Low + (Inputs.High − Inputs.Low) · (pixel − Pixels.Low) / (Pixels.High − Pixels.Low)
+func (s Scale) Input(pixel uint8) float64 {
+	from, to := s.Pixels.or(Range{0, 255}), s.InputRange()
+	return to.Low + (to.High-to.Low)*((float64(pixel)-from.Low)/(from.High-from.Low))
+}
+
+// InputRange returns the range of the inputs.
+func (s Scale) InputRange() Range { return s.Inputs.or(Range{0, 1}) }
+
+// TargetRange returns the two values of a target.
+func (s Scale) TargetRange() Range { return s.Targets.or(Range{0, 1}) }
+
+// ClassName returns the name of class k, which is its number where it has no
+// other.
+func (s *Set) ClassName(k int) string {
+	if k < len(s.ClassNames) {
+		return s.ClassNames[k]
+	}
+	return strconv.Itoa(k)
 }
 
 // Len returns N, the number of images.
@@ -34,6 +89,15 @@ func (s *Set) Inputs() int { return s.Rows * s.Cols }
 func (s *Set) Image(i int) []uint8 {
 	n := s.Inputs()
 	return s.Pixels[i*n : (i+1)*n : (i+1)*n]
+}
+
+// Counts returns how many images of each class there are.
+func (s *Set) Counts() []int {
+	counts := make([]int, s.Classes)
+	for _, label := range s.Labels {
+		counts[label]++
+	}
+	return counts
 }
 
 // Check reports what is inconsistent in the set: lengths that do not belong
@@ -62,10 +126,12 @@ func (s *Set) Slice(from, to int) *Set {
 	return &t
 }
 
-// Dataset is a training set and a test set that belong together.
+// Dataset is a training set and a test set that belong together. Train is nil
+// where only the test set was asked for (Spec.TestOnly).
 type Dataset struct {
 	Name   string // for outputs: "MNIST", "digits (built in)", or the folder
 	Source string // where it came from: a folder, a mirror, "built in"
+	Values Range  // the values of the files that become the lowest and the highest input
 	Train  *Set   // nil where the test set alone was opened
 	Test   *Set
 
@@ -75,26 +141,76 @@ type Dataset struct {
 	Validation *Set
 }
 
+// The metadata of a model file that Metadata returns.
+const (
+	MetaClasses = "classes" // a JSON list of the names
+	MetaValues  = "values"  // JSON lists of the two ends
+	MetaInputs  = "inputs"
+	MetaTargets = "targets"
+)
+
+// Metadata says for a model file what the inputs and outputs of a network that was
+// trained with d mean. What is as in MNIST is left out.
+func (d *Dataset) Metadata() map[string]string {
+	s := d.Test
+	if d.Train != nil {
+		s = d.Train
+	}
+	meta := map[string]string{}
+	put := func(key string, v any) {
+		if text, err := json.Marshal(v); err == nil { // numbers and texts
+			meta[key] = string(text)
+		}
+	}
+	if s.ClassNames != nil {
+		put(MetaClasses, s.ClassNames)
+	}
+	for key, r := range map[string]struct{ have, usual Range }{
+		MetaValues:  {d.Values.or(Range{0, 255}), Range{0, 255}},
+		MetaInputs:  {s.Scale.InputRange(), Range{0, 1}},
+		MetaTargets: {s.Scale.TargetRange(), Range{0, 1}},
+	} {
+		if r.have != r.usual {
+			put(key, [2]float64{r.have.Low, r.have.High})
+		}
+	}
+	return meta
+}
+
 // Float is an element type of the network.
 type Float interface{ float32 | float64 }
 
-// InputOf returns the network's input for a pixel: pixel / 255, from 0 to 1.
-func InputOf[T Float](pixel uint8) T { return T(float64(pixel) / 255) }
+// InputOf returns the input for a pixel in the scale of MNIST: pixel / 255, from
+// 0 to 1.
+func InputOf[T Float](pixel uint8) T { return T(Scale{}.Input(pixel)) }
 
 // InputTable returns InputOf of every pixel.
-func InputTable[T Float]() (table [256]T) {
+func InputTable[T Float]() [256]T { return TableOf[T](Scale{}) }
+
+// TableOf returns the input for every pixel in a scale, rounded once to T.
+func TableOf[T Float](s Scale) (table [256]T) {
 	for pixel := range table {
-		table[pixel] = InputOf[T](uint8(pixel))
+		table[pixel] = T(s.Input(uint8(pixel)))
 	}
 	return table
 }
 
 // Input writes the network's input vector of image i into dst, which has
-// s.Inputs() elements: InputOf each pixel.
+// s.Inputs() elements: Scale.Input of each pixel.
 func Input[T Float](dst []T, s *Set, i int) {
 	for j, p := range s.Image(i) {
-		dst[j] = InputOf[T](p)
+		dst[j] = T(s.Scale.Input(p))
 	}
+}
+
+// Target writes the target of label in the scale of s into dst, which has an
+// element for each class.
+func Target[T Float](dst []T, s *Set, label uint8) {
+	r := s.Scale.TargetRange()
+	for k := range dst {
+		dst[k] = T(r.Low)
+	}
+	dst[label] = T(r.High)
 }
 
 // OneHot writes the target of label into dst, which has an element for each

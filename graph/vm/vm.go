@@ -188,15 +188,24 @@ type Score struct {
 	Cost      float64 // A.46: the mean of ½‖y − a^L‖² over the samples
 	Correct   int     // samples whose largest output is the label's; the first of equals
 	Confusion [][]int // [label][predicted], n^L × n^L
+
+	targets data.Range // the two values of y
 }
 
 // NewScore returns a score without samples, for networks with this number of
-// outputs.
+// outputs and targets of 0 and 1.
 func NewScore(outputs int) Score {
-	s := Score{Confusion: make([][]int, outputs)}
+	s := Score{Confusion: make([][]int, outputs), targets: data.Scale{}.TargetRange()}
 	for i := range s.Confusion {
 		s.Confusion[i] = make([]int, outputs)
 	}
+	return s
+}
+
+// NewScoreOf is NewScore for the samples of a set, with the targets of its scale.
+func NewScoreOf(set *data.Set, outputs int) Score {
+	s := NewScore(outputs)
+	s.targets = set.Scale.TargetRange()
 	return s
 }
 
@@ -209,9 +218,9 @@ func (s *Score) Add(a []float64, label uint8) {
 		if v > a[best] {
 			best = k
 		}
-		y := 0.0
+		y := s.targets.Low
 		if k == int(label) {
-			y = 1
+			y = s.targets.High
 		}
 		e += (y - v) * (y - v)
 	}

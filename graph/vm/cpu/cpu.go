@@ -64,7 +64,6 @@ type machine[T kernel.Float] struct {
 	evaluator *evaluator[T]    // over state
 	snapshot  *snapshot[T]     // nil before the first one; then it is used again
 	sets      map[*data.Set]*rows[T]
-	targets   [][]T // one-hot, by label
 }
 
 func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
@@ -90,11 +89,6 @@ func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options,
 	m.state = newTensors[T](m.forward)
 	m.saved = m.state.like()
 	m.evaluator = newEvaluator(m, m.state)
-	for label := range n.Outputs() {
-		y := kernel.Aligned[T](kernel.Pad[T](n.Outputs()))
-		y[label] = 1
-		m.targets = append(m.targets, y)
-	}
 	return m, nil
 }
 
@@ -134,7 +128,7 @@ func (m *machine[T]) resident(set *data.Set) (*rows[T], error) {
 	}
 	r, ok := m.sets[set]
 	if !ok {
-		r = newRows[T](set, m.cores)
+		r = newRows[T](set, m.network.Outputs(), m.cores)
 		m.sets[set] = r
 	}
 	return r, nil

@@ -123,7 +123,7 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 	if err := ctx.Err(); err != nil {
 		return vm.Score{}, err
 	}
-	total := vm.NewScore(e.outputs)
+	total := vm.NewScoreOf(s.set, e.outputs)
 	for _, s := range scores {
 		total.Merge(s)
 	}
@@ -131,7 +131,7 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 }
 
 func (e *evaluator[T]) block(f *forward[T], s *rows[T], b int) vm.Score {
-	score := vm.NewScore(e.outputs)
+	score := vm.NewScoreOf(s.set, e.outputs)
 	s.begin(f.plan)
 	end := min((b+1)*block, s.len())
 	for i := b * block; i < end; i += forwardRows {

@@ -290,7 +290,7 @@ func TestDenseIsSparse(t *testing.T) {
 				data.Input(x[i*100:(i+1)*100], dense, i)
 			}
 			s := inputRows[float64](x, 100)
-			s.labels = dense.Labels
+			s.set, s.labels, s.target = dense, dense.Labels, r.target
 			m.sets[dense] = s
 		}
 		if err := m.SetParameters(parameters(n)); err != nil {

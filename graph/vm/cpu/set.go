@@ -1,17 +1,21 @@
 package cpu
 
 import (
+	"math"
 	"sync"
 
 	"trainer/data"
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// rows is a resident set. An image is stored as the indices and the values
-// x = pixel/255 of its pixels that are not zero; or as all its values, if few pixels
-// of the set are zero. Skipping a zero changes no sum if the weights are finite.
+// rows is a resident set. An image is stored as the indices and the values of its
+// inputs that are not zero; or as all its values, if few inputs of the set are zero.
+// Skipping a zero changes no sum if the weights are finite. In a scale in which no
+// pixel is a zero input, the rows are dense.
 type rows[T kernel.Float] struct {
+	set    *data.Set // nil for inputs that come from no image
 	labels []uint8
+	target [][]T // by label, padded; empty for rows without labels
 	inputs int
 	dense  []T   // N × inputs; nil when sparse
 	start  []int // of image i in index and value; len N+1
@@ -39,15 +43,22 @@ func inputEdges(inputs int) []int {
 // faster than sparse ones. It comes from BenchmarkDensity.
 const denseFrom = 0.9
 
-// newRows makes a set resident, using at most cores cores.
-func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
+// newRows makes a set resident for a network with this number of outputs, using at most
+// cores cores.
+func newRows[T kernel.Float](set *data.Set, outputs, cores int) *rows[T] {
 	n := set.Len()
-	s := &rows[T]{labels: set.Labels, inputs: set.Inputs(), start: make([]int, n+1)}
+	s := &rows[T]{set: set, labels: set.Labels, inputs: set.Inputs(), start: make([]int, n+1)}
+	for label := range min(outputs, math.MaxUint8+1) {
+		y := kernel.Aligned[T](kernel.Pad[T](outputs))
+		data.Target(y[:outputs], set, uint8(label))
+		s.target = append(s.target, y)
+	}
+	values := data.TableOf[T](set.Scale)
 	parallel(n, cores, func(from, to int) {
 		for i := from; i < to; i++ {
 			count := 0
 			for _, p := range set.Image(i) {
-				if p != 0 {
+				if values[p] != 0 {
 					count++
 				}
 			}
@@ -57,7 +68,6 @@ func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 	for i := range n {
 		s.start[i+1] += s.start[i]
 	}
-	values := data.InputTable[T]()
 	if float64(s.start[n]) > denseFrom*float64(len(set.Pixels)) {
 		s.dense = kernel.Large[T](len(set.Pixels))
 		parallel(len(set.Pixels), cores, func(from, to int) {
@@ -73,7 +83,7 @@ func newRows[T kernel.Float](set *data.Set, cores int) *rows[T] {
 		for i := from; i < to; i++ {
 			k := s.start[i]
 			for j, p := range set.Image(i) {
-				if p != 0 {
+				if values[p] != 0 {
 					s.index[k], s.value[k] = uint16(j), values[p]
 					k++
 				}

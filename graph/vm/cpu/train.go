@@ -155,7 +155,7 @@ func (t *trainer[T]) load(from, to int) {
 		k := t.first + r
 		i := t.sample(k)
 		t.set.load(t.plan, r, i)
-		t.plan.samples[r].target = t.targets[t.set.labels[i]]
+		t.plan.samples[r].target = t.set.target[t.set.labels[i]]
 		if k+1 < t.samples {
 			t.set.prefetch(&t.kernel, t.sample(k+1))
 		}

@@ -172,7 +172,7 @@ func (m *machine[T]) load(b program[T], row int, set *data.Set, i int) {
 	in, out := m.network.Inputs(), m.network.Outputs()
 	data.Input(b.x[row*in:(row+1)*in], set, i)
 	if b.y != nil {
-		data.OneHot(b.y[row*out:(row+1)*out], set.Labels[i])
+		data.Target(b.y[row*out:(row+1)*out], set, set.Labels[i])
 	}
 }
 
@@ -200,7 +200,7 @@ func (m *machine[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, err
 	if err != nil {
 		return vm.Score{}, err
 	}
-	score := vm.NewScore(m.network.Outputs())
+	score := vm.NewScoreOf(set, m.network.Outputs())
 	a := make([]float64, m.network.Outputs())
 	for i := range set.Len() {
 		if err := ctx.Err(); err != nil {

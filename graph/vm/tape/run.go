@@ -62,7 +62,7 @@ func (t *tape) load(row int, set *data.Set, i int) {
 func loadRow[T data.Float](x, y []T, n model.Network, row int, set *data.Set, i int) {
 	in, out := n.Inputs(), n.Outputs()
 	data.Input(x[row*in:(row+1)*in], set, i)
-	data.OneHot(y[row*out:(row+1)*out], set.Labels[i])
+	data.Target(y[row*out:(row+1)*out], set, set.Labels[i])
 }
 
 // run executes the tape once.

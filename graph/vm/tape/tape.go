@@ -146,7 +146,7 @@ func (m *VM) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
 		return vm.Score{}, fmt.Errorf("tape: %w", err)
 	}
 	outputs := m.network.Outputs()
-	score := vm.NewScore(outputs)
+	score := vm.NewScoreOf(set, outputs)
 	a := make([]float64, evalBatch*outputs)
 	for from := 0; from < set.Len(); from += evalBatch {
 		if err := ctx.Err(); err != nil {
