@@ -17,7 +17,11 @@ func readCSVBytes(b []byte, classes int) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readCSV(context.Background(), in, classes)
+	t, err := readCSV(context.Background(), in, csvOptions{values: Range{0, 255}})
+	if err != nil {
+		return nil, err
+	}
+	return t.set(classes)
 }
 
 func TestReadCSV(t *testing.T) {
@@ -72,31 +76,36 @@ func TestReadCSVFaults(t *testing.T) {
 		"label,p0\n":                    "no images",
 		"7\n":                           `csv: f.csv:1:1: a line of one field "7", want label,p0,p1`,
 		"<html>\n":                      `csv: f.csv:1:1: a line of one field "<html>"`,
-		"1;2;3\n":                       `a line of one field "1;2;3", want label,p0,p1,… with commas`,
-		"1,2\n10,3\n":                   `csv: f.csv:2:1: label is "10", want a whole number from 0 to 9`,
-		"1,2\n18446744073709551617,3\n": `csv: f.csv:2:1: label is "18446744073709551617"`,
-		"1,2\n-1,3\n":                   `csv: f.csv:2:1: label is "-1"`,
-		"1,2\n,3\n":                     `csv: f.csv:2:1: label is ""`,
-		"x,2\n":                         `csv: f.csv:1:1: label is "x"`,
-		"1,2\n1,256\n":                  `csv: f.csv:2:3: pixel 0 is "256", want a whole number from 0 to 255`,
+		"1 2 3\n":                       "3 columns with spaces between them, want commas, tabs or semicolons",
+		"1,2\n10,3\n":                   `csv: f.csv:2: label 10, want 0 to 9: the network has 10 outputs`,
+		"1,2\n18446744073709551617,3\n": `csv: f.csv:2:1: label is "18446744073709551617", want a whole number`,
+		"1,2\n1.5,3\n":                  `csv: f.csv:2:1: label is "1.5", want a whole number`,
+		"1,2\n,3\n":                     `csv: f.csv:2:1: label is "", which is no label`,
+		"1,2\nnan,3\n":                  `csv: f.csv:2:1: label is "nan", which is no label`,
+		"1,2\n\x1b]0;x,3\n":             `csv: f.csv:2:1: label is "\x1b]0;x", want a number or a name`,
+		"1,x\n":                         `csv: f.csv:1:3: pixel 0 is "x", want a number`,
+		"1,2\n1,256\n":                  `csv: f.csv:2:3: pixel 0 is "256", want a number from 0 to 255`,
 		"1,2,3,4\n1,20,30,-4\n":         `csv: f.csv:2:9: pixel 2 is "-4"`,
-		"1,2,3,4\n1,20,3.0,4\n":         `csv: f.csv:2:6: pixel 1 is "3.0"`,
+		"1,2,3,9\n1,20,3e3,4\n":         `csv: f.csv:2:6: pixel 1 is "3e3"`,
 		"1,2\n1,4294967297\n":           `pixel 0 is "4294967297"`,
-		"1,2\n1,\n":                     `csv: f.csv:2:3: pixel 0 is "", want a whole number`,
-		"1,2,3\n1,,3\n":                 `csv: f.csv:2:3: pixel 0 is ""`,
-		"1,2,3\n1, 2,3\n":               `csv: f.csv:2:3: pixel 0 is " 2"`,
-		"1,\"2\"\n":                     `csv: f.csv:1:3: pixel 0 is "\"2\""`,
+		"1,2\n1,\n":                     `csv: f.csv:2:3: pixel 0 is "", want a number`,
+		"1,2,4\n1,,3\n":                 `csv: f.csv:2:3: pixel 0 is ""`,
+		"1,2\n1,inf\n":                  `csv: f.csv:2:3: pixel 0 is "inf"`,
+		"1,2\n1,0x10\n":                 `csv: f.csv:2:3: pixel 0 is "0x10"`,
+		"1,2\n1,1e99\n":                 `csv: f.csv:2:3: pixel 0 is "1e99"`,
 		"\ufeff1,x\n":                   `csv: f.csv:1:6: pixel 0 is "x"`, // the mark is 3 bytes
 		"1,2\r\n1,x\r\n":                `csv: f.csv:2:3: pixel 0 is "x"`,
-		"1,2\r1,2\n":                    `csv: f.csv:1:3: pixel 0 is "2\r1"`,
+		"1,2\r\r\n\r\r\n1,x\r\r\n":      `csv: f.csv:3:3: pixel 0 is "x"`,
+		"1,2\r1,2\r1,x":                 `csv: f.csv:3:3: pixel 0 is "x"`,
 		"label,p0\n1,2\n1,x\n":          `csv: f.csv:3:3: pixel 0 is "x"`,
-		"1,2\nlabel,p0\n":               `csv: f.csv:2:1: label is "label"`,
-		"1,2,3\n1,2\n":                  `csv: f.csv:2:4: the line ends after 1 pixels, want 2 as in line 1`,
-		"1,2,3\n1,2,3,4\n":              `csv: f.csv:2:7: the line has 3 pixels, want 2 as in line 1`,
-		"label,p0,p1\n1,2\n":            `csv: f.csv:2:4: the line ends after 1 pixels, want 2 as in line 1`,
-		"1,2\n\n1,2\n":                  `csv: f.csv:2:1: blank line before the last`,
-		"1,2\n1," + strings.Repeat("9", 99) + "\n": `pixel 0 is "` + strings.Repeat("9", 40) + `"…, want`,
-		"1,2\n1,\x00\n": `csv: f.csv:2:3: pixel 0 is "\x00"`,
+		"1,2\nlabel,p0\n":               `csv: f.csv:2:7: pixel 0 is "p0"`,
+		"label,p0\n1,2\nlabel,p0\n":     `csv: f.csv:3:1: this is the header again`,
+		"1,2,4\n1,2\n":                  `csv: f.csv:2:4: the line ends after 2 columns, want 3 as in line 1`,
+		"1,2,4\n1,2,3,4\n":              `csv: f.csv:2:7: the line has 4 columns, want 3 as in line 1`,
+		"label,p0,p1\n1,2\n":            `csv: f.csv:2:4: the line ends after 2 columns, want 3 as in line 1`,
+		"1,2\n1," + strings.Repeat("9", 99) + "\n":         `pixel 0 is "` + strings.Repeat("9", 40) + `"…, want`,
+		"1,2\n1,7\n1,x\x00yyyyyyyyyyy\n":                   "this is no text",
+		"1,2\n" + strings.Repeat("1,2\n", 20) + "1,\x00\n": `csv: f.csv:22:3: pixel 0 is "\x00"`,
 	} {
 		_, err := readCSVBytes([]byte(text), 10)
 		requireError(t, err, want)
@@ -140,7 +149,7 @@ func TestReadCSVBomb(t *testing.T) {
 				t.Fatal(err)
 			}
 			in.limit = 1 << 20
-			got := allocated(func() { _, err = readCSV(context.Background(), in, 10) })
+			got := allocated(func() { _, err = readCSV(context.Background(), in, csvOptions{}) })
 			requireError(t, err, "csv: f.csv: offset", fmt.Sprintf("%d bytes of gzip unpack to more than 1048576 bytes", len(b)))
 			if got > 8<<20 {
 				t.Errorf("%d bytes allocated, want at most 8 MB", got)
@@ -151,13 +160,13 @@ func TestReadCSVBomb(t *testing.T) {
 
 // A line without an end stops at the longest line that can hold an image.
 func TestReadCSVLongLine(t *testing.T) {
-	p := csvParser{path: "f.csv", longest: 1000}
+	p := csvParser{path: "f.csv", longest: 1000, end: '\n', other: '\r'}
 	r := bufio.NewReaderSize(strings.NewReader("1,"+strings.Repeat("0", 997)+"\n1,"+strings.Repeat("0", 998)+"\n"), 64)
 	if line, err := p.readLine(r); err != nil || len(line) != 1000 {
 		t.Errorf("a line of %d bytes, error %v, want 1000", len(line), err)
 	}
 	_, err := p.readLine(r)
-	requireError(t, err, "csv: f.csv:2:1: a line of more than 1000 bytes, want at most 16777216 pixels")
+	requireError(t, err, "csv: f.csv:1:1: a line of more than 1000 bytes, want at most 16777216 pixels")
 }
 
 func TestReadCSVMemory(t *testing.T) {
@@ -184,6 +193,9 @@ func TestReadCSVCancelled(t *testing.T) {
 // slowCSV reads what is plainly a CSV of images, with strings and strconv.
 func slowCSV(text string) (labels, pixels []uint8, ok bool) {
 	for line := range strings.Lines(text) {
+		if p := (csvParser{layout: layout{separator: ','}}); labels == nil && p.isHeader(p.fields([]byte(strings.TrimRight(line, "\r\n")))) {
+			return nil, nil, false
+		}
 		for i, field := range strings.Split(strings.TrimRight(line, "\r\n"), ",") {
 			v, err := strconv.ParseUint(field, 10, 8)
 			if err != nil {
@@ -207,6 +219,8 @@ func FuzzReadCSV(f *testing.F) {
 	f.Add([]byte("\ufefflabel,p0\r\n1,255\r\n\r\n"))
 	f.Add([]byte("7,0,0,0,0\n9,1,2,3,256\n"))
 	f.Add([]byte("1,2\n\n1,2"))
+	f.Add([]byte("\"a,b\";label\r\"1\"; 5e0\r2,0;x\r\r\n"))
+	f.Add([]byte("id,p0,y\n7,0.5,cat\n8,16,dog\n,,\n"))
 	f.Add(gz(f, []byte("1,2\n3,4\n")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := readCSVBytes(b, 10)

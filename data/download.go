@@ -76,7 +76,7 @@ func (f *Finder) download(ctx context.Context, dir string) (files found, mirror 
 	var paths [4]string
 	mirrors := append([]string(nil), f.mirrors()...)
 	for i, file := range f.truth() {
-		old := pick(dir, file.want)
+		old, _ := pick(dir, file.want) // what is broken is replaced
 		if old != "" && wholeFile(old, file) {
 			paths[i] = old
 			continue

@@ -30,9 +30,10 @@ type input struct {
 	path   string
 	size   int64 // of the file as it is
 	packed bool
-	html   bool  // it looks like a web page
-	limit  int64 // most unpacked bytes, where packed
-	off    int64 // unpacked bytes read so far
+	head   []byte // its first bytes, unpacked
+	html   bool   // it looks like a web page
+	limit  int64  // most unpacked bytes, where packed
+	off    int64  // unpacked bytes read so far
 	r      io.Reader
 	file   io.Closer
 }
@@ -64,12 +65,10 @@ func openInput(format, path string) (*input, error) {
 func newInput(format, path string, r io.Reader, size int64) (*input, error) {
 	b := bufio.NewReaderSize(r, 1<<17)
 	in := &input{format: format, path: path, size: size, r: b}
-	head, err := b.Peek(64)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, in.errorf(0, "%w", err)
+	if err := in.peek(b); err != nil {
+		return nil, err
 	}
-	in.html = bytes.HasPrefix(bytes.TrimLeft(head, "\ufeff \t\r\n"), []byte("<"))
-	if !bytes.HasPrefix(head, []byte{0x1f, 0x8b}) {
+	if !bytes.HasPrefix(in.head, gzipMagic) {
 		return in, nil
 	}
 	in.packed = true
@@ -81,8 +80,71 @@ func newInput(format, path string, r io.Reader, size int64) (*input, error) {
 	if err != nil {
 		return nil, in.gzipError(err)
 	}
-	in.r = z
+	unpacked := bufio.NewReaderSize(z, 1<<12)
+	if err := in.peek(unpacked); err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(in.head, gzipMagic) {
+		return nil, in.errorf(0, "gzip in gzip: the file was packed twice; unpack it once (gunzip)")
+	}
+	in.r = unpacked
 	return in, nil
+}
+
+// peek looks at the first bytes of the file.
+func (in *input) peek(b *bufio.Reader) error {
+	head, err := b.Peek(64)
+	if err != nil && !errors.Is(err, io.EOF) {
+		if in.packed {
+			return in.gzipError(err)
+		}
+		return in.errorf(0, "%w", err)
+	}
+	in.head = bytes.Clone(head)
+	in.html = bytes.HasPrefix(bytes.TrimLeft(head, "\ufeff \t\r\n"), []byte("<"))
+	return nil
+}
+
+var gzipMagic = []byte{0x1f, 0x8b}
+
+// foreign says what a file is whose first bytes are those of another format than
+// text; "" for text.
+func (in *input) foreign() string {
+	for _, f := range []struct{ magic, what string }{
+		{"\xff\xfe\x00\x00", utf("UTF-32")},
+		{"\x00\x00\xfe\xff", utf("UTF-32")},
+		{"\xff\xfe", utf("UTF-16")},
+		{"\xfe\xff", utf("UTF-16")},
+		{"PK\x03\x04", "this is a zip archive, or a spreadsheet (.xlsx), or an .npz: unpack it, or save it as CSV"},
+		{"BZh", "this is a bzip2 file: unpack it (bunzip2)"},
+		{"\xfd7zXZ\x00", "this is an xz file: unpack it (unxz)"},
+		{"\x28\xb5\x2f\xfd", "this is a zstd file: unpack it (unzstd)"},
+		{"7z\xbc\xaf\x27\x1c", "this is a 7-Zip archive: unpack it"},
+		{"\x93NUMPY", "this is a NumPy file (.npy): save it as CSV (numpy.savetxt) or IDX"},
+		{"MATLAB", "this is a MATLAB file: save it as CSV (writematrix) or IDX"},
+		{"\x89HDF", "this is an HDF5 file: save it as CSV or IDX"},
+		{"PAR1", "this is a Parquet file: save it as CSV"},
+		{"\x89PNG", "this is a PNG image: images go into a folder for each class, and data.train or data.dir names the folder of these"},
+		{"\xff\xd8\xff", "this is a JPEG image: images go into a folder for each class, and data.train or data.dir names the folder of these"},
+		{"\x00\x00\x08", "this is an IDX file: set data.dataset to idx"},
+		{"\x00\x00\x0c", "this is an IDX file: set data.dataset to idx"},
+	} {
+		if bytes.HasPrefix(in.head, []byte(f.magic)) {
+			return f.what
+		}
+	}
+	zeros := bytes.Count(in.head, []byte{0})
+	switch {
+	case zeros > 0 && 3*zeros > len(in.head):
+		return utf("UTF-16")
+	case zeros > 0:
+		return "this is no text, and no format that is known here: want CSV or IDX"
+	}
+	return ""
+}
+
+func utf(name string) string {
+	return "this text is in " + name + ", as PowerShell's > writes it: save it as UTF-8 (Out-File -Encoding utf8)"
 }
 
 func (in *input) close() {
@@ -191,12 +253,6 @@ func writeFile(dir, name string, write func(io.Writer) error) (err error) {
 		_ = d.Close()
 	}
 	return nil
-}
-
-// isRegular tells whether path is a file, or a link to one.
-func isRegular(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 // isLocal tells whether err comes from this machine's file system.

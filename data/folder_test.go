@@ -26,6 +26,16 @@ func putIDX(tb testing.TB, dir string, d *Dataset, packed bool, name func(set, k
 func dashed(set, kind, dims string) string { return set + "-" + kind + "-" + dims + "-ubyte" }
 func dotted(set, kind, dims string) string { return set + "-" + kind + "." + dims + "-ubyte" }
 
+// folder reads a set of one's own from a folder.
+func folder(ctx context.Context, dir string, classes int, formats ...Kind) (*Dataset, error) {
+	kind := formats[0]
+	if len(formats) > 1 {
+		kind = Files
+	}
+	d, _, err := Spec{Dir: dir, Classes: classes}.folder(ctx, kind)
+	return d, err
+}
+
 func TestFolder(t *testing.T) {
 	want := &Dataset{Train: testSet(12, 3, 5, 200, 1), Test: testSet(5, 3, 5, 200, 2)}
 	idxOrEither, csvOrEither := [][]Kind{{IDX}, {IDX, CSV}}, [][]Kind{{CSV}, {IDX, CSV}}

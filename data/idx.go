@@ -2,6 +2,7 @@ package data
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -18,6 +19,8 @@ const (
 	idxImages = 0x00000803
 	idxLabels = 0x00000801
 
+	idxLabelRows = 0x00000c02 // rows of 32-bit integers, the first of which is the label
+
 	idxImagesHeader = 16
 	idxLabelsHeader = 8
 )
@@ -29,48 +32,48 @@ const maxImage = 1 << 24
 // gzipped, whatever its name. Labels must be less than classes, which is at
 // most 256. The set is named after the file of images.
 //
-// The files must hold exactly what their headers say. Errors name the file and
-// the byte offset (of the unpacked bytes, in a gzipped file). Memory is bounded
-// by the bytes that are really there, not by what a header claims.
+// The files must hold exactly what their headers say. Labels are bytes, or, as in
+// QMNIST, rows of 32-bit integers that begin with the label. Errors name the file
+// and the byte offset (of the unpacked bytes, in a gzipped file). Memory is
+// bounded by the bytes that are really there, not by what a header claims.
 func ReadIDX(ctx context.Context, images, labels string, classes int) (*Set, error) {
 	if err := checkClasses("idx", classes); err != nil {
 		return nil, err
 	}
-	li, err := openInput("idx", labels)
+	t, err := readIDXFiles(ctx, pair{images, labels})
+	if err != nil {
+		return nil, err
+	}
+	return t.set(classes)
+}
+
+func readIDXFiles(ctx context.Context, p pair) (*table, error) {
+	li, err := openInput("idx", p.labels)
 	if err != nil {
 		return nil, err
 	}
 	defer li.close()
-	ii, err := openInput("idx", images)
+	ii, err := openInput("idx", p.images)
 	if err != nil {
 		return nil, err
 	}
 	defer ii.close()
-	return readIDX(ctx, ii, li, classes)
+	return readIDX(ctx, ii, li)
 }
 
-func readIDX(ctx context.Context, images, labels *input, classes int) (*Set, error) {
-	head, err := readHeader(labels, idxLabels, "labels")
+func readIDX(ctx context.Context, images, labels *input) (*table, error) {
+	l, place, err := readLabels(ctx, labels)
 	if err != nil {
 		return nil, err
 	}
-	count := head[0]
-	l, err := readBody(ctx, labels, int64(count), fmt.Sprintf("%d labels", count))
+	head, err := readHeader(images, idxImages, "images", "rows", "columns")
 	if err != nil {
-		return nil, err
-	}
-	for i, v := range l {
-		if int(v) >= classes {
-			return nil, labels.errorf(int64(idxLabelsHeader+i), "label %d, want 0 to %d", v, classes-1)
-		}
-	}
-	if head, err = readHeader(images, idxImages, "images", "rows", "columns"); err != nil {
 		return nil, err
 	}
 	n, rows, cols := head[0], head[1], head[2]
-	if n != count {
+	if n != len(l) {
 		return nil, images.errorf(4, "%d images, but %s has %d labels; take two files that belong together",
-			n, labels.path, count)
+			n, labels.path, len(l))
 	}
 	if int64(rows)*int64(cols) > maxImage {
 		return nil, images.errorf(8, "images of %d×%d pixels, want at most %d pixels", rows, cols, maxImage)
@@ -80,7 +83,43 @@ func readIDX(ctx context.Context, images, labels *input, classes int) (*Set, err
 	if err != nil {
 		return nil, err
 	}
-	return &Set{Name: images.path, Rows: rows, Cols: cols, Classes: classes, Pixels: p, Labels: l}, nil
+	t := &table{path: images.path, rows: rows, cols: cols, pixels: p, labels: l, labelled: true, place: place}
+	for _, code := range l {
+		t.names.seen[code] = true
+	}
+	return t, nil
+}
+
+// readLabels reads a file of labels. place says where the label of an image is.
+func readLabels(ctx context.Context, in *input) (labels []uint8, place func(image int) string, err error) {
+	offset := func(off int) string { return in.errorf(int64(off), "").Error() }
+	if !bytes.HasPrefix(in.head, []byte{0, 0, 0x0c, 2}) {
+		head, err := readHeader(in, idxLabels, "labels")
+		if err != nil {
+			return nil, nil, err
+		}
+		labels, err = readBody(ctx, in, int64(head[0]), fmt.Sprintf("%d labels", head[0]))
+		return labels, func(image int) string { return offset(idxLabelsHeader + image) }, err
+	}
+	head, err := readHeader(in, idxLabelRows, "labels", "columns")
+	if err != nil {
+		return nil, nil, err
+	}
+	n, cols := head[0], head[1]
+	body, err := readBody(ctx, in, 4*int64(n)*int64(cols), fmt.Sprintf("%d labels of %d integers", n, cols))
+	if err != nil {
+		return nil, nil, err
+	}
+	place = func(image int) string { return offset(idxLabelsHeader + 4 + 4*cols*image) }
+	labels = make([]uint8, n)
+	for i := range labels {
+		v := int32(binary.BigEndian.Uint32(body[4*cols*i:]))
+		if v < 0 || v > math.MaxUint8 {
+			return nil, nil, in.errorf(int64(idxLabelsHeader+4+4*cols*i), "label %d, want 0 to 255", v)
+		}
+		labels[i] = uint8(v)
+	}
+	return labels, place, nil
 }
 
 // readHeader reads the magic number and one count for each name.
@@ -122,6 +161,8 @@ func guess(in *input, magic uint32) string {
 	switch {
 	case in.html:
 		return ": this is a web page; get the file again"
+	case magic>>8 == 0x0d || magic>>8 == 0x0e || magic>>8 == 0x0b || magic>>8 == 0x0c || magic>>8 == 0x09:
+		return ": IDX of numbers that are no unsigned bytes, which is not read"
 	case magic == idxImages:
 		return ": this is a file of images"
 	case magic == idxLabels:

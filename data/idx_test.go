@@ -34,7 +34,11 @@ func readIDXBytes(images, labels []byte, classes int) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readIDX(context.Background(), ii, li, classes)
+	t, err := readIDX(context.Background(), ii, li)
+	if err != nil {
+		return nil, err
+	}
+	return t.set(classes)
 }
 
 func TestReadIDX(t *testing.T) {

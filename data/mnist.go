@@ -82,7 +82,8 @@ type Finder struct {
 	CacheDir func() (string, error)
 	LocalDir string
 
-	files *[4]mnistFile // nil means mnistFiles
+	testOnly bool          // whether the training set is not needed
+	files    *[4]mnistFile // nil means mnistFiles
 }
 
 // MNIST returns MNIST from the first of these places:
@@ -118,7 +119,7 @@ func (f *Finder) MNIST(ctx context.Context) (*Dataset, error) {
 
 	var tried []error
 	local := f.local()
-	files, err := find(local, IDX, CSV)
+	files, err := find(local, f.testOnly, IDX, CSV)
 	if err == nil {
 		return f.load(ctx, files)
 	}
@@ -131,15 +132,17 @@ func (f *Finder) MNIST(ctx context.Context) (*Dataset, error) {
 	if err != nil {
 		tried = append(tried, fmt.Errorf("no cache folder: %w", err))
 		cache = local
-	} else if files, err = find(cache, IDX, CSV); err == nil {
+	} else if files, err = find(cache, f.testOnly, IDX, CSV); err == nil {
 		d, err := f.load(ctx, files)
 		if err == nil || ctx.Err() != nil {
 			return d, err
 		}
 		// The cache is the trainer's own: what is damaged there is replaced.
 		tried = append(tried, err)
-	} else {
+	} else if errors.Is(err, errNoFiles) {
 		tried = append(tried, fmt.Errorf("%s: %s", cache, contents(cache)))
+	} else {
+		tried = append(tried, err)
 	}
 
 	if f.Offline {
@@ -165,21 +168,43 @@ func (f *Finder) MNIST(ctx context.Context) (*Dataset, error) {
 
 // named loads MNIST from a folder that the user named by means of what.
 func (f *Finder) named(ctx context.Context, dir, what string) (*Dataset, error) {
-	files, err := find(dir, IDX, CSV)
+	files, err := find(dir, f.testOnly, IDX, CSV)
 	if err != nil {
-		return nil, fmt.Errorf("mnist: %s names a folder without MNIST: %w", what, err)
+		hint := ""
+		if errors.Is(err, errNoFiles) {
+			hint = "; data.dataset is mnist: for a data set of your own, set it to files"
+		}
+		return nil, fmt.Errorf("mnist: %s names a folder without MNIST: %w%s", what, err, hint)
 	}
 	return f.load(ctx, files)
 }
 
-// load reads MNIST and verifies it.
+// load reads MNIST and verifies it, both sets at the same time.
 func (f *Finder) load(ctx context.Context, files found) (*Dataset, error) {
-	d, err := files.read(ctx, mnistClasses, f.verify)
+	if f.testOnly {
+		files.train = pair{}
+	}
+	d := &Dataset{Name: "MNIST", Source: files.dir}
+	_, _, err := files.read(ctx, func(ctx context.Context, p pair) (*table, error) {
+		t, err := readPair(ctx, files.format, p, csvOptions{values: Range{0, 255}})
+		if err != nil {
+			return nil, err
+		}
+		s, err := t.set(mnistClasses)
+		if err != nil {
+			return nil, fmt.Errorf("%w; data.dataset is mnist, which has the digits 0 to 9: for a data set of your own, set it to %s", err, files.format)
+		}
+		test := p == files.test
+		if test {
+			d.Test, s.Name = s, "MNIST test"
+		} else {
+			d.Train, s.Name = s, "MNIST train"
+		}
+		return t, f.verify(s, p, test)
+	})
 	if err != nil {
 		return nil, err
 	}
-	d.Name, d.Source = "MNIST", files.dir
-	d.Train.Name, d.Test.Name = "MNIST train", "MNIST test"
 	return d, nil
 }
 
@@ -203,7 +228,7 @@ func (f *Finder) verify(s *Set, p pair, test bool) error {
 	} {
 		if c.sum != c.want.sum {
 			return fmt.Errorf("mnist: %s: these are not MNIST's %s: SHA-256 of %s (unpacked IDX) is %s, want %s; "+
-				"get the file again, or, for a data set of your own, set data.dataset to idx or csv",
+				"get the file again, or, for a data set of your own, set data.dataset to files",
 				c.path, c.what, c.want.name, c.sum, c.want.sum)
 		}
 	}

@@ -141,7 +141,7 @@ func TestMNISTVerifies(t *testing.T) {
 			}
 			_, err := w.MNIST(context.Background())
 			requireError(t, err, "mnist: "+path+": these are not MNIST's ", "SHA-256 of "+file+" (unpacked IDX) is ",
-				", want ", "set data.dataset to idx or csv")
+				", want ", "set data.dataset to files")
 		})
 	}
 }

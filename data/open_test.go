@@ -31,40 +31,43 @@ func requireDigits(t *testing.T, d *Dataset) {
 func TestOpenFallback(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
-	d, warning, err := few(Spec{Fallback: true}).open(ctx, w.Finder)
+	d, notes, err := few(Spec{Fallback: true}).open(ctx, w.Finder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	requireDigits(t, d)
+	if len(notes) == 0 || !notes[0].Warning {
+		t.Fatalf("notes %v, want a warning", notes)
+	}
 	for _, want := range []string{"WARNING: THIS IS NOT MNIST", "offline", w.local, EnvDir} {
-		if !strings.Contains(warning, want) {
-			t.Errorf("the warning lacks %q:\n%s", want, warning)
+		if !strings.Contains(notes[0].Text, want) {
+			t.Errorf("the warning lacks %q:\n%s", want, notes[0].Text)
 		}
 	}
 
-	d, warning, err = few(Spec{}).open(ctx, w.Finder)
-	if d != nil || warning != "" || !errors.Is(err, ErrUnavailable) {
-		t.Errorf("no fallback: %v, %q, %v; want ErrUnavailable", d, warning, err)
+	d, notes, err = few(Spec{}).open(ctx, w.Finder)
+	if d != nil || notes != nil || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("no fallback: %v, %v, %v; want ErrUnavailable", d, notes, err)
 	}
 
 	w.env = t.TempDir()
-	d, warning, err = few(Spec{Fallback: true}).open(ctx, w.Finder)
-	if d != nil || warning != "" || err == nil || errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), w.env) {
-		t.Errorf("a named folder without MNIST: %v, %q, %v; want an error with the folder", d, warning, err)
+	d, notes, err = few(Spec{Fallback: true}).open(ctx, w.Finder)
+	if d != nil || notes != nil || err == nil || errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), w.env) {
+		t.Errorf("a named folder without MNIST: %v, %v, %v; want an error with the folder", d, notes, err)
 	}
 
 	w.env = w.folder(t, filepath.Join(t.TempDir(), "env"))
-	d, warning, err = few(Spec{Fallback: true}).open(ctx, w.Finder)
-	if err != nil || warning != "" || d.Name != "MNIST" {
-		t.Errorf("MNIST that is there: %v, %q, %v", d, warning, err)
+	d, notes, err = few(Spec{Fallback: true}).open(ctx, w.Finder)
+	if err != nil || notes != nil || d.Name != "MNIST" {
+		t.Errorf("MNIST that is there: %v, %v, %v", d, notes, err)
 	}
 
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
 	away := newWorld(t, "http://mirror.invalid/")
-	d, warning, err = few(Spec{Fallback: true}).open(cancelled, away.Finder)
-	if d != nil || warning != "" || !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v, %q, %v; want the context's error", d, warning, err)
+	d, notes, err = few(Spec{Fallback: true}).open(cancelled, away.Finder)
+	if d != nil || notes != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v, %v, %v; want the context's error", d, notes, err)
 	}
 }
 
@@ -89,19 +92,19 @@ func TestOpenProgress(t *testing.T) {
 
 func TestOpenKinds(t *testing.T) {
 	ctx := context.Background()
-	d, warning, err := Open(ctx, few(Spec{Kind: Digits}))
-	if err != nil || warning != "" {
-		t.Fatalf("%q, %v", warning, err)
+	d, notes, err := Open(ctx, few(Spec{Kind: Digits}))
+	if err != nil || len(notes) != 1 || !strings.Contains(notes[0].Text, "no image of class 5, which digits (built in) test has") {
+		t.Fatalf("%v, %v", notes, err)
 	}
 	requireDigits(t, d)
 
 	dir, want := t.TempDir(), testDataset()
 	putIDX(t, dir, want, true, func(s, k, d string) string { return dashed(s, k, d) + ".gz" })
 	putCSV(t, dir, want, false)
-	for _, kind := range []Kind{IDX, CSV} {
-		d, warning, err := Open(ctx, Spec{Kind: kind, Dir: dir, Classes: 10})
-		if err != nil || warning != "" {
-			t.Fatalf("%s: %q, %v", kind, warning, err)
+	for _, kind := range []Kind{IDX, CSV, Files} {
+		d, notes, err := Open(ctx, Spec{Kind: kind, Dir: dir, Classes: 10})
+		if err != nil || len(notes) != 1 || !strings.Contains(notes[0].Text, "no image of the classes 0 and 6") {
+			t.Fatalf("%s: %v, %v", kind, notes, err)
 		}
 		requireSame(t, d.Train, want.Train)
 		requireSame(t, d.Test, want.Test)

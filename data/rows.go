@@ -20,7 +20,8 @@ type Rows struct {
 	Name   string   // the file
 	IDs    []string // of the images, as they are in the file; nil: it has none
 	Inputs int      // pixels of an image
-	Pixels []uint8  // N × Inputs, row-major; 0 is background, 255 full ink
+	Pixels []uint8  // N × Inputs, row-major
+	Scale  Scale    // what the pixels are to a network
 
 	// Notes are lines for the user: what was left out of the file.
 	Notes []string
@@ -65,7 +66,7 @@ func readRows(ctx context.Context, in *input, inputs int, id string) (*Rows, err
 		return readImages(ctx, in, inputs)
 	}
 	p := rowParser{
-		csvParser: csvParser{path: in.path, size: in.size, longest: maxLine},
+		csvParser: csvParser{path: in.path, size: in.size, longest: maxLine, end: '\n', other: '\r'},
 		id:        strings.ToLower(id), rows: &Rows{Name: in.path, Inputs: inputs},
 	}
 	lines := bufio.NewReaderSize(in, 1<<18)
@@ -74,6 +75,7 @@ func readRows(ctx context.Context, in *input, inputs int, id string) (*Rows, err
 			return nil, fmt.Errorf("rows: %s: %w", in.path, err)
 		}
 		line, err := p.readLine(lines)
+		p.number++
 		if end = errors.Is(err, io.EOF); err != nil && !end {
 			return nil, err
 		}

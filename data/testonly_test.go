@@ -31,9 +31,9 @@ func TestOpenTestOnly(t *testing.T) {
 	classes := w.d.Test.Classes
 	open := func(s Spec) (*Dataset, error) {
 		s.TestOnly = true
-		d, warning, err := s.open(ctx, w.Finder)
-		if warning != "" {
-			t.Errorf("warning %q", warning)
+		d, notes, err := s.open(ctx, w.Finder)
+		if len(notes) > 0 {
+			t.Errorf("notes %v", notes)
 		}
 		return d, err
 	}

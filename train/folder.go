@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"time"
 
@@ -89,6 +90,7 @@ func (s *session) writeModel(file string, at snapshot) error {
 		"dataset": s.Dataset.Name,
 		"epoch":   strconv.Itoa(at.metrics.Epoch),
 	}
+	maps.Copy(meta, s.Dataset.Metadata())
 	if at.samples > 0 {
 		meta[metaSamples] = strconv.Itoa(at.samples)
 	} else if at.metrics.Epoch > 0 {

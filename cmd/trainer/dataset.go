@@ -7,8 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"trainer/data"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/progress"
@@ -16,23 +19,64 @@ import (
 )
 
 // openDataset opens the data set that the configuration asks for, or its test set
-// alone. It says on stderr how a download gets on, and whether the built-in digits
-// take MNIST's place.
+// alone. It says on stderr how a download gets on, and what there is to know about the
+// data set.
 func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.Writer) (*data.Dataset, error) {
 	n := c.Network()
-	d, warning, err := data.Open(ctx, data.Spec{
-		Kind: data.Kind(c.Data.Dataset), Dir: c.Data.Dir, Classes: n.Outputs(), Seed: c.Seed,
-		TestOnly: testOnly, Fallback: c.Data.Fallback == "digits",
-		Progress: downloadProgress(stderr, progress.IsTerminal(stderr)),
-	})
+	spec := datasetSpec(c, stderr)
+	spec.Classes, spec.TestOnly = n.Outputs(), testOnly
+	d, notes, err := data.Open(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	_, _ = io.WriteString(stderr, terminal.Printable(warning))
-	if d.Train == nil {
-		return d, vm.CheckSet(d.Test, n)
+	for _, note := range notes {
+		kind := "note"
+		if note.Warning {
+			kind = "warning"
+		}
+		_, _ = fmt.Fprintf(stderr, "%s: %s\n", kind, terminal.Printable(note.Text))
 	}
-	return d, cmp.Or(vm.CheckSet(d.Train, n), vm.CheckSet(d.Test, n))
+	for _, set := range []*data.Set{d.Train, d.Validation, d.Test} {
+		if set == nil {
+			continue
+		}
+		if err := vm.CheckSet(set, n); err != nil {
+			return nil, fmt.Errorf("%w: for this data set, set %s", err, layersFor(n, set))
+		}
+	}
+	return d, nil
+}
+
+// datasetSpec returns what the configuration says about data, for labels of any
+// number of classes.
+func datasetSpec(c config.Config, stderr io.Writer) data.Spec {
+	return data.Spec{
+		Kind: data.Kind(c.Data.Dataset), Dir: c.Data.Dir, TrainFiles: c.Data.Train, TestFiles: c.Data.Test,
+		Split: c.Data.Split.Test, SplitSeed: c.Data.Split.Seed, Validation: c.Data.Validation,
+		Label: c.Data.CSV.Label, Values: c.Data.Values.Range(), Inputs: c.Data.Inputs.Range(), Targets: c.Data.Targets.Range(),
+		Transpose: c.Data.Transpose, ClassNames: c.Data.Classes, Ordered: !c.Train.Shuffle,
+		Seed: c.Seed, Fallback: c.Data.Fallback == "digits",
+		Progress: downloadProgress(stderr, progress.IsTerminal(stderr)),
+	}
+}
+
+// withFound returns the configuration with what was found out about its data set,
+// so that it means the same without the training set.
+func withFound(c config.Config, d *data.Dataset) config.Config {
+	if c.Data.Values.Range() == (data.Range{}) && d.Values != (data.Range{Low: 0, High: 255}) {
+		c.Data.Values = config.Values{Min: config.Bound{Number: d.Values.Low, Given: true}, Max: config.Bound{Number: d.Values.High, Given: true}}
+	}
+	if len(c.Data.Classes) == 0 {
+		c.Data.Classes = slices.Clone(cmp.Or(d.Train, d.Test).ClassNames)
+	}
+	return c
+}
+
+// layersFor returns the layers of a network for a set, with the hidden ones of n.
+func layersFor(n model.Network, s *data.Set) string {
+	layers := slices.Clone(n.Layers)
+	layers[0], layers[len(layers)-1] = s.Inputs(), s.Classes
+	return "model.layers to " + strings.ReplaceAll(fmt.Sprint(layers), " ", ", ")
 }
 
 // settled returns the configuration as it is kept with a run that trains on d: it

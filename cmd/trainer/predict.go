@@ -47,6 +47,7 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	for _, note := range rows.Notes {
 		_, _ = fmt.Fprintln(stderr, note)
 	}
+	rows.Scale = data.Scale{Pixels: c.Data.Values.Range(), Inputs: c.Data.Inputs.Range()}
 	machine, _, err := newMachine(c)
 	if err != nil {
 		return err
@@ -55,7 +56,7 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if err := machine.SetParameters(m.Parameters); err != nil {
 		return err
 	}
-	all, err := prediction.Run(ctx, machine, rows)
+	all, err := prediction.Run(ctx, machine, rows, c.Data.Classes)
 	if err != nil {
 		return cause(ctx, err)
 	}

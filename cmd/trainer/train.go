@@ -63,6 +63,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	if c, err = settled(c, dataset); err != nil {
 		return err
 	}
+	c = withFound(c, dataset)
 	dir, err := rundir.Create(out, c.Name, time.Now())
 	if err != nil {
 		return err

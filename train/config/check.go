@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"trainer/data"
+	"trainer/graph/model"
 )
 
 // check reports combinations of values that are not allowed. Each value on its own
@@ -34,9 +35,7 @@ func (r *reader) check() {
 	}
 	r.checkInit()
 
-	if r.good("data.dataset", "data.dir") && c.Data.Dir == "" && (c.Data.Dataset == string(data.IDX) || c.Data.Dataset == string(data.CSV)) {
-		r.report(r.place("data.dataset"), "%s needs data.dir, the folder of the files", c.Data.Dataset)
-	}
+	r.checkData()
 
 	if r.good("train.update_order", "machine") && c.Train.UpdateOrder == "listing" && c.Machine == "tape" {
 		r.report(r.place("train.update_order", "machine"), "listing needs a compiled program, and the machine tape runs the graph as it is: use another machine, or simultaneous")
@@ -84,6 +83,62 @@ func (r *reader) checkRuns() {
 	same := c.Model.Init.File != "" || c.Model.Init.Rule == "zeros" && c.Model.Init.BiasStd == 0
 	if r.good("train.shuffle", "model.init.file", "model.init.rule", "model.init.bias_std") && same && !c.Train.Shuffle && rates == 0 {
 		r.report(at, "all runs would be identical, because the first weights and the order of the samples are fixed: give train.runs.rates, or set train.shuffle to true")
+	}
+}
+
+// checkData reports what the keys of data cannot have together. Where files are
+// named and no data set, the data set is files.
+func (r *reader) checkData() {
+	c := &r.config.Data
+	if !r.good("data.dataset", "data.dir", "data.train", "data.test") {
+		return
+	}
+	named := len(c.Train)+len(c.Test) > 0
+	if _, given := r.places["data.dataset"]; named && !given {
+		c.Dataset = string(data.Files)
+	}
+	own := slices.Contains([]data.Kind{data.Files, data.IDX, data.CSV}, data.Kind(c.Dataset))
+	switch at := r.place("data.dataset", "data.dir"); {
+	case named && !own:
+		r.report(at, "is %s, and data.train and data.test name files of your own: set it to files, or leave it out", c.Dataset)
+	case named && c.Dir != "":
+		r.report(r.place("data.train", "data.test"), "excludes data.dir, which is given too: remove one of them")
+	case own && !named && c.Dir == "":
+		r.report(at, "%s needs data.dir, the folder of the files, or data.train, the files themselves", c.Dataset)
+	case !own && !named && c.Dir == "" && !slices.Contains([]data.Kind{data.MNIST, data.Digits}, data.Kind(c.Dataset)):
+		r.report(at, "%s needs data.dir, the folder of the files", c.Dataset)
+	}
+
+	for path, v := range map[string]float64{"data.split.test": c.Split.Test, "data.validation": c.Validation} {
+		if r.good(path) && v >= 1 && v != math.Trunc(v) {
+			r.report(r.place(path), "have %s, want a whole number of images, or a fraction below 1", formatNumber(v))
+		}
+	}
+	if r.good("data.values.min", "data.values.max") {
+		switch v := c.Values; {
+		case v.Min.Given && !v.Max.Given:
+			r.report(r.place("data.values.min"), "needs data.values.max")
+		case v.Max.Given && v.Min.Number >= v.Max.Number:
+			r.report(r.place("data.values.max", "data.values.min"), "values from %s to %s: want the smaller one first; data.inputs with low above high inverts images",
+				formatNumber(v.Min.Number), formatNumber(v.Max.Number))
+		}
+	}
+	if r.good("data.inputs.low", "data.inputs.high") && c.Inputs.Low == c.Inputs.High {
+		r.report(r.place("data.inputs.low", "data.inputs.high"), "all inputs would be %s: want two different numbers", formatNumber(c.Inputs.Low))
+	}
+	if r.good("data.targets.low", "data.targets.high", "model.activation") {
+		switch t := c.Targets; {
+		case t.Low >= t.High:
+			r.report(r.place("data.targets.low", "data.targets.high"), "targets of %s and %s: want low below high", formatNumber(t.Low), formatNumber(t.High))
+		case t.Low < 0 && r.config.Model.Activation == model.Sigmoid:
+			r.report(r.place("data.targets.low"), "the outputs of the sigmoid are between 0 and 1: want 0 or more, or model.activation tanh")
+		}
+	}
+	for i, name := range c.Classes {
+		if slices.Contains(c.Classes[:i], name) {
+			r.report(r.place("data.classes"), "has %q twice", name)
+			break
+		}
 	}
 }
 

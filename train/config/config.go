@@ -86,11 +86,68 @@ func (i Init) Kind() string {
 	return "std"
 }
 
-// Data describes the data set.
+// Data describes the data set: see data.Spec.
 type Data struct {
-	Dataset  string // one of Datasets
-	Dir      string // a folder, relative to the current directory; "": the usual places
-	Fallback string // one of Fallbacks
+	Dataset    string   // one of Datasets
+	Dir        string   // a folder, relative to the current directory; "": the usual places
+	Train      []string // paths or patterns of files, in place of Dir
+	Test       []string
+	Split      Split
+	Validation float64 // images of the training set, or a fraction below 1; 0: none
+	CSV        CSV
+	Values     Values
+	Inputs     Ends
+	Targets    Ends
+	Transpose  bool
+	Classes    []string // names
+	Fallback   string   // one of Fallbacks
+}
+
+// Split says how a part of the training set becomes the test set, where there is
+// no other, or the validation set.
+type Split struct {
+	Test float64 // images, or a fraction below 1
+	Seed uint64
+}
+
+// CSV says what the columns of a CSV file are.
+type CSV struct {
+	Label string // auto, first, last, a name, or a number counted from 1
+}
+
+// Values are the values of the files that become the lowest and the highest input.
+type Values struct{ Min, Max Bound }
+
+// Ends are the two ends of a range.
+type Ends struct{ Low, High float64 }
+
+// Bound is a number, or, as the zero value, auto: it is found out.
+type Bound struct {
+	Number float64
+	Given  bool
+}
+
+func (b Bound) String() string {
+	if !b.Given {
+		return "auto"
+	}
+	return formatNumber(b.Number)
+}
+
+// Range returns the values, or the zero Range where they are to be found out.
+func (v Values) Range() data.Range {
+	if !v.Max.Given {
+		return data.Range{}
+	}
+	return data.Range{Low: v.Min.Number, High: v.Max.Number}
+}
+
+// Range returns the ends, or the zero Range for those that it stands for: 0 and 1.
+func (e Ends) Range() data.Range {
+	if e == (Ends{0, 1}) {
+		return data.Range{}
+	}
+	return data.Range{Low: e.Low, High: e.High}
 }
 
 // Train describes the training.

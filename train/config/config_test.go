@@ -62,7 +62,8 @@ func TestDefault(t *testing.T) {
 	want := Config{
 		Name: "run", Seed: 1, Device: "auto", Machine: "compiled", Precision: model.Float32,
 		Model: Model{Layers: []int{784, 50, 10}, Activation: model.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
-		Data:  Data{Dataset: "mnist", Fallback: "none"},
+		Data: Data{Dataset: "mnist", Fallback: "none", Split: Split{Test: 0.2, Seed: 1}, CSV: CSV{Label: "auto"},
+			Inputs: Ends{0, 1}, Targets: Ends{0, 1}},
 		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous", Runs: Runs{Count: 1}},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
@@ -125,7 +126,7 @@ func TestTable(t *testing.T) {
 // countFields returns the number of fields of a struct, including those of nested
 // structs.
 func countFields(t reflect.Type) int {
-	if t.Kind() != reflect.Struct {
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[Bound]() {
 		return 1
 	}
 	n := 0
@@ -334,7 +335,9 @@ func TestSetErrors(t *testing.T) {
 		{"batch=3", "did you mean train.batch?"},
 		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, runs"},
 		{"train.rate.initial.x=3", "The keys in train.rate are: initial, factor, every"},
-		{"train.rate={initial: 1}", "is a group: set one of its keys, initial, factor, every"},
+		{"train.rate=1", "is a group: set one of its keys, initial, factor, every"},
+		{"train.rate={initial: x}", "have x, want a number above 0"},
+		{"data.values={max: 16, mni: 0}", "unknown key, did you mean data.values.min?"},
 		{"train.batch=[", "is not YAML"},
 		{"train.batch=1\n---\n2", "a second document"},
 		{"data.dir=#1", "comment or nothing"},
@@ -528,7 +531,10 @@ func TestRoundTrip(t *testing.T) {
 			Device: pick(Devices), Machine: pick(Machines), Precision: model.Precision(random.IntN(2)),
 			Model: Model{Layers: []int{1 + random.IntN(9999), 1 + random.IntN(9999)}, Activation: model.Activation(random.IntN(2)), Bias: random.IntN(2) == 0,
 				Init: []Init{{Std: PerLayer{float(1000)}}, {Std: PerLayer{0}}, {Rule: pick(Rules)}, {File: "f" + word(20)}}[random.IntN(4)]},
-			Data: Data{Dataset: pick(Datasets), Dir: word(20), Fallback: pick(Fallbacks)},
+			Data: Data{Dataset: pick(Datasets), Dir: word(20), Fallback: pick(Fallbacks), Split: Split{Test: float(1), Seed: random.Uint64N(maxSeed + 1)},
+				Validation: []float64{0, float(1), 5000}[random.IntN(3)], CSV: CSV{Label: "l" + word(20)},
+				Values: []Values{{}, {Max: Bound{16, true}}, {Bound{-1, true}, Bound{float(9), true}}}[random.IntN(3)],
+				Inputs: Ends{float(1), 1 + float(9)}, Targets: Ends{0, float(1)}, Transpose: random.IntN(2) == 0},
 			Train: Train{Epochs: 1 + random.IntN(10), Batch: 1 + random.IntN(1000), Shuffle: random.IntN(2) == 0,
 				Rate:          Rate{Initial: float(1000), Factor: 1 - random.Float64()/2, Every: 1 + random.IntN(maxEpochs)},
 				UpdateOrder:   "simultaneous",
@@ -553,9 +559,82 @@ func TestRoundTrip(t *testing.T) {
 		}
 		if c.Data.Dir == "" {
 			c.Data.Dataset = pick([]string{"mnist", "digits"})
+			if random.IntN(2) == 0 {
+				c.Data.Dataset = pick([]string{"files", "csv", "idx"})
+				c.Data.Train, c.Data.Test, c.Data.Classes = []string{"f" + word(20)}, []string{"1", "t" + word(20)}, []string{"3", "no" + word(20)}
+			}
 		}
 		if got, err := readSource(c.YAML()); err != nil || !reflect.DeepEqual(got, c) {
 			t.Fatalf("%v\nhave %+v\nwant %+v\n%s", err, got, c, c.YAML())
+		}
+	}
+}
+
+// TestData: the ways to write the keys of data, in a file and as a setting.
+func TestData(t *testing.T) {
+	values := func(least, most float64) Values { return Values{Bound{least, true}, Bound{most, true}} }
+	for _, c := range []struct {
+		file string
+		sets []string
+		want func(d *Data)
+	}{
+		{"data: {train: a.csv}\n", nil, func(d *Data) { d.Dataset, d.Train = "files", []string{"a.csv"} }},
+		{"seed: 1\n", []string{"data.train=a b.csv", "data.test=[c.csv, d.csv]"},
+			func(d *Data) { d.Dataset, d.Train, d.Test = "files", []string{"a b.csv"}, []string{"c.csv", "d.csv"} }},
+		{"seed: 1\n", []string{"data.train=*.csv"}, func(d *Data) { d.Dataset, d.Train = "files", []string{"*.csv"} }},
+		{"data: {train: [a]}\n", []string{"data.train=", "data.dataset=mnist"}, func(*Data) {}},
+		{"data: {train: [a], dataset: csv}\n", nil, func(d *Data) { d.Dataset, d.Train = "csv", []string{"a"} }},
+		{"data: {dataset: emnist-letters, dir: x}\n", nil, func(d *Data) { d.Dataset, d.Dir = "emnist-letters", "x" }},
+		{"data: {values: auto}\n", nil, func(*Data) {}},
+		{"data: {values: {max: 16}}\n", nil, func(d *Data) { d.Values.Max = Bound{16, true} }},
+		{"data: {values: {min: auto, max: 16}}\n", []string{"data.values=auto"}, func(*Data) {}},
+		{"seed: 1\n", []string{"data.values={min: -1, max: 1}"}, func(d *Data) { d.Values = values(-1, 1) }},
+		{"seed: 1\n", []string{"data.values.min=0", "data.values.max=0.5"}, func(d *Data) { d.Values = values(0, 0.5) }},
+		{"data: {inputs: {low: 0.01}, targets: {low: 0.01, high: 0.99}}\n", nil, func(d *Data) { d.Inputs.Low, d.Targets = 0.01, Ends{0.01, 0.99} }},
+		{"data: {csv: {label: 3}}\n", nil, func(d *Data) { d.CSV.Label = "3" }},
+		{"seed: 1\n", []string{"data.csv.label=class"}, func(d *Data) { d.CSV.Label = "class" }},
+		{"data: {classes: [a, 1, true-ish]}\n", nil, func(d *Data) { d.Classes = []string{"a", "1", "true-ish"} }},
+		{"data: {split: {test: 100, seed: 2}, validation: 0.1}\n", nil, func(d *Data) { d.Split, d.Validation = Split{100, 2}, 0.1 }},
+	} {
+		want := Default().Data
+		c.want(&want)
+		got, err := readSource([]byte(c.file), c.sets...)
+		if err != nil || !reflect.DeepEqual(got.Data, want) {
+			t.Errorf("%q and %q: %v\nhave %+v\nwant %+v", c.file, c.sets, err, got.Data, want)
+		}
+	}
+	for _, c := range []struct{ set, want string }{
+		{"data.validation=10.5", "want a whole number of images, or a fraction below 1"},
+		{"data.split.test=1.5", "want a whole number of images, or a fraction below 1"},
+		{"data.split.test=0", "above 0"},
+		{"data.values.max=sixteen", "auto, or a number from"},
+		{"data.values={min: 3}", "needs data.values.max"},
+		{"data.values={min: 16, max: 0}", "want the smaller one first"},
+		{"data.values=16", "is a group: set one of its keys, min, max"},
+		{"data.inputs={low: 1, high: 1}", "all inputs would be 1"},
+		{"data.targets={low: 0.9, high: 0.1}", "want low below high"},
+		{"data.targets.low=-1", "the sigmoid are between 0 and 1"},
+		{"data.classes=[a, b, a]", `has "a" twice`},
+		{"data.csv.label=", "that is not empty"},
+		{"data.train=[a, '']", "entry 2: have \"\", want a path that is not empty"},
+		{"data.train=[a, {b: c}]", "entry 2: have a group"},
+		{"data.dataset=kmnist", "kmnist needs data.dir"},
+	} {
+		if _, err := readSource(nil, c.set); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("-set %s: %v, want %q", c.set, err, c.want)
+		}
+	}
+	for file, want := range map[string]string{
+		"data: {train: [a], dataset: mnist}\n":       "c.yaml:1:29: data.dataset: is mnist, and data.train and data.test name files of your own",
+		"data: {train: [a], dir: b}\n":               "c.yaml:1:15: data.train: excludes data.dir",
+		"data: {values: 16}\n":                       "have 16, want keys: min, max",
+		"data: {validation: 10 %}\n":                 "want a number from 0",
+		"data: {dataset: fashon-mnist}\n":            "did you mean fashion-mnist?",
+		"data: {dataset: csv}\n":                     "csv needs data.dir, the folder of the files, or data.train",
+		"data: {targets: {low: 1.0, high: 0.0e0}}\n": "targets of 1 and 0",
+	} {
+		if _, err := readSource([]byte(file)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", file, err, want)
 		}
 	}
 }

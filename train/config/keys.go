@@ -23,6 +23,7 @@ const (
 	list                 // a list of whole numbers
 	numbers              // a list of numbers
 	perLayer             // a number, or a list of numbers
+	texts                // a list of texts; one text is a list of one
 	kindEnd
 )
 
@@ -44,6 +45,9 @@ type key struct {
 	pattern    *regexp.Regexp // of a text that is not free
 	patternDoc string         // what pattern says, after "a text "
 	isPath     bool           // whether a text is a path: see pathOf
+
+	auto   bool // of a number: the word auto is legal too, and of a group: it stands for all of its keys
+	scalar bool // of a text, or each text of a list: a number without quotes is a text too
 
 	// exclusive says that the key and its siblings exclude each other.
 	exclusive bool
@@ -119,12 +123,61 @@ var keys = []key{
 
 	{path: "data", kind: group, doc: "The images."},
 	{path: "data.dataset", kind: choice, def: "mnist", choices: Datasets,
-		doc: "mnist is MNIST, searched, downloaded if need be, and verified; csv and idx are a set of your own in data.dir; " +
-			"digits are drawn by the program.",
+		doc: "mnist is MNIST, searched, downloaded if need be, and verified; files, csv and idx are a set of your own in data.dir, or in data.train and data.test; " +
+			"digits are drawn by the program; the others are published sets with the format of MNIST, in data.dir.",
 		field: func(c *Config) any { return &c.Data.Dataset }},
 	{path: "data.dir", kind: text, isPath: true, def: `""`, most: 4096,
-		doc:   "Folder of the files, relative to the current directory; empty: the usual places.",
+		doc:   "Folder of the files, relative to the current directory; empty: the usual places of MNIST.",
 		field: func(c *Config) any { return &c.Data.Dir }},
+	{path: "data.train", kind: texts, isPath: true, def: "[]", most: 1000,
+		doc: "Files of the training set, as paths or patterns (*), in place of data.dir: CSV, IDX images with their labels beside them, gzipped or not, " +
+			"or a folder that has a folder of PNG or JPEG images for each class.",
+		field: func(c *Config) any { return &c.Data.Train }},
+	{path: "data.test", kind: texts, isPath: true, def: "[]", most: 1000,
+		doc:   "Files of the test set, likewise; empty: a part of the training set (data.split).",
+		field: func(c *Config) any { return &c.Data.Test }},
+	{path: "data.split", kind: group, doc: "The test set of a data set that has none, from its training set; each class keeps its share."},
+	{path: "data.split.test", kind: number, def: "0.2", aboveMin: true, max: 1e9,
+		doc:   "Images of it; below 1: this fraction of the training set.",
+		field: func(c *Config) any { return &c.Data.Split.Test }},
+	{path: "data.split.seed", kind: integer, def: "1", max: maxSeed,
+		doc:   "Seed that draws them, and those of data.validation.",
+		field: func(c *Config) any { return &c.Data.Split.Seed }},
+	{path: "data.validation", kind: number, def: "0", max: 1e9,
+		doc:   "Images that are taken out of the training set, to choose by; below 1: this fraction of it; 0: none. Each class keeps its share.",
+		field: func(c *Config) any { return &c.Data.Validation }},
+	{path: "data.csv", kind: group, doc: "How CSV files are read."},
+	{path: "data.csv.label", kind: text, def: "auto", most: 200, scalar: true, pattern: regexp.MustCompile(`.`), patternDoc: "that is not empty",
+		doc: "Column of the label: first, last, a name in the header, or a number, counted from 1; " +
+			"auto is the column named label, class, target, y or digit, else the first.",
+		field: func(c *Config) any { return &c.Data.CSV.Label }},
+	{path: "data.values", kind: group, auto: true, doc: "The values of the pixels in the files; auto: found out."},
+	{path: "data.values.min", kind: number, auto: true, def: "auto", min: -1e9, max: 1e9,
+		doc:   "Value that becomes data.inputs.low; auto: 0.",
+		field: func(c *Config) any { return &c.Data.Values.Min }},
+	{path: "data.values.max", kind: number, auto: true, def: "auto", min: -1e9, max: 1e9,
+		doc:   "Value that becomes data.inputs.high; auto: of 1, 16 and 255 the first that no value exceeds.",
+		field: func(c *Config) any { return &c.Data.Values.Max }},
+	{path: "data.inputs", kind: group, doc: "The inputs of the network. With low above high, images are inverted."},
+	{path: "data.inputs.low", kind: number, def: "0", min: -1000, max: 1000,
+		doc:   "Input for the lowest value of a pixel.",
+		field: func(c *Config) any { return &c.Data.Inputs.Low }},
+	{path: "data.inputs.high", kind: number, def: "1", min: -1000, max: 1000,
+		doc:   "Input for the highest value of a pixel.",
+		field: func(c *Config) any { return &c.Data.Inputs.High }},
+	{path: "data.targets", kind: group, doc: "The outputs that the network learns to give."},
+	{path: "data.targets.low", kind: number, def: "0", min: -1, max: 1,
+		doc:   "Target of all classes but that of the label.",
+		field: func(c *Config) any { return &c.Data.Targets.Low }},
+	{path: "data.targets.high", kind: number, def: "1", min: -1, max: 1,
+		doc:   "Target of the class of the label.",
+		field: func(c *Config) any { return &c.Data.Targets.High }},
+	{path: "data.transpose", kind: boolean, def: "false",
+		doc:   "Whether rows and columns of the images are swapped: in EMNIST's files they are.",
+		field: func(c *Config) any { return &c.Data.Transpose }},
+	{path: "data.classes", kind: texts, def: "[]", most: 256, scalar: true,
+		doc:   "Names of the classes, in order; the labels are these names or their numbers from 0. Empty: numbers, or the labels themselves where they are texts.",
+		field: func(c *Config) any { return &c.Data.Classes }},
 	{path: "data.fallback", kind: choice, def: "none", choices: Fallbacks,
 		doc:   "What to take when the images cannot be had: none stops with an error, digits takes the built-in digits with a warning.",
 		field: func(c *Config) any { return &c.Data.Fallback }},
@@ -245,6 +298,9 @@ func (k *key) legal() string {
 	case integer:
 		return "a whole number " + k.between()
 	case number:
+		if k.auto {
+			return "auto, or a number " + k.between()
+		}
 		return "a number " + k.between()
 	case list:
 		return fmt.Sprintf("a list of %d to %d whole numbers, each %s", k.least, k.most, k.between())
@@ -252,6 +308,8 @@ func (k *key) legal() string {
 		return fmt.Sprintf("a list of %d to %d numbers, each %s", k.least, k.most, k.between())
 	case perLayer:
 		return fmt.Sprintf("a number %s, or a list of them with one for each layer", k.between())
+	case texts:
+		return fmt.Sprintf("a text, or a list of at most %d texts", k.most)
 	}
 	panic(fmt.Sprintf("BUG: %s has kind %d", k.path, k.kind))
 }

@@ -128,6 +128,7 @@ type reader struct {
 	problems []Problem
 	places   map[string]Problem // the place of each key that the user gave, without a message
 	bad      map[string]bool    // keys whose value is not legal
+	setting  string             // the setting that is being read; "": the file is
 }
 
 func newReader() *reader {
@@ -149,8 +150,11 @@ func (r *reader) report(at Problem, format string, args ...any) {
 	r.problems = append(r.problems, at)
 }
 
-// at returns the place of a node of the file.
+// at returns the place of a node of the file, or of the setting that is being read.
 func (r *reader) at(n *yaml.Node, path string) Problem {
+	if r.setting != "" {
+		return Problem{File: setFlag + r.setting, Path: path}
+	}
 	return Problem{File: r.file, Line: n.Line, Column: n.Column, Path: path}
 }
 
@@ -397,10 +401,22 @@ func (r *reader) group(n *yaml.Node, path string) {
 			exclusive = name.Value
 		}
 		if k.kind == group {
-			r.group(value, below)
+			r.groupOrAuto(k, value)
 			continue
 		}
 		r.decode(k, value, r.at(value, below))
+	}
+}
+
+// groupOrAuto decodes the keys of the group k, or the word auto where it stands for
+// all of them.
+func (r *reader) groupOrAuto(k *key, n *yaml.Node) {
+	if !k.auto || n.Kind != yaml.ScalarNode || n.Value != "auto" || refused(n) {
+		r.group(n, k.path)
+		return
+	}
+	for _, child := range children(k.path) {
+		r.decode(child, n, r.at(n, child.path))
 	}
 }
 
@@ -440,12 +456,16 @@ func (r *reader) set(setting string) {
 	case k == nil:
 		r.report(at, "%s", unknown("", path))
 		return
-	case k.kind == group:
-		r.report(at, "is a group: set one of its keys, %s", childNames(path))
-		return
 	}
 	r.lines = splitLines(value)
 	n, problem := parse([]byte(value))
+	if k.kind == texts && !strings.ContainsAny(value[:min(1, len(value))], `["'`) && checkCharacters([]byte(value)).Message == "" {
+		// A pattern such as *.csv would be an alias.
+		n, problem = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}, Problem{}
+		if value == "" {
+			n = &yaml.Node{Kind: yaml.SequenceNode}
+		}
+	}
 	switch {
 	case problem.Message != "":
 		r.report(at, "%s%s", problem.Message, r.escapesHint(problem.Line))
@@ -466,5 +486,15 @@ func (r *reader) set(setting string) {
 	if refused(n) || slices.ContainsFunc(n.Content, refused) {
 		r.report(at, "anchors, aliases and tags are not allowed: write the value in quotes, or remove them")
 	}
-	r.decode(k, n, at)
+	if k.kind != group {
+		r.decode(k, n, at)
+		return
+	}
+	if n.Kind != yaml.MappingNode && !(k.auto && n.Value == "auto") {
+		r.report(at, "is a group: set one of its keys, %s", childNames(path))
+		return
+	}
+	r.setting = setting
+	r.groupOrAuto(k, n)
+	r.setting = ""
 }

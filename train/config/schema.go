@@ -94,7 +94,16 @@ func groupSchema(path string) schema {
 			s.Not.AnyOf = append(s.Not.AnyOf, schema{Required: []string{a, b}})
 		}
 	}
+	if k := find(path); k != nil && k.auto {
+		s.orAuto()
+	}
 	return s
+}
+
+// orAuto lets the word auto be a value too.
+func (s *schema) orAuto() {
+	s.Type = []any{s.Type, "string"}
+	s.Pattern = "^auto$"
 }
 
 // schema returns the schema of the key's value.
@@ -108,12 +117,21 @@ func (k *key) schema() schema {
 		if k.pattern != nil {
 			s.Pattern = k.pattern.String()
 		}
+		if k.scalar {
+			s.Type = []string{"string", "number"}
+		}
 	case choice:
 		s.Enum = k.choices
 	case boolean:
 		s.Type = "boolean"
 	case integer, number:
 		s = k.numberSchema()
+		if k.auto {
+			s.orAuto()
+		}
+	case texts:
+		entry := k.entry().schema()
+		s = schema{Type: []string{"array", "string"}, Items: &entry, MaxItems: k.most}
 	case list, numbers:
 		entry := k.entry().numberSchema()
 		s = schema{Type: "array", Items: &entry, MinItems: k.least, MaxItems: k.most}
@@ -125,7 +143,7 @@ func (k *key) schema() schema {
 	s.Description = k.doc
 	if k.def != "" {
 		s.Default = json.RawMessage(k.def)
-		if k.kind == choice || k.kind == text && k.def[0] != '"' {
+		if k.kind == choice || k.kind == text && k.def[0] != '"' || k.def == "auto" {
 			s.Default = json.RawMessage(fmt.Sprintf("%q", k.def))
 		}
 	}

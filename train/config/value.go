@@ -25,6 +25,9 @@ var (
 // numbersExample is how a list of numbers is written.
 const numbersExample = "[0.1, 0.3]"
 
+// notEmpty is the pattern of a text of at least one character.
+var notEmpty = regexp.MustCompile(`.`)
+
 // quoted is the set of styles that mark a scalar as a text.
 const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 
@@ -49,7 +52,7 @@ func (k *key) decode(c *Config, n *yaml.Node) []complaint {
 }
 
 // value returns the value of n in the type of the key: string, bool, int64, float64,
-// []int or []float64.
+// []int, []float64, []string or Bound.
 func (k *key) value(n *yaml.Node) (any, []complaint) {
 	if n.Kind == yaml.SequenceNode && len(n.Content) >= k.least && len(n.Content) <= k.most {
 		switch k.kind {
@@ -57,7 +60,17 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 			return entries(k.entry(), n, func(v any) int { return int(v.(int64)) })
 		case numbers, perLayer:
 			return entries(k.entry(), n, func(v any) float64 { return v.(float64) })
+		case texts:
+			return entries(k.entry(), n, func(v any) string { return v.(string) })
 		}
+	}
+	if k.kind == texts && n.Kind == yaml.ScalarNode {
+		if one, bad := k.entry().value(n); bad == nil {
+			return []string{one.(string)}, nil
+		}
+	}
+	if k.auto && n.Kind == yaml.ScalarNode && n.Value == "auto" {
+		return Bound{}, nil
 	}
 	value, hint := k.parse(n)
 	if value != nil {
@@ -72,8 +85,11 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 // entry returns a key that describes an entry of a list.
 func (k *key) entry() *key {
 	e := &key{kind: integer, min: k.min, max: k.max, aboveMin: k.aboveMin, isPath: k.isPath}
-	if k.kind == numbers || k.kind == perLayer {
+	switch k.kind {
+	case numbers, perLayer:
 		e.kind = number
+	case texts:
+		*e = key{kind: text, isPath: k.isPath, most: 4096, scalar: k.scalar, pattern: notEmpty, patternDoc: "that is not empty"}
 	}
 	return e
 }
@@ -161,7 +177,7 @@ func booleanHint(s string) string {
 // quotes is not a text, because YAML readers read it as a number or a boolean.
 func (k *key) parseText(s, tag string) (value any, hint string) {
 	switch {
-	case tag != "!!str":
+	case tag != "!!str" && !(k.scalar && (tag == "!!int" || tag == "!!float")):
 		return nil, fmt.Sprintf("write it in quotes, %q", s)
 	case strings.ContainsRune(s, 0):
 		return nil, "remove the zero character"
@@ -260,6 +276,13 @@ func store(field, value any) {
 			value = []float64{one}
 		}
 		*f = value.([]float64)
+	case *[]string:
+		*f = value.([]string)
+	case *Bound:
+		if v, ok := value.(float64); ok {
+			value = Bound{v, true}
+		}
+		*f = value.(Bound)
 	case *model.Precision:
 		*f, _ = model.ParsePrecision(value.(string))
 	case *model.Activation:
@@ -295,6 +318,14 @@ func format(field any) string {
 			return formatNumber((*f)[0])
 		}
 		return format((*[]float64)(f))
+	case *[]string:
+		var list []string
+		for _, v := range *f {
+			list = append(list, strconv.Quote(v))
+		}
+		return "[" + strings.Join(list, ", ") + "]"
+	case *Bound:
+		return f.String()
 	case *model.Precision:
 		return f.String()
 	case *model.Activation:

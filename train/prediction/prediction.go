@@ -17,22 +17,25 @@ import (
 
 // Prediction is the outcome for an image.
 type Prediction struct {
-	ID      string    `json:"id"`      // the file's, or the number of the image, from 1
-	Label   int       `json:"label"`   // the class with the largest output; the first of equals
-	Outputs []float64 `json:"outputs"` // a^L
+	ID      string    `json:"id"`             // the file's, or the number of the image, from 1
+	Label   int       `json:"label"`          // the class with the largest output; the first of equals
+	Name    string    `json:"name,omitempty"` // of the class, where it has one
+	Outputs []float64 `json:"outputs"`        // a^L
 }
 
 // chunk is the number of images that a machine predicts at once.
 const chunk = 256
 
-// Run predicts the class of each image. It returns ctx's error when ctx ends, and
+// Run predicts the class of each image; names are those of the classes, if they have
+// some. It returns ctx's error when ctx ends, and
 // an error for outputs that are not finite.
-func Run(ctx context.Context, m vm.VM, rows *data.Rows) ([]Prediction, error) {
+func Run(ctx context.Context, m vm.VM, rows *data.Rows, names []string) ([]Prediction, error) {
 	in, out := m.Network().Inputs(), m.Network().Outputs()
 	if rows.Inputs != in {
 		return nil, fmt.Errorf("%s: images of %d pixels, and a network of %d inputs", rows.Name, rows.Inputs, in)
 	}
 	all := make([]Prediction, 0, rows.Len())
+	inputs := data.TableOf[float64](rows.Scale)
 	for len(all) < rows.Len() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -42,7 +45,7 @@ func Run(ctx context.Context, m vm.VM, rows *data.Rows) ([]Prediction, error) {
 		x := make([]float64, 0, (end-first)*in)
 		for i := first; i < end; i++ {
 			for _, pixel := range rows.Image(i) {
-				x = append(x, data.InputOf[float64](pixel))
+				x = append(x, inputs[pixel])
 			}
 		}
 		a, err := m.Predict(x)
@@ -62,6 +65,9 @@ func Run(ctx context.Context, m vm.VM, rows *data.Rows) ([]Prediction, error) {
 					p.Label = k
 				}
 			}
+			if p.Label < len(names) {
+				p.Name = names[p.Label]
+			}
 			all = append(all, p)
 			a = a[out:]
 		}
@@ -77,7 +83,11 @@ func CSV(w io.Writer, all []Prediction, id, label string) error {
 		return err
 	}
 	for _, p := range all {
-		if err := c.Write([]string{p.ID, strconv.Itoa(p.Label)}); err != nil {
+		class := p.Name
+		if class == "" {
+			class = strconv.Itoa(p.Label)
+		}
+		if err := c.Write([]string{p.ID, class}); err != nil {
 			return err
 		}
 	}

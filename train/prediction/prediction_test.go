@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func machine(t *testing.T) vm.VM {
 
 func TestRun(t *testing.T) {
 	m, ctx := machine(t), context.Background()
-	all, err := prediction.Run(ctx, m, &data.Rows{Name: "dots", Inputs: 1, Pixels: []uint8{255, 0, 255}, IDs: []string{"a,b", "c", "d"}})
+	all, err := prediction.Run(ctx, m, &data.Rows{Name: "dots", Inputs: 1, Pixels: []uint8{255, 0, 255}, IDs: []string{"a,b", "c", "d"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestMany(t *testing.T) {
 	for i := range rows.Pixels {
 		rows.Pixels[i] = uint8(255 * (i % 3 % 2))
 	}
-	all, err := prediction.Run(context.Background(), machine(t), rows)
+	all, err := prediction.Run(context.Background(), machine(t), rows, nil)
 	if err != nil || len(all) != 1000 || all[999].ID != "1000" {
 		t.Fatalf("%d predictions, %v", len(all), err)
 	}
@@ -79,12 +80,36 @@ func TestMany(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	m := machine(t)
-	if _, err := prediction.Run(context.Background(), m, &data.Rows{Name: "wide", Inputs: 4, Pixels: make([]uint8, 4)}); err == nil || !strings.Contains(err.Error(), "wide: images of 4 pixels, and a network of 1 inputs") {
+	if _, err := prediction.Run(context.Background(), m, &data.Rows{Name: "wide", Inputs: 4, Pixels: make([]uint8, 4)}, nil); err == nil || !strings.Contains(err.Error(), "wide: images of 4 pixels, and a network of 1 inputs") {
 		t.Errorf("another size: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := prediction.Run(ctx, m, &data.Rows{Inputs: 1, Pixels: make([]uint8, 4)}); !errors.Is(err, context.Canceled) {
+	if _, err := prediction.Run(ctx, m, &data.Rows{Inputs: 1, Pixels: make([]uint8, 4)}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestScaleAndNames: pixels are in the scale of the rows, and a class with a name has
+// it in place of its number.
+func TestScaleAndNames(t *testing.T) {
+	run := func(rows *data.Rows, names []string) []prediction.Prediction {
+		all, err := prediction.Run(context.Background(), machine(t), rows, names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	sixteen := data.Scale{Pixels: data.Range{Low: 0, High: 16}}
+	got := run(&data.Rows{Inputs: 1, Pixels: []uint8{16, 0}, Scale: sixteen}, []string{"no", "yes"})
+	want := run(&data.Rows{Inputs: 1, Pixels: []uint8{255, 0}}, nil)
+	for i := range want {
+		if !slices.Equal(got[i].Outputs, want[i].Outputs) || got[i].Name != []string{"no", "yes"}[want[i].Label] || want[i].Name != "" {
+			t.Errorf("have %+v, want %+v with a name", got[i], want[i])
+		}
+	}
+	var b bytes.Buffer
+	if err := prediction.CSV(&b, got, "id", "label"); err != nil || !strings.Contains(b.String(), ",yes\n") && !strings.Contains(b.String(), ",no\n") {
+		t.Errorf("%q, %v", &b, err)
 	}
 }
