@@ -122,7 +122,7 @@ func newGrammar() grammar {
 }
 
 func newGrammarFlag(f *flag.Flag) grammarFlag {
-	value, about := describe(f)
+	value, about := describeFlag(f)
 	row := grammarFlag{Name: f.Name, About: about, Value: value}
 	switch {
 	case f.Name == "config":

@@ -112,9 +112,9 @@ func (g *flagValue) IsBoolFlag() bool {
 	return ok && b.IsBoolFlag()
 }
 
-// describe returns the name of the flag's value, "" for a flag without one, and its
+// describeFlag returns the name of the flag's value, "" for a flag without one, and its
 // usage. Words to choose from are in the name only.
-func describe(f *flag.Flag) (value, usage string) {
+func describeFlag(f *flag.Flag) (value, usage string) {
 	plain := *f
 	if g, ok := f.Value.(*flagValue); ok { // package flag looks at the type
 		plain.Value = g.Value
@@ -131,6 +131,6 @@ var pathNames = []string{"file", "folder", "model", "program"}
 
 // isPath reports whether the value of a flag is a path.
 func isPath(f *flag.Flag) bool {
-	value, _ := describe(f)
+	value, _ := describeFlag(f)
 	return slices.Contains(pathNames, value)
 }

@@ -51,7 +51,7 @@ func (c command) help(f *flag.FlagSet) string {
 	var flags strings.Builder
 	args := c.args
 	f.VisitAll(func(f *flag.Flag) {
-		value, usage := describe(f)
+		value, usage := describeFlag(f)
 		if strings.Trim(value, "abcdefghijklmnopqrstuvwxyz") == "" {
 			value = strings.ToUpper(value)
 		}

@@ -135,7 +135,7 @@ func TestEmpty(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, c := range commands() {
 		for _, f := range c.flags() {
-			value, _ := describe(f)
+			value, _ := describeFlag(f)
 			if value == "" {
 				continue
 			}
