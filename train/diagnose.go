@@ -81,8 +81,10 @@ func (d *diagnosis) count() {
 		}
 	}
 	d.frequent = slices.Max(d.shares)
+	targets := d.set.Scale.TargetRange()
 	for _, p := range d.shares {
-		d.constant += p * (1 - p) / 2 // of an output that is always p
+		// Of an output that is always the mean of its targets.
+		d.constant += p * (1 - p) / 2 * (targets.High - targets.Low) * (targets.High - targets.Low)
 	}
 	d.answered = slices.Max(answers)
 	d.answer = slices.Index(answers, d.answered)
@@ -253,12 +255,12 @@ func (d *diagnosis) rescaled(first model.Parameters, images []int, larger bool) 
 	return ""
 }
 
-// usualSlope returns the slope of outputs that are the shares of the classes: of a
-// network that has learned nothing yet but these.
+// usualSlope returns the slope of outputs that are the means of their targets: of a
+// network that has learned nothing yet but the shares of the classes.
 func (d *diagnosis) usualSlope() float64 {
-	sum := 0.0
+	sum, targets := 0.0, d.set.Scale.TargetRange()
 	for _, p := range d.shares {
-		sum += relativeSlope(d.network.Activation, p)
+		sum += relativeSlope(d.network.Activation, targets.Low+p*(targets.High-targets.Low))
 	}
 	return sum / float64(len(d.shares))
 }
