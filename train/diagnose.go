@@ -38,8 +38,14 @@ func (s *session) diagnose(r int) string {
 		outcome = cmp.Or(outcome, "learned less than it can")
 		return outcome + ": " + cause
 	}
-	if outcome == "" {
+	lost := d.lostUpdates()
+	switch {
+	case outcome == "" && lost == "":
 		return ""
+	case outcome == "":
+		return "learned less than it can: " + lost
+	case lost != "":
+		return outcome + ": " + d.cause() + "; and " + lost
 	}
 	return outcome + ": " + d.cause()
 }

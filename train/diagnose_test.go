@@ -115,6 +115,20 @@ func TestNoAdvice(t *testing.T) {
 	}
 }
 
+// TestAdviceLostUpdates: a run of float32 whose updates are too small for its weights
+// says so, and names the precision.
+func TestAdviceLostUpdates(t *testing.T) {
+	d := someDigits()
+	_, dir := trainDigits(t, d)
+	file := "model.init.file=" + filepath.Join(dir, rundir.BestFile)
+	for precision, want := range map[string]string{"float32": "of the weights, because its updates are smaller than the rounding of float32: use precision: float64", "float64": ""} {
+		runs, _ := trainDigits(t, d, file, "precision="+precision, "train.batch=3000", "train.rate.initial=1e-7")
+		if advice := runs[0].Advice; want == "" && advice != "" || !strings.Contains(advice, want) {
+			t.Errorf("%s: advice %q, want %q", precision, advice, want)
+		}
+	}
+}
+
 // TestAdviceLabels: labels that have nothing to do with the images are not taken
 // for a wrong rate; a set with one frequent class is not taken for a failure.
 func TestAdviceLabels(t *testing.T) {

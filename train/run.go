@@ -36,6 +36,10 @@ type Run struct {
 	mark   float64 // the accuracy that the next epochs have to exceed
 	waited int     // epochs in a row that did not
 
+	// unchanged is the share of the weights that the last whole epoch did not change,
+	// although their inputs were not all zero. It is known of the best run only.
+	unchanged float64
+
 	confusion [][]int // of the training set after the last whole epoch: [label][predicted]
 }
 

@@ -91,6 +91,8 @@ type session struct {
 	*Session
 	Result // so far
 	folder
+
+	used []bool // the inputs that are not zero in some training image; nil: not known yet
 }
 
 // begin sets the first parameters of all runs and writes the configuration.
@@ -315,6 +317,9 @@ func (s *session) record(runs vm.Runs, all []RunMetrics) error {
 		p, err := runs.Parameters(s.Best)
 		if err != nil {
 			return err
+		}
+		if before := s.last; before.parameters != nil && before.metrics.Epoch == last.Epoch-1 {
+			s.Runs[s.Best].unchanged = s.unchanged(before.parameters, p)
 		}
 		s.last = snapshot{parameters: p, metrics: *last}
 		if improved {
