@@ -39,10 +39,14 @@ func commands() []command {
 			text: "Without -config, the configuration beside the model is used: a run folder evaluates from anywhere. " +
 				"Where its data have moved: -set data.dir=FOLDER.",
 			example: "trainer eval runs/first"},
-		{name: "predict", operand: "model", run: predictCommand, also: "classify infer recognise recognize guess submit",
-			about:   "the classes of images without labels, as CSV",
-			text:    "The images are rows of a CSV file without labels, such as Kaggle's test.csv, or IDX images.",
-			example: "trainer predict runs/first -data test.csv -o answers.csv"},
+		{name: "predict", args: "MODEL [FILE...]", run: predictCommand, also: "classify infer recognise recognize guess submit",
+			about: "the classes of pictures, or of the rows of a file",
+			text: "A FILE is a picture of one digit (PNG, JPEG or GIF), a folder of them, or - for standard input. " +
+				"It becomes an image as MNIST's were made. With -data, the images are rows of a CSV file without labels, such as Kaggle's test.csv, or IDX images.",
+			example: "trainer predict runs/first seven.jpg\ntrainer predict runs/first -data test.csv -o answers.csv"},
+		{name: "explain", operand: "model", run: explainCommand, also: "derivation equations microscope trace",
+			about:   "print the derivation, equation by equation, with the numbers of one sample",
+			example: "trainer explain runs/first -image 0 -step"},
 		{name: "data", operand: "config", run: dataCommand, also: "dataset describe inspect images look",
 			about:   "describe a data set: classes, values, samples, warnings",
 			text:    "The first thing to try with files of your own.",

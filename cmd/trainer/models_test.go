@@ -220,7 +220,7 @@ func TestEvalWithoutBest(t *testing.T) {
 
 // TestPredict: the predictions of the test images, as rows without labels, are
 // those that eval counts.
-func TestPredict(t *testing.T) {
+func TestPredictRows(t *testing.T) {
 	run, set := trained(t)
 	test, err := data.ReadIDX(t.Context(), filepath.Join(set, "t10k-images-idx3-ubyte"), filepath.Join(set, "t10k-labels-idx1-ubyte"), 3)
 	if err != nil {
@@ -302,8 +302,15 @@ func TestPredict(t *testing.T) {
 
 	var all []prediction.Prediction
 	code, stdout, _ = trainer("predict", "-json", "-model", run, "-data", plainFile)
-	if err := json.Unmarshal([]byte(stdout), &all); code != exitDone || err != nil || len(all) != 30 || len(all[0].Outputs) != 3 || all[29].ID != "30" {
-		t.Errorf("-json: exit code %d, %v, %s", code, err, stdout)
+	for line := range strings.Lines(stdout) {
+		var p prediction.Prediction
+		if err := json.Unmarshal([]byte(line), &p); err != nil {
+			t.Fatalf("-json: %v: %s", err, line)
+		}
+		all = append(all, p)
+	}
+	if code != exitDone || len(all) != 30 || len(all[0].Outputs) != 3 || all[29].ID != "30" {
+		t.Errorf("-json: exit code %d, %s", code, stdout)
 	}
 
 	for _, c := range []struct {

@@ -117,7 +117,7 @@ func parameters(r *rand.Rand, n model.Network, spread float64) model.Parameters 
 
 // saturate scales the inputs, in place, so that z^2 has the given spread.
 func saturate(n model.Network, p model.Parameters, xs []delta.Vector, spread float64) {
-	net := toDelta(n, p)
+	net := ToDelta(n, p)
 	sum, terms := 0.0, 0
 	for _, x := range xs {
 		for _, z := range delta.Times(net.W[2], x) {

@@ -5,10 +5,10 @@ import (
 	"trainer/graph/model"
 )
 
-// toDelta returns the network n with parameters p in the types of package delta,
+// ToDelta returns the network n with parameters p in the types of package delta,
 // which indexes layers by the number in the book: W[2] is the first matrix. The
 // result shares the memory of p.
-func toDelta(n model.Network, p model.Parameters) delta.Network {
+func ToDelta(n model.Network, p model.Parameters) delta.Network {
 	net := delta.Network{W: make([]delta.Matrix, len(p)+2), G: delta.Sigmoid}
 	if n.Activation == model.Tanh {
 		net.G = delta.Tanh
@@ -27,8 +27,8 @@ func toDelta(n model.Network, p model.Parameters) delta.Network {
 	return net
 }
 
-// fromDelta converts gradients of package delta to parameters of n.
-func fromDelta(n model.Network, g delta.Gradients) model.Parameters {
+// FromDelta converts gradients of package delta to parameters of n.
+func FromDelta(n model.Network, g delta.Gradients) model.Parameters {
 	p := model.NewParameters(n)
 	for i, layer := range p {
 		for r, row := range g.W[i+2] {

@@ -137,15 +137,15 @@ func (rep *Report) check(r *rand.Rand, m vm.VM, o Options, c testCase) error {
 	if err := symbolic.Check(n); err != nil {
 		return fmt.Errorf("the machine's gradients: %w", err)
 	}
-	net := toDelta(n, c.parameters)
+	net := ToDelta(n, c.parameters)
 	deltaCost, g := delta.MiniBatch(net, c.xs, c.ys)
-	byHand := fromDelta(n, g)
+	byHand := FromDelta(n, g)
 
 	// The largest rounding errors of the machine's values and of delta's.
 	machineCost, e := rounding(net, c.xs, c.ys, unitRoundoff(n.Precision), rep.SigmoidOne)
-	machine := fromDelta(n, e)
+	machine := FromDelta(n, e)
 	ownCost, e := rounding(net, c.xs, c.ys, unitRoundoff(model.Float64), 0)
-	own := fromDelta(n, e)
+	own := FromDelta(n, e)
 
 	rep.row(costTensor(n), pairSymbolicDelta).compare(c.name, 0, cost, deltaCost, machineCost+ownCost)
 	slopes := newSlopes(net, c.xs, c.ys, ownCost)

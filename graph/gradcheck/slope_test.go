@@ -32,7 +32,7 @@ func eachCase(t *testing.T, precision model.Precision, f func(t *testing.T, n mo
 // same bits as delta.MeanCost.
 func TestSlopesCost(t *testing.T) {
 	eachCase(t, model.Float64, func(t *testing.T, n model.Network, c testCase) {
-		net := toDelta(n, c.parameters)
+		net := ToDelta(n, c.parameters)
 		s := newSlopes(net, c.xs, c.ys, 0)
 		for l := 2; l <= net.L(); l++ {
 			i := len(net.W[l]) - 1
@@ -149,7 +149,7 @@ func float32Net(net delta.Network, xs, ys []delta.Vector) (float64, delta.Gradie
 // errors of all layers and nodes have the same sign, which they do not.)
 func TestRounding(t *testing.T) {
 	eachCase(t, model.Float32, func(t *testing.T, n model.Network, c testCase) {
-		net := toDelta(n, c.parameters)
+		net := ToDelta(n, c.parameters)
 		cost32, g32 := float32Net(net, c.xs, c.ys)
 		cost, g := delta.MiniBatch(net, c.xs, c.ys)
 		costError, e := rounding(net, c.xs, c.ys, 0x1p-24, 0)
@@ -160,7 +160,7 @@ func TestRounding(t *testing.T) {
 			g32.B = nil
 		}
 		sharpest := 0.0
-		got, want, allowed := fromDelta(n, g32), fromDelta(n, g), fromDelta(n, e)
+		got, want, allowed := FromDelta(n, g32), FromDelta(n, g), FromDelta(n, e)
 		for i := range got {
 			for _, v := range tensors(n, i, got, want, allowed, allowed) {
 				for k := range v.symbolic {
@@ -212,7 +212,7 @@ func TestKinds(t *testing.T) {
 			c := newCase(rand.New(rand.NewPCG(5, 6)), n, k, 4, at)
 			rounded := c.parameters.Clone()
 			rounded.Round(model.Float32)
-			net := toDelta(n, c.parameters)
+			net := ToDelta(n, c.parameters)
 			sum, zeros := 0.0, 0
 			for s, x := range c.xs {
 				for _, z := range delta.Forward(net, x).Z[2] {

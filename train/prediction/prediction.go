@@ -1,5 +1,3 @@
-// Package prediction says which class a machine takes images for that have no
-// labels.
 package prediction
 
 import (
@@ -95,23 +93,13 @@ func CSV(w io.Writer, all []Prediction, id, label string) error {
 	return c.Error()
 }
 
-// JSON writes an array with a line for each prediction.
+// JSON writes a line for each prediction.
 func JSON(w io.Writer, all []Prediction) error {
-	before := "[\n"
+	e := json.NewEncoder(w)
 	for _, p := range all {
-		line, err := json.Marshal(p)
-		if err != nil {
+		if err := e.Encode(p); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(w, "%s%s", before, line); err != nil {
-			return err
-		}
-		before = ",\n"
 	}
-	if len(all) == 0 {
-		_, err := io.WriteString(w, "[]\n")
-		return err
-	}
-	_, err := io.WriteString(w, "\n]\n")
-	return err
+	return nil
 }

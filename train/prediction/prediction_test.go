@@ -52,12 +52,18 @@ func TestRun(t *testing.T) {
 		t.Errorf("CSV: %q, %v", b.String(), err)
 	}
 	b.Reset()
-	var again []prediction.Prediction
 	if err := prediction.JSON(&b, all); err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(b.Bytes(), &again); err != nil || !reflect.DeepEqual(again, all) || strings.Count(b.String(), "\n") != 5 {
-		t.Errorf("JSON: %v, %s", err, b.String())
+	if n := strings.Count(b.String(), "\n"); n != len(all) {
+		t.Errorf("JSON: %d lines, want one for an image: %s", n, b.String())
+	}
+	d := json.NewDecoder(&b)
+	for i, want := range all {
+		var again prediction.Prediction
+		if err := d.Decode(&again); err != nil || !reflect.DeepEqual(again, want) {
+			t.Errorf("JSON, image %d: %v, %+v", i, err, again)
+		}
 	}
 }
 
