@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -140,6 +141,40 @@ func TestGridPrecision(t *testing.T) {
 	if err != nil || !strings.Contains(mode, "block mode") || !strings.Contains(mode, "the grid computes in float32") {
 		t.Errorf("mode %q, %v: want block mode and the reason", mode, err)
 	}
+}
+
+// TestExact: in every mode a mini-batch in float32 is as exact as the definition.
+// Fused mode has single samples only; the machine that chooses uses it for them. On
+// the fake driver the mini-batches have at most 1,000 samples, those of vmtest's
+// short form: 60,000 take a minute for each mode. Package kernel's TestSums has
+// longer sums.
+func TestExact(t *testing.T) {
+	onDevice(t)
+	limit := 60_000
+	if testing.Short() || os.Getenv(device) == "" {
+		limit = 1000
+		short := flag.Lookup("test.short").Value
+		was := short.String()
+		if err := short.Set("true"); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = short.Set(was) }()
+	}
+	for _, mode := range []string{"", "block", "grid"} {
+		t.Run(fmt.Sprintf("%s mode up to %d samples", cmp.Or(mode, "chosen"), limit), func(t *testing.T) {
+			vmtest.Exact(t, func(n model.Network, listing bool) (vm.VM, error) {
+				o := cuda.Options{Mode: mode}
+				if n.Precision == model.Float64 {
+					o.Mode = "" // the grid computes in float32
+				}
+				return with(o)(n, listing)
+			}, definition)
+		})
+	}
+}
+
+func definition(n model.Network, listing bool) (vm.VM, error) {
+	return interpret.New(n, lower.Compiler{Network: n, Options: lower.Options{Listing: listing}})
 }
 
 func images(samples int) *data.Set {

@@ -118,8 +118,10 @@ const (
 )
 
 const (
-	none = math.MaxUint32
-	tile = 8 // TILE
+	none     = math.MaxUint32
+	tile     = 8                   // TILE
+	sumBlock = 64                  // SUM_BLOCK
+	sumTerms = sumBlock * sumBlock // most terms that a thread adds: see struct Sums
 )
 
 // operand is struct Operand.

@@ -1015,25 +1015,101 @@ func TestPlacements(t *testing.T) {
 	}
 }
 
-// TestManySamples has sums of every kind that are long enough to be split, in
-// parts of different lengths. In float32 the bound is that of the sum over the
-// samples, in parts of at least 256 terms of 2⁻²⁴ each.
+// TestManySamples has sums of every kind over the samples, in mini-batches of
+// less than a block of terms to many blocks, in parts of different lengths. In
+// float32 the bound for networks is that of the values from which the sums are
+// made; TestSums has that of the sums.
 func TestManySamples(t *testing.T) {
 	h := kerneltest.Start(t)
-	const batch = 2111
-	for _, c := range []struct {
-		precision model.Precision
-		o         kernel.Options
-		tolerance float64
-	}{
-		{model.Float64, kernel.Options{Threads: 128, Shared: 64 << 10}, 1e-12},
-		{model.Float32, kernel.Options{Mode: kernel.Grid, Threads: 128, Blocks: 8, Shared: 64 << 10}, 2e-5},
-	} {
-		n := model.Network{Layers: []int{17, 6, 4}, Bias: true, Precision: c.precision}
+	try := func(batch int, precision model.Precision, o kernel.Options) {
+		tolerance := 1e-12
+		if precision == model.Float32 {
+			tolerance = 2e-5
+		}
+		n := model.Network{Layers: []int{17, 6, 4}, Bias: true, Precision: precision}
 		rng := rand.New(rand.NewPCG(2, 1))
 		p := step(t, n, batch, lower.Options{Cost: true})
 		check(t, h, launch{
-			image: encode(t, p, c.o), set: pixelSet(rng, batch, 17, 4), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.5}, steps: 1,
-		}, c.tolerance)
+			image: encode(t, p, o), set: pixelSet(rng, batch, 17, 4), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.5}, steps: 1,
+		}, tolerance)
+	}
+	for _, precision := range precisions {
+		for _, o := range modes(elem(precision)) {
+			try(65, precision, o)
+		}
+		try(2111, precision, kernel.Options{Threads: 128, Shared: 64 << 10})
+	}
+	try(2111, model.Float32, kernel.Options{Mode: kernel.Grid, Threads: 128, Blocks: 8, Shared: 64 << 10})
+}
+
+// TestSums adds equal terms, whose rounding errors do not cancel: for every kind
+// of sum, a mini-batch of 20,000 samples in float32 has a relative error of at most
+// that of 2·64 additions in a thread, 5 in a warp and 2·64 for the parts, and of two
+// roundings for a term: 263 · 2⁻²⁴. A running sum of 20,000 terms has twice that.
+func TestSums(t *testing.T) {
+	h := kerneltest.Start(t)
+	p := ir.MustParse(`program "sums" float32 batch 20000
+  x data      20000x3
+  y target    20000x2
+  W parameter 2x3 by input
+  U parameter 2x3
+  V parameter 2x2
+  b parameter 1x2
+  d temporary 20000x2
+  c temporary 1x1
+  cost c
+  d = map y * 1
+  c = sumall d
+  W += d^T x
+  U += d^T x
+  V += d^T y
+  b += sumrows d
+`)
+	s := set{inputs: 3, classes: 2, x: make([]float64, 3*20000), y: make([]float64, 2*20000)}
+	for i := range s.x {
+		s.x[i] = 0.3
+	}
+	for i := range s.y {
+		s.y[i] = 0.1
+	}
+	zero := randomParams(rand.New(rand.NewPCG(1, 1)), p, 0)
+	for _, o := range []kernel.Options{
+		{Threads: 32, Shared: 1 << 30}, {Threads: 128, Shared: 16 << 10}, {Mode: kernel.Grid, Threads: 32, Blocks: 1, Shared: 1 << 30},
+		{Mode: kernel.Grid, Threads: 128, Blocks: 8, Shared: 1 << 30},
+	} {
+		l := launch{image: encode(t, p, o), set: s, params: [][][]float64{zero}, rates: []float64{1}, steps: 1}
+		got := run(t, h, l)
+		want, costs := interpret(t, l, 0)
+		near := func(what string, got, want float64) {
+			if e := math.Abs(got/want - 1); !(e <= 263*0x1p-24) {
+				t.Errorf("%+v: %s is %v, want %v: relative error %.2g", o, what, got, want, e)
+			}
+		}
+		near("the cost", got.costs[0][0], costs[0])
+		for _, r := range p.Parameters() {
+			for k, v := range got.params[0][r] {
+				near(p.Buffers[r].Name, v, want[r][k])
+			}
+		}
+	}
+}
+
+// TestLongRows has rows of many blocks of non-zero inputs. The bound is that of
+// TestSums.
+func TestLongRows(t *testing.T) {
+	h := kerneltest.Start(t)
+	n := model.Network{Layers: []int{5000, 3}, Bias: true}
+	p := step(t, n, 2, lower.Options{})
+	s := set{inputs: 5000, classes: 3, x: make([]float64, 2*5000), y: make([]float64, 2*3)}
+	for i := range s.x {
+		s.x[i] = 0.1
+	}
+	params := randomParams(rand.New(rand.NewPCG(1, 1)), p, 0)
+	w, _ := p.Lookup("W2")
+	for k := range params[w] {
+		params[w][k] = 0.003
+	}
+	for _, o := range modes(p.Elem) {
+		check(t, h, launch{image: encode(t, p, o), set: s, params: [][][]float64{params}, rates: []float64{1}, steps: 1}, 263*0x1p-24)
 	}
 }

@@ -9,7 +9,7 @@
 #pragma once
 
 struct Params;
-enum { MAX_THREADS = 512, MAX_DEPTH = 16, TILE = 8 };
+enum { MAX_THREADS = 512, MAX_DEPTH = 16, TILE = 8, SUM_BLOCK = 64 };
 
 #ifdef HOST_SHIM
 #include "host/shim.h"
@@ -56,7 +56,7 @@ enum Op : u32 {
 	OP_DOT,     // v(i,j) = sum_k a(i,k) b(k,j)
 	OP_FINISH,  // v(i,j) = sum_s a[s rows cols + i cols + j]: adds the parts of a split sum
 	OP_ROWS,    // v(i,j) = sum over the non-zero x(i,k) of x(i,k) b(k,j); b.cs is 1
-	OP_ROWSADD, // v(i,j) = sum_k a(k,i) x(k,j), added to dst one non-zero x(k,j) after the other; dst.rs is 1
+	OP_ROWSADD, // v(i,j) = a(0,i) x(0,j), added to dst for the non-zero x(0,j) of a single sample; dst.rs is 1
 	OP_PIXELS,  // v(i,j) = sum_k a(k,i) x(k,j), TILE rows i at a time
 	OP_SCORE,   // compares each row a(i,·) with the sample's label or target
 };
@@ -194,6 +194,44 @@ template <class T> __device__ NOINLINE T evaluate(u32 form, T u, T w, T c) {
 	default: return u * (T(1) - w * w); // FORM_TANH_BACK
 	}
 }
+
+// Sums are N sums of many terms. A thread adds SUM_BLOCK terms to block, one
+// after the other, and calls close, which adds the block to all. So a sum of at
+// most SUM_BLOCK² terms has the rounding error of 2 SUM_BLOCK additions, not of
+// one for each term; the encoder splits longer sums. A sum of one block is the
+// same as without Sums.
+template <class T, u32 N> struct Sums {
+	T block[N], all[N];
+
+	__device__ __forceinline__ Sums() {
+#pragma unroll
+		for (u32 q = 0; q < N; q++)
+			block[q] = all[q] = 0;
+	}
+
+	// close ends a block.
+	__device__ __forceinline__ void close() {
+#pragma unroll
+		for (u32 q = 0; q < N; q++) {
+			all[q] += block[q];
+			block[q] = 0;
+		}
+	}
+
+	// total returns sum q. The last block need not be closed.
+	__device__ __forceinline__ T total(u32 q) const { return all[q] + block[q]; }
+
+	// addTerms calls add(k) for k = first, first + stride, … below last, which
+	// adds a term to block, and closes the blocks.
+	template <class Add> __device__ __forceinline__ void addTerms(u32 first, u32 last, u32 stride, Add add) {
+		for (u32 k = first; k < last; close()) {
+			const u32 end = last - k > SUM_BLOCK * stride ? k + SUM_BLOCK * stride : last;
+#pragma unroll 4
+			for (; k < end; k += stride)
+				add(k);
+		}
+	}
+};
 
 template <class T> struct Machine;
 
@@ -374,29 +412,29 @@ template <class T> struct Machine {
 			bool valid = unit < units;
 			u32 s = valid ? unit / n : 0, e = valid ? unit - s * n : 0;
 			u32 i = e / in.cols, j = e - i * in.cols;
-			T sum = in.bias != NONE && sub == 0 ? load(operand[in.bias], i, j, T(0)) : T(0);
+			Sums<T, 1> terms;
+			if (in.bias != NONE && sub == 0)
+				terms.block[0] = load(operand[in.bias], i, j, T(0));
 			const Operand &a = operand[in.a];
 			if (in.op == OP_FINISH) {
 				const T *part = base(a.space) + a.offset + e;
-				for (u32 k = sub; k < in.splits; k += lanes)
-					sum += part[u64(k) * n];
+				terms.addTerms(sub, in.splits, lanes, [&](u32 k) { terms.block[0] += part[u64(k) * n]; });
 			} else {
 				const Operand &b = operand[in.b];
-				u32 k = s * in.chunk + sub, last = s * in.chunk + in.chunk;
+				const u32 first = s * in.chunk + sub;
+				u32 last = s * in.chunk + in.chunk;
 				if (last > in.inner)
 					last = in.inner;
 				if (direct(a) && direct(b)) {
 					const T *u = base(a.space) + a.offset + i32(i) * a.rs;
 					const T *w = base(b.space) + b.offset + i32(j) * b.cs;
 					const i32 us = a.cs, ws = b.rs;
-#pragma unroll 4
-					for (; k < last; k += lanes)
-						sum += u[i32(k) * us] * w[i32(k) * ws];
+					terms.addTerms(first, last, lanes, [&](u32 k) { terms.block[0] += u[i32(k) * us] * w[i32(k) * ws]; });
 				} else {
-					for (; k < last; k += lanes)
-						sum += load(a, i, k, T(0)) * load(b, k, j, T(0));
+					terms.addTerms(first, last, lanes, [&](u32 k) { terms.block[0] += load(a, i, k, T(0)) * load(b, k, j, T(0)); });
 				}
 			}
+			T sum = terms.total(0);
 			for (u32 d = lanes / 2; d > 0; d /= 2)
 				sum += __shfl_xor_sync(WARP_ALL, sum, d);
 			if (valid && sub == 0)
@@ -421,13 +459,15 @@ template <class T> struct Machine {
 		const Operand &b = operand[in.b];
 		const T *w = base(b.space) + b.offset;
 		const u32 id = sample(i), end = p->rowStart[id + 1];
-		T sum[COLUMNS];
+		Sums<T, COLUMNS> sum;
 		bool active[COLUMNS];
 		for (u32 c = 0; c < COLUMNS; c++) {
 			u32 j = left + c * 32 + lane;
 			active[c] = j < in.cols;
-			sum[c] = in.bias != NONE && active[c] ? load(operand[in.bias], i, j, T(0)) : T(0);
+			if (in.bias != NONE && active[c])
+				sum.block[c] = load(operand[in.bias], i, j, T(0));
 		}
+		u32 round = 0;
 		for (u32 k = p->rowStart[id] + s; k < end; k += 32 * in.splits) {
 			u32 index = 0, count = (end - k + in.splits - 1) / in.splits;
 			T value = 0;
@@ -439,51 +479,50 @@ template <class T> struct Machine {
 				T v = __shfl_sync(WARP_ALL, value, t);
 				for (u32 c = 0; c < COLUMNS; c++)
 					if (active[c])
-						sum[c] += v * r[left + c * 32 + lane];
+						sum.block[c] += v * r[left + c * 32 + lane];
 			}
+			if (++round % (SUM_BLOCK / 32) == 0)
+				sum.close();
 		}
 		for (u32 c = 0; c < COLUMNS; c++)
 			if (active[c])
-				sink(in, s * in.rows * in.cols, i, left + c * 32 + lane, sum[c]);
+				sink(in, s * in.rows * in.cols, i, left + c * 32 + lane, sum.total(c));
 	}
 
-	// rowsAdd executes OP_ROWSADD in one block. The warps share the entries of a
-	// row. A barrier separates two rows, because both may change the same weights.
+	// rowsAdd executes OP_ROWSADD: the warps share the entries of the sample.
 	__device__ void rowsAdd(const Instr &in, u32 worker, u32 workers) {
 		const Operand &a = operand[in.a], &o = operand[in.dst];
 		T *w = param + o.offset;
 		const T scale = factor(in);
 		const u32 lane = worker & 31, warp = worker / 32, warps = workers / 32;
-		for (u32 i = 0; i < in.inner; i++) {
-			if (i > 0)
-				__syncthreads();
-			const u32 id = sample(i), end = p->rowStart[id + 1];
-			for (u32 k = p->rowStart[id] + warp; k < end; k += 32 * warps) {
-				u32 index = 0, count = (end - k + warps - 1) / warps;
-				T value = 0;
-				if (lane < count)
-					entry(k + lane * warps, index, value);
-				for (u32 left = 0; left < in.rows; left += 64) {
-					u32 j0 = left + lane, j1 = j0 + 32;
-					T d0 = j0 < in.rows ? scale * at(a, i, j0) : T(0);
-					T d1 = j1 < in.rows ? scale * at(a, i, j1) : T(0);
+		const u32 id = sample(0), end = p->rowStart[id + 1];
+		for (u32 k = p->rowStart[id] + warp; k < end; k += 32 * warps) {
+			u32 index = 0, count = (end - k + warps - 1) / warps;
+			T value = 0;
+			if (lane < count)
+				entry(k + lane * warps, index, value);
+			for (u32 left = 0; left < in.rows; left += 64) {
+				u32 j0 = left + lane, j1 = j0 + 32;
+				T d0 = j0 < in.rows ? scale * at(a, 0, j0) : T(0);
+				T d1 = j1 < in.rows ? scale * at(a, 0, j1) : T(0);
 #pragma unroll 4
-					for (u32 t = 0; t < (count < 32 ? count : 32); t++) {
-						T *r = w + i32(__shfl_sync(WARP_ALL, index, t)) * o.cs;
-						T v = __shfl_sync(WARP_ALL, value, t);
-						if (j0 < in.rows)
-							add(r[j0], v * d0);
-						if (j1 < in.rows)
-							add(r[j1], v * d1);
-					}
+				for (u32 t = 0; t < (count < 32 ? count : 32); t++) {
+					T *r = w + i32(__shfl_sync(WARP_ALL, index, t)) * o.cs;
+					T v = __shfl_sync(WARP_ALL, value, t);
+					if (j0 < in.rows)
+						add(r[j0], v * d0);
+					if (j1 < in.rows)
+						add(r[j1], v * d1);
 				}
 			}
 		}
 	}
 
 	// pixels executes OP_PIXELS: one thread for each pixel, TILE rows of the
-	// result, and part of the samples.
+	// result, and part of the samples. It loads some pixels before it uses the
+	// first, because a load takes much longer than the products.
 	__device__ void pixels(const Instr &in, u32 worker, u32 workers) {
+		enum { LOADS = 16 / sizeof(T) };
 		const Operand &a = operand[in.a];
 		const u32 tiles = (in.rows + TILE - 1) / TILE, n = in.rows * in.cols;
 		for (u32 unit = worker; unit < in.cols * tiles * in.splits; unit += workers) {
@@ -492,20 +531,29 @@ template <class T> struct Machine {
 			u32 k = s * in.chunk, last = k + in.chunk;
 			if (last > in.inner)
 				last = in.inner;
-			T sum[TILE];
-			for (u32 q = 0; q < TILE; q++)
-				sum[q] = 0;
-			for (; k < last; k++) {
-				T v = x(k, j);
-				if (v == T(0))
-					continue;
-				for (u32 q = 0; q < TILE; q++)
-					if (top + q < in.rows)
-						sum[q] += v * at(a, k, top + q);
+			Sums<T, TILE> sum;
+			for (; k < last; sum.close()) {
+				const u32 end = last - k > SUM_BLOCK ? k + SUM_BLOCK : last;
+				for (; k < end; k += LOADS) {
+					T v[LOADS];
+#pragma unroll
+					for (u32 u = 0; u < LOADS; u++)
+						v[u] = k + u < end ? x(k + u, j) : T(0);
+#pragma unroll
+					for (u32 u = 0; u < LOADS; u++) {
+						if (v[u] == T(0))
+							continue;
+#pragma unroll
+						for (u32 q = 0; q < TILE; q++)
+							if (top + q < in.rows)
+								sum.block[q] += v[u] * at(a, k + u, top + q);
+					}
+				}
 			}
+#pragma unroll
 			for (u32 q = 0; q < TILE; q++)
 				if (top + q < in.rows)
-					put(in, s * n, top + q, j, sum[q]);
+					put(in, s * n, top + q, j, sum.total(q));
 		}
 	}
 

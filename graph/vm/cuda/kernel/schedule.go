@@ -177,7 +177,8 @@ func (e *encoder) split() error {
 		case opPixels:
 			s.splits = min(workers/(s.dst.cols*((s.dst.rows+tile-1)/tile)), s.inner/pixelPart)
 		}
-		s.splits = max(1, min(s.splits, splitSpace/n))
+		least := (s.inner + s.lanes*sumTerms - 1) / (s.lanes * sumTerms)
+		s.splits = max(1, least, min(s.splits, splitSpace/n))
 		s.chunk = (s.inner + s.splits - 1) / s.splits
 		steps = append(steps, s)
 		if s.splits == 1 {

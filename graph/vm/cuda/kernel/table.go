@@ -134,7 +134,7 @@ func (e *encoder) product(s *step, in ir.Instr, transA, transB bool) {
 		s.op, s.a = opRows, nil
 	case in.Op == ir.RankUpdate && isData(1) && s.a.direct() && s.dst.operand.Rs == 1:
 		s.op, s.a, s.b = opPixels, e.view(in.Args[0], false), nil // reads a(k,i)
-		if e.o.Mode != Grid {
+		if e.p.Batch == 1 && e.o.Mode != Grid {
 			s.op = opRowsAdd
 		}
 	}

@@ -134,3 +134,33 @@ func TestFusedChosen(t *testing.T) {
 		t.Errorf("%d steps, want %d", steps, want)
 	}
 }
+
+// TestLongSums: no thread adds more terms than struct Sums takes.
+func TestLongSums(t *testing.T) {
+	c := lower.Compiler{Network: model.Network{Layers: []int{9, 5, 3}, Bias: true}}
+	p, err := c.StepWithCost(3 * sumTerms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{{Threads: 32, Shared: 1 << 20}, {Mode: Grid, Threads: 32, Blocks: 1, Shared: 1 << 20}} {
+		e := newTable(t, p, o.Mode)
+		e.o, e.temps, e.next = o, map[int]*temp{}, len(p.Buffers)
+		for _, pass := range []func() error{e.translate, e.join, e.split} {
+			if err := pass(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		parts := 0
+		for _, s := range e.steps {
+			if s.op == opDot || s.op == opPixels {
+				if s.chunk > sumTerms*s.lanes || s.chunk*s.splits < s.inner {
+					t.Errorf("%v mode: %d lanes, %d parts of %d terms, for %d terms", o.Mode, s.lanes, s.splits, s.chunk, s.inner)
+				}
+				parts = max(parts, s.splits)
+			}
+		}
+		if parts < 3 {
+			t.Errorf("%v mode: at most %d parts, want 3 or more", o.Mode, parts)
+		}
+	}
+}

@@ -67,7 +67,10 @@ struct Barrier {
 struct Warp {
 	explicit Warp(unsigned lanes) : barrier(lanes) {}
 	Barrier barrier;
-	unsigned long long slot[32] = {};
+	// The values of a shuffle. Two shuffles in turn use both rows, so a lane may
+	// write its next value while others still read.
+	unsigned long long slot[2][32] = {};
+	unsigned char turn[32] = {};
 };
 
 struct Block {
@@ -164,7 +167,8 @@ __attribute__((noinline)) inline void resume(Fiber &f, char *stack) {
 	f.started = true;
 	getcontext(&f.context);
 	f.context.uc_stack.ss_sp = stack;
-	f.context.uc_stack.ss_size = stackBytes;
+	// Stacks that are a power of two apart share few lines of the cache.
+	f.context.uc_stack.ss_size = stackBytes - f.thread % 61 * 256;
 	f.context.uc_link = nullptr;
 	makecontext(&f.context, start, 0);
 	setcontext(&f.context);
@@ -227,10 +231,11 @@ template <class A> void launch(void (*body)(const A *), void **params, unsigned 
 
 template <class U> U exchange(U v, unsigned from) {
 	Warp &w = *block->warps[threadIdx.x / 32];
-	memcpy(&w.slot[threadIdx.x % 32], &v, sizeof v);
+	const unsigned lane = threadIdx.x % 32;
+	auto &slot = w.slot[w.turn[lane]++ % 2];
+	memcpy(&slot[lane], &v, sizeof v);
 	w.barrier.wait();
-	memcpy(&v, &w.slot[from], sizeof v);
-	w.barrier.wait();
+	memcpy(&v, &slot[from], sizeof v);
 	return v;
 }
 
