@@ -88,7 +88,7 @@ def collect(folder):
     def file(name, step):
         return r.json(name) if step in passed else None
 
-    bench, cpu = file("bench.json", "bench"), file("bench-cpu.json", "bench-cpu")
+    bench = file("bench.json", "bench")
     if not (get(bench, "machine") or "").startswith("cuda"):
         bench = None  # whatever it measured, it was not this
     # Peers that ran out of time have left the rows that were done.
@@ -104,7 +104,7 @@ def collect(folder):
         "weights": [w for w in (r.json("weights-1.json"), r.json("weights-128.json")) if w],
         "stop": {d: r.json(f"stop-{d}.json") for d in ("cuda", "cpu")},
         "peers": {k: get(peers, k) for k in ("data", "device", "packages", "skipped")} if peers else None,
-        "machine": {"cuda": get(bench, "machine"), "cpu": get(cpu, "machine"), "data": get(bench, "data")},
+        "machine": {"cuda": get(bench, "machine"), "data": get(bench, "data")},
     }
     table = []
     for b in BATCHES:
@@ -112,23 +112,22 @@ def collect(folder):
             metrics = run("epoch-full")
             step = least(metrics, "train_seconds")
             ours, source = (step * 1e6 if step is not None else None), "a training run's least pass, with launch and waiting"
-            other = None
         else:
             metrics = run(f"epoch-{b}")
-            ours, other, source = row_us(bench, b), row_us(cpu, b), "trainer bench"
+            ours, source = row_us(bench, b), "trainer bench"
         whole = row_us(bench, b)
         if b == EPOCH and whole is not None:
-            ours, other, source = whole, row_us(cpu, b), "trainer bench"
+            ours, source = whole, "trainer bench"
         rows = sorted((p for p in get(peers, "rows") or () if p["batch"] == b), key=lambda p: p["step_us_min"])
         table.append({
             "batch": b, "step_us": ours, "source": source if ours is not None else None,
             "epoch_seconds": ours * EPOCH / b / 1e6 if ours is not None else None,
-            "cpu_step_us": other, "accuracy": get(metrics, -1, "test_accuracy"), "epochs": get(metrics, -1, "epoch"),
+            "accuracy": get(metrics, -1, "test_accuracy"), "epochs": get(metrics, -1, "epoch"),
             "peers": [dict(p, ratio=divide(p["step_us_min"], ours)) for p in rows],
         })
     report["batches"] = table
     report["evaluate_seconds_60000"] = get(find(bench, "evaluate"), "seconds_per_epoch")
-    report["main"] = {d: main_run(run(n), wall(n)) for d, n in (("cuda", "main"), ("cpu", "main-cpu"))}
+    report["main"] = main_run(run("main"), wall("main"))
     report["runs"] = runs(r, run, wall)
     report["targets"] = targets(report)
     return report
@@ -294,9 +293,6 @@ def write(report):
         full = t["batch"] == EPOCH
         out += [f"### {'Full batch, 60,000' if full else 'Batch %d' % t['batch']}", ""]
         rows = [["trainer, CUDA", number(t["step_us"]), "", number(t["epoch_seconds"]), "1", accuracy(t["accuracy"])]]
-        if t["cpu_step_us"] is not None:
-            rows.append(["trainer, CPU", number(t["cpu_step_us"]), "", number(t["cpu_step_us"] * EPOCH / t["batch"] / 1e6),
-                         number(divide(t["cpu_step_us"], t["step_us"])), ""])
         for p in t["peers"]:
             rows.append([f"{p['who']}, {p['variant']}", number(p["step_us_min"]), number(p["step_us_median"]), number(p["epoch_seconds_min"]),
                          number(p["ratio"]), p["accuracy_note"] or accuracy(p["accuracy"])])
@@ -313,12 +309,11 @@ def write(report):
         out += ["Not run:", ""] + [f"- {s['who']}, {s['variant']}, batch {s['batch'] or 'any'}: {s['why']}" for s in skipped] + [""]
 
     out += ["## The main job: configs/mnist.yaml", ""]
-    rows = []
-    for d in ("cuda", "cpu"):
-        m = report["main"][d] or {}
-        rows.append([d, m.get("epochs", MISSING), number(m.get("wall_seconds")), number(m.get("train_seconds")), number(m.get("epoch_seconds_min")),
-                     accuracy(m.get("test_accuracy")), accuracy(m.get("best_test_accuracy"))])
-    out += table(["device", "epochs", "s, start to exit", "s of training", "s, least epoch", "test accuracy", "best"], rows)
+    m = report["main"] or {}
+    out += table(["epochs", "s, start to exit", "s of training", "s, least epoch", "test accuracy", "best"], [[
+        m.get("epochs", MISSING), number(m.get("wall_seconds")), number(m.get("train_seconds")), number(m.get("epoch_seconds_min")),
+        accuracy(m.get("test_accuracy")), accuracy(m.get("best_test_accuracy")),
+    ]])
     out += [f"Evaluation of 60,000 images on the GPU: {seconds(report['evaluate_seconds_60000'])}.", ""]
 
     out += ["## Independent runs", ""]

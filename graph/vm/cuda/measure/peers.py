@@ -273,11 +273,12 @@ class Torch:
         return [
             ("CUDA graph of many steps", self.graph_many),
             ("CUDA graph of a step", self.graph),
+            ("CUDA graph of many steps, TF32", self.graph_many_tf32),
             ("eager, in place by hand", self.in_place),
             ("eager, autograd and SGD", self.eager),
+            # Last: its compiler takes long, and may take the time of all.
             ("torch.compile, reduce-overhead", self.compiled),
             ("torch.compile, reduce-overhead, 10 steps", self.compiled_many),
-            ("CUDA graph of many steps, TF32", self.graph_many_tf32),
         ]
 
 
@@ -426,7 +427,7 @@ def main():
         print(f"skipped: {who}, {variant}, batch {b}: {why}", file=sys.stderr, flush=True)
 
     begun = time.perf_counter()
-    for kind, key in ((Torch, "torch"), (Jax, "jax")):
+    for kind, key in ((Jax, "jax"), (Torch, "torch")):
         if key not in o.only.split(","):
             continue
         try:

@@ -10,12 +10,13 @@
 #   DATA=FOLDER    MNIST's IDX files                          (./mnist; without it,
 #                  the built-in digits, and synthetic images for the peers)
 #   RESULTS=FOLDER results; those of earlier calls stay       (./results)
-#   PARTS="…"      which of: facts correctness sanitizer timing peers profile
-#                  (all but profile)
+#   PARTS="…"      which of: facts smoke correctness sanitizer timing peers
+#                  profile (all but profile)
 #   PYTHON=FILE    Python, with PyTorch and JAX for the peers (python3)
 #   RUNS=N         independent runs to compare with one       (one a multiprocessor)
 #   QUICK=1        few images and short times: to test this script, not the GPU
 #
+# After each part the page is made again, and RESULTS.tar.gz has all results so far.
 # Each step has its log in RESULTS/logs and its time limit; none stops the others.
 # Exit code: 0 if no step failed (a step can also be missing, because a program
 # or feature is not there), 1 otherwise. It reads clocks and settings of the GPU
@@ -29,7 +30,7 @@ TESTS=${TESTS:-$here/tests}
 CONFIGS=$(absolute "${CONFIGS:-$here/configs}")
 PYTHON=${PYTHON:-python3}
 QUICK=${QUICK:-}
-PARTS=${PARTS:-facts correctness sanitizer timing peers}
+PARTS=${PARTS:-facts smoke correctness sanitizer timing peers}
 if [ -z "${DATA:-}" ] && [ -d "$here/mnist" ]; then DATA=$here/mnist; fi
 DATA=${DATA:-}
 if [ -n "$DATA" ]; then DATA=$(absolute "$DATA"); fi
@@ -80,6 +81,22 @@ step() {
 	esac
 	record "$name" "$part" "$result" "$(echo "$(now) $start" | awk '{print $1 - $2}')" "${remark//$'\t'/ }"
 	return "$code"
+}
+
+# finish PART: makes the page of all results so far, and the tar file.
+finish() {
+	"$PYTHON" - "$RESULTS/meta.json" "$begun" "$commit" "$DATA" "$QUICK" "$PARTS" <<'EOF'
+import json, sys
+keys = ("begun", "commit", "data", "quick", "parts")
+values = dict(zip(keys, sys.argv[2:]))
+values["data"] = "MNIST" if values["data"] else "built-in digits"
+values["quick"] = bool(values["quick"])
+json.dump(values, open(sys.argv[1], "w"))
+EOF
+	"$PYTHON" "$here/page.py" "$RESULTS" || record page page FAIL 0 "page.py failed"
+	# A file that is still written, such as clocks.csv, may change meanwhile.
+	tar -czf "$RESULTS.tar.gz.new" --warning=no-file-changed -C "$(dirname "$RESULTS")" "$(basename "$RESULTS")"
+	if [ $? -le 1 ]; then mv "$RESULTS.tar.gz.new" "$RESULTS.tar.gz"; else record tar "$1" FAIL 0 "tar failed"; fi
 }
 
 absent() { record "$1" "$2" missing 0 "$3"; }
@@ -133,6 +150,19 @@ if part facts; then
 	else
 		absent nvidia-smi facts "no nvidia-smi"
 	fi
+	finish facts
+fi
+
+if part smoke; then
+	echo "== smoke test of each kernel"
+	found=
+	for t in "$TESTS"/*cuda.test; do
+		[ -x "$t" ] || continue
+		found=1
+		step smoke smoke 20 env TRAINER_TEST_GPU=1 "$t" -test.v -test.run '^TestSmoke$'
+	done
+	[ -n "$found" ] || absent smoke smoke "no test binary in $TESTS"
+	finish smoke
 fi
 
 if part correctness; then
@@ -176,6 +206,7 @@ if part correctness; then
 			"$TRAINER" "${main[@]}" -out "$RESULTS/runs/stop-$device" -device $device \
 			-set train.epochs=100000 -set train.rate.factor=1
 	done
+	finish correctness
 fi
 
 if part sanitizer; then
@@ -193,6 +224,7 @@ if part sanitizer; then
 				-set train.epochs=1 -set train.batch=$batch
 		done
 	done
+	finish sanitizer
 fi
 
 clocks=
@@ -209,7 +241,6 @@ if part timing; then
 	least=2s
 	if [ -n "$QUICK" ]; then least=10ms; fi
 	stdout=$RESULTS/bench.json step bench timing 300 "$TRAINER" bench -json -device cuda -time $least "${main[@]}"
-	stdout=$RESULTS/bench-cpu.json step bench-cpu timing 300 "$TRAINER" bench -json -device cpu -time $least "${main[@]}"
 	# A step in each mode: what the modes cost beside each other, in the log.
 	modes=(-test.run '^$' -test.bench BenchmarkModes -test.benchtime 0.5s)
 	if [ -n "$QUICK" ]; then modes=(-test.run '^$' -test.bench 'BenchmarkModes/block/float32/batch=10$' -test.benchtime 1x); fi
@@ -233,7 +264,6 @@ if part timing; then
 	epochs=50
 	if [ -n "$QUICK" ]; then epochs=2; fi
 	train main timing 120 -device cuda -set train.epochs=$epochs
-	train main-cpu timing 120 -device cpu -set train.epochs=$epochs
 	# One run and many together, after 1 and after 6 epochs; the difference has
 	# no start in it.
 	runs=${RUNS:-$(sed -n 's/.*[ ,]\([0-9][0-9]*\) multiprocessors.*/\1/p' "$RESULTS/devices.txt" 2>/dev/null | head -n 1)}
@@ -250,6 +280,7 @@ if part timing; then
 	else
 		absent runs timing "this trainer has no train.runs.count"
 	fi
+	finish timing
 fi
 
 if part peers; then
@@ -264,6 +295,7 @@ if part peers; then
 	else
 		absent peers peers "$PYTHON has no NumPy"
 	fi
+	finish peers
 fi
 if [ -n "$clocks" ]; then kill "$clocks" 2>/dev/null; fi
 
@@ -280,21 +312,12 @@ if part profile; then
 			-config "$CONFIGS/mnist.yaml" "${small[@]}" -out "$RESULTS/runs/profile-$batch" -device cuda \
 			-set train.epochs=1 -set train.batch=$batch
 	done
+	finish profile
 fi
-
-"$PYTHON" - "$RESULTS/meta.json" "$begun" "$commit" "$DATA" "$QUICK" "$PARTS" <<'EOF'
-import json, sys
-keys = ("begun", "commit", "data", "quick", "parts")
-values = dict(zip(keys, sys.argv[2:]))
-values["data"] = "MNIST" if values["data"] else "built-in digits"
-values["quick"] = bool(values["quick"])
-json.dump(values, open(sys.argv[1], "w"))
-EOF
-"$PYTHON" "$here/page.py" "$RESULTS" || record page page FAIL 0 "page.py failed"
 
 echo "== summary"
 awk -F'\t' '{n[$3]++; if ($3 != "pass") print $3 ": " $1 (($5 == "") ? "" : ": " $5)}
 	END {printf "%d passed, %d failed, %d missing, %d out of time\n", n["pass"], n["FAIL"], n["missing"], n["timeout"]; exit n["FAIL"] + n["timeout"] > 0}' "$RESULTS/steps.tsv"
 failed=$?
-echo "$RESULTS/report.md, $RESULTS/report.json, $RESULTS/logs"
+echo "$RESULTS/report.md, $RESULTS/report.json, $RESULTS/logs; all of it in $RESULTS.tar.gz"
 exit $failed

@@ -119,7 +119,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		"devices", "test-graph-vm-cuda", "gradcheck-float64-784,50,10", "cuda-float64-128", "weights-1", "weights-128", "stop-cuda",
+		"devices", "smoke", "test-graph-vm-cuda", "gradcheck-float64-784,50,10", "cuda-float64-128", "weights-1", "weights-128", "stop-cuda",
 		"racecheck-batch-128", "bench", "epoch-1", "epoch-full", "main", "peers",
 	} {
 		if !slices.ContainsFunc(r.Steps, func(s step) bool { return s.Name == name }) {
@@ -130,6 +130,13 @@ func TestReport(t *testing.T) {
 		// The peers have no CUDA graphs here.
 		if target.Measured == nil && !strings.Contains(target.What, "CUDA graph") {
 			t.Errorf("target %q was not measured", target.What)
+		}
+	}
+	// The tar has the page and the results of the last part.
+	list, err := exec.Command("tar", "-tzf", out+".tar.gz").CombinedOutput()
+	for _, name := range []string{"results/report.md", "results/report.json", "results/steps.tsv", "results/logs/smoke.log", "results/logs/peers.log"} {
+		if err != nil || !slices.Contains(strings.Split(string(list), "\n"), name) {
+			t.Errorf("%s.tar.gz has no %s: %v", out, name, err)
 		}
 	}
 	if r.Runs == nil || r.Runs.Count != 3 || r.Runs.RatioTrain == nil {
@@ -162,13 +169,13 @@ func TestReport(t *testing.T) {
 	})
 	t.Run("no device", func(t *testing.T) {
 		out := filepath.Join(t.TempDir(), "results")
-		text, err := run(out, "CUDA_FAKE_DEVICES=0", "PARTS=correctness")
+		text, err := run(out, "CUDA_FAKE_DEVICES=0", "PARTS=smoke correctness")
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
 			t.Fatalf("%v, want exit code 1\n%s", err, text)
 		}
 		r, page := readReport(t, out)
-		for name, want := range map[string]string{"cpu-float32-1": "pass", "cuda-float32-1": "FAIL", "gradcheck-float64-784,50,10": "FAIL", "weights-1": "FAIL"} {
+		for name, want := range map[string]string{"smoke": "FAIL", "cpu-float32-1": "pass", "cuda-float32-1": "FAIL", "gradcheck-float64-784,50,10": "FAIL", "weights-1": "FAIL"} {
 			if i := slices.IndexFunc(r.Steps, func(s step) bool { return s.Name == name }); i < 0 || r.Steps[i].Result != want {
 				t.Errorf("%s: want %s in %v", name, want, r.Steps)
 			}
@@ -260,9 +267,9 @@ func TestPage(t *testing.T) {
 			"| trainer, CUDA | 0.6 |  | 0.036 | 1 | missing |",                 // epoch-1 failed: its metrics do not count
 			"| PyTorch, CUDA graph of a step | 64 | 65 | 0.03 | 25 | 0.7500 |", // 64 · 60000/128 µs; 64/2.56
 			"| trainer, CUDA | 200 |  | 0.0002 | 1 | 0.6000 |",                 // the last epoch's accuracy
-			"| cuda | 2 | 4 | 3 | 1 | 0.8000 | 0.9000 |",                       // the main job
-			"| ratio | 1.25 | 2 |",                          // (6 − 4)/(3 − 2) by the clock
-			"| 1 | SYNTHETIC | 2.00e-13 | 1.00e-12 | yes |", // weights
+			"| 2 | 4 | 3 | 1 | 0.8000 | 0.9000 |",                              // the main job
+			"| ratio | 1.25 | 2 |",                                             // (6 − 4)/(3 − 2) by the clock
+			"| 1 | SYNTHETIC | 2.00e-13 | 1.00e-12 | yes |",                    // weights
 			"Ctrl-C to exit, saving included: 0.25 s (at most 0.75 s; on the CPU missing); exit code 130.",
 			"- JAX, all, batch any: not installed",
 			"| epoch-1 | timing | FAIL | 1.0 | exit code 1 |",
