@@ -34,6 +34,9 @@ const device = "TRAINER_TEST_GPU"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(device) != "" {
+		// A machine is open all the time, so that the tests share a context and
+		// load the kernels once. If there is none, each test says why.
+		_, _ = with(cuda.Options{})(textbook, false)
 		os.Exit(m.Run())
 	}
 	os.Exit(fake.Main(m))
@@ -62,6 +65,51 @@ func with(o cuda.Options) vmtest.New {
 func TestConformance(t *testing.T) {
 	onDevice(t)
 	vmtest.Run(t, with(cuda.Options{}), vmtest.Options{})
+}
+
+// TestSmoke runs each kernel for a few steps, and an evaluation after it: what to
+// try first on a device. The bound is that of TestModes.
+func TestSmoke(t *testing.T) {
+	onDevice(t)
+	set := images(20)
+	for _, c := range []struct {
+		mode      string
+		precision model.Precision
+		batch     int
+	}{
+		{"fused", model.Float32, 1}, {"block", model.Float32, 1}, {"block", model.Float32, 3}, {"block", model.Float64, 3}, {"grid", model.Float32, 3},
+	} {
+		n := textbook
+		n.Precision = c.precision
+		want, err := definition(n, false)
+		must(t, err)
+		got, err := with(cuda.Options{Mode: c.mode})(n, false)
+		if err != nil {
+			t.Fatalf("%s mode, %v: %v", c.mode, c.precision, err)
+		}
+		var scores [2]vm.Score
+		var after [2]model.Parameters
+		for i, m := range []vm.VM{want, got} {
+			must(t, m.SetParameters(model.Normal(n, 0.1, data.Stream(2, "cuda test", 0))))
+			must(t, m.Train(context.Background(), vm.Pass{Set: set, Batch: c.batch, Rate: 0.5}))
+			scores[i], err = m.Evaluate(context.Background(), set)
+			must(t, err)
+			after[i], err = m.Parameters()
+			must(t, err)
+		}
+		for l := range after[0] {
+			for k, w := range after[0][l].Weight {
+				if v := after[1][l].Weight[k]; !(math.Abs(v-w) <= 1e-5) {
+					t.Fatalf("%s mode, %v, batch %d: %s[%d] is %v, want %v", c.mode, c.precision, c.batch, model.WeightName(l), k, v, w)
+				}
+			}
+		}
+		if d := math.Abs(scores[1].Cost - scores[0].Cost); !(d <= 1e-5) || scores[1].Correct != scores[0].Correct {
+			t.Errorf("%s mode, %v, batch %d: score %v, %d correct; want %v, %d", c.mode, c.precision, c.batch,
+				scores[1].Cost, scores[1].Correct, scores[0].Cost, scores[0].Correct)
+		}
+		must(t, got.Close())
+	}
 }
 
 // TestModes: every mode trains as plain loops in float64 do, at batch sizes for

@@ -6,8 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
-	"sync/atomic"
 
 	"trainer/data"
 	"trainer/graph/vm"
@@ -20,11 +20,21 @@ const tileRows = 32
 
 // Evaluate implements vm.VM.
 func (m *machine[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
-	return m.score(ctx, set, address(m.parameters))
+	return m.scoreOne(ctx, set, address(m.parameters))
 }
 
-// score evaluates a set. parameters is the address of the parameters.
-func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel.Address) (_ vm.Score, err error) {
+func (m *machine[T]) scoreOne(ctx context.Context, set *data.Set, parameters kernel.Address) (vm.Score, error) {
+	scores, err := m.score(ctx, set, []kernel.Address{parameters})
+	if err != nil {
+		return vm.Score{}, err
+	}
+	return scores[0], nil
+}
+
+// score evaluates a set with each of some parameters, given by their addresses. For
+// each of them the device fills a part of m.scores: the cost of each tile, then the
+// confusion matrix.
+func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kernel.Address) (_ []vm.Score, err error) {
 	defer func() {
 		if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 			err = fmt.Errorf("cuda: evaluate: %w", err)
@@ -33,63 +43,70 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return vm.Score{}, err
+		return nil, err
 	}
 	s, err := m.resident(set)
 	if err != nil {
-		return vm.Score{}, err
+		return nil, err
 	}
 	outputs := m.network.Outputs()
-	score := vm.NewScore(outputs)
-	if set.Len() == 0 {
-		return score, nil
+	scores := make([]vm.Score, len(parameters))
+	for i := range scores {
+		scores[i] = vm.NewScore(outputs)
 	}
-	costs, err := m.device.Alloc("costs of samples", 8*set.Len())
-	if err != nil {
-		return vm.Score{}, err
+	if set.Len() == 0 || len(scores) == 0 {
+		return scores, nil
 	}
-	defer func() { err = errors.Join(err, costs.Free()) }()
-	confusion, err := upload(m.device, "confusion", make([]uint32, outputs*outputs))
-	if err != nil {
-		return vm.Score{}, err
-	}
-	defer func() { err = errors.Join(err, confusion.Free()) }()
 	a := m.tiles(set.Len())
-	a.SampleCosts, a.Confusion = address(costs), address(confusion)
-	if err := m.launchAndWait(m.evaluate, s, a, parameters); err != nil {
-		return vm.Score{}, err
+	if err := m.supply(&a, s, m.evaluate.Image); err != nil {
+		return nil, err
 	}
-	values, counts := make([]float64, set.Len()), make([]uint32, outputs*outputs)
-	if err := driver.CopyFrom(values, costs, 0); err != nil {
-		return vm.Score{}, err
+	tiles := int(a.Steps)
+	size := 8*tiles + (4*outputs*outputs+7)&^7
+	if err := keep(m.device, &m.scores, "costs and confusion", size*len(scores)); err != nil {
+		return nil, err
 	}
-	if err := driver.CopyFrom(counts, confusion, 0); err != nil {
-		return vm.Score{}, err
-	}
-	for _, v := range values { // in the order of the samples, so that the sum is always the same
-		score.Cost += v
-	}
-	score.Samples = set.Len()
-	for i, n := range counts {
-		score.Confusion[i/outputs][i%outputs] = int(n)
-		if i/outputs == i%outputs {
-			score.Correct += int(n)
+	err = m.device.Do(func() error {
+		if err := m.stream.Clear(m.scores, 0, size*len(scores)); err != nil {
+			return err
 		}
+		for i := range scores {
+			a.TileCosts = address(m.scores) + kernel.Address(i*size)
+			a.Confusion = a.TileCosts + kernel.Address(8*tiles)
+			if err := m.launch(m.evaluate, a, parameters[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := errors.Join(err, m.stream.Wait()); err != nil {
+		return nil, err
 	}
-	return score.Mean(), nil
+	all := make([]uint64, size/8*len(scores))
+	if err := driver.CopyFrom(all, m.scores, 0); err != nil {
+		return nil, err
+	}
+	for i := range scores {
+		words := all[i*size/8 : (i+1)*size/8]
+		scores[i].Samples = set.Len()
+		for _, v := range words[:tiles] { // in the order of the samples, so that the sum is always the same
+			scores[i].Cost += math.Float64frombits(v)
+		}
+		for k := range outputs * outputs {
+			n := int(uint32(words[tiles+k/2] >> (k % 2 * 32)))
+			scores[i].Confusion[k/outputs][k%outputs] = n
+			if k/outputs == k%outputs {
+				scores[i].Correct += n
+			}
+		}
+		scores[i] = scores[i].Mean()
+	}
+	return scores, nil
 }
 
 // tiles returns the argument of a forward launch over the first samples of a set.
 func (m *machine[T]) tiles(samples int) kernel.Params {
 	return kernel.Params{End: uint64(samples), Steps: uint32((samples + tileRows - 1) / tileRows)}
-}
-
-// launchAndWait launches a kernel and waits until it ends.
-func (m *machine[T]) launchAndWait(l *loaded, s *resident, a kernel.Params, parameters kernel.Address) error {
-	if err := m.launch(l, s, a, parameters); err != nil {
-		return err
-	}
-	return m.stream.Wait()
 }
 
 // Predict implements vm.VM.
@@ -123,7 +140,10 @@ func (m *machine[T]) predict(x []float64, rows, out int) (_ []float64, err error
 	defer func() { err = errors.Join(err, predictions.Free()) }()
 	a := m.tiles(rows)
 	a.Predictions = address(predictions)
-	if err := m.launchAndWait(m.evaluate, s, a, address(m.parameters)); err != nil {
+	if err := m.supply(&a, s, m.evaluate.Image); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(m.launch(m.evaluate, a, address(m.parameters)), m.stream.Wait()); err != nil {
 		return nil, err
 	}
 	values := make([]T, rows*out)
@@ -163,15 +183,11 @@ func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 
 // Evaluate implements vm.Snapshot. It waits until the current pass ends.
 func (s *snapshot[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
-	return s.machine.score(ctx, set, address(s.parameters))
+	return s.machine.scoreOne(ctx, set, address(s.parameters))
 }
 
 // Close implements vm.Snapshot.
 func (s *snapshot[T]) Close() error { return s.parameters.Free() }
-
-// loadWord and storeWord read and write a word that the device shares.
-func loadWord(w *uint32) uint32     { return atomic.LoadUint32(w) }
-func storeWord(w *uint32, v uint32) { atomic.StoreUint32(w, v) }
 
 // sizeOf returns the size of an E in bytes.
 func sizeOf[E driver.Scalar]() int { return int(reflect.TypeFor[E]().Size()) }

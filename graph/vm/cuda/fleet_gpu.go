@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
 
 	"trainer/data"
 	"trainer/graph/model"
@@ -41,16 +38,16 @@ func (m *machine[T]) Fleet(n int) (vm.Fleet, error) {
 	if err := parameters.Clear(); err != nil {
 		return nil, errors.Join(fmt.Errorf("cuda: %w", err), parameters.Free())
 	}
-	status, err := m.device.AllocHost("status", statusSize(n))
+	words, err := newWords(m.device, n)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cuda: %w", err), parameters.Free())
+		return nil, errors.Join(fmt.Errorf("cuda: %w", err), parameters.Free(), words.free())
 	}
-	errs := []error{m.parameters.Free(), m.status.Free()}
+	errs := []error{m.parameters.Free(), m.words.free()}
 	for k, l := range m.steps { // these are for one run, or for the grid
 		errs = append(errs, l.free())
 		delete(m.steps, k)
 	}
-	m.parameters, m.status, m.runs, m.grid = parameters, status, n, false
+	m.parameters, m.words, m.runs, m.grid = parameters, words, n, false
 	return &fleet[T]{m}, errors.Join(errs...)
 }
 
@@ -86,10 +83,9 @@ func (f *fleet[T]) Parameters(r int) (model.Parameters, error) {
 	return f.machine.download(f.machine.parameters, r)
 }
 
-// Train implements vm.Fleet. A launch has a block for every run. The rate of a
-// run that is not listed is NaN, which ends its block after a step, and its
-// parameters are put back afterwards.
-func (f *fleet[T]) Train(ctx context.Context, runs []int, passes []vm.Pass) (err error) {
+// Train implements vm.Fleet. A launch has a block for every run; those of the runs
+// that are not listed end at once.
+func (f *fleet[T]) Train(ctx context.Context, runs []int, passes []vm.Pass) error {
 	m := f.machine
 	if err := vm.CheckPasses(runs, passes, f.Len()); err != nil {
 		return fmt.Errorf("cuda: %w", err)
@@ -104,36 +100,13 @@ func (f *fleet[T]) Train(ctx context.Context, runs []int, passes []vm.Pass) (err
 	if len(runs) == 0 || passes[0].Samples() == 0 {
 		return ctx.Err()
 	}
-	every := make([]vm.Pass, f.Len())
-	size := m.count * m.size()
-	for r := range every {
-		if i, listed := slices.BinarySearch(runs, r); listed {
-			every[r] = passes[i]
-			continue
-		}
-		every[r] = passes[0]
-		every[r].Rate, every[r].Progress, every[r].Costs = math.NaN(), nil, nil
-		kept, e := m.device.Alloc("parameters of a run that sits out", size)
-		if e != nil {
-			return fmt.Errorf("cuda: %w", e)
-		}
-		defer func() { err = errors.Join(err, kept.Free()) }()
-		if err := kept.Copy(0, m.parameters, r*size, size); err != nil {
-			return fmt.Errorf("cuda: %w", err)
-		}
-		defer func() { err = errors.Join(err, m.parameters.Copy(r*size, kept, 0, size)) }()
-	}
-	failed, err := m.train(ctx, every)
+	failed, err := m.train(ctx, runs, passes)
 	if err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return err
 		}
 		return fmt.Errorf("cuda: %w", err)
 	}
-	maps.DeleteFunc(failed, func(r int, _ *vm.NonFiniteError) bool {
-		_, listed := slices.BinarySearch(runs, r)
-		return !listed
-	})
 	if len(failed) > 0 {
 		return &vm.RunsError{Failed: failed}
 	}
@@ -147,14 +120,11 @@ func (f *fleet[T]) Evaluate(ctx context.Context, set *data.Set, runs []int) ([]v
 		return nil, fmt.Errorf("cuda: %w", err)
 	}
 	m := f.machine
-	scores := make([]vm.Score, len(runs))
+	parameters := make([]kernel.Address, len(runs))
 	for i, r := range runs {
-		var err error
-		if scores[i], err = m.score(ctx, set, address(m.parameters)+kernel.Address(r*m.count*m.size())); err != nil {
-			return nil, err
-		}
+		parameters[i] = address(m.parameters) + kernel.Address(r*m.count*m.size())
 	}
-	return scores, nil
+	return m.score(ctx, set, parameters)
 }
 
 // Snapshot implements vm.Fleet: a snapshot would be evaluated on the device,

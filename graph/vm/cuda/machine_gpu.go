@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
-	"time"
 
 	"trainer/data"
 	"trainer/graph/ir"
@@ -45,21 +43,24 @@ type machine[T data.Float] struct {
 	options Options
 
 	mu         sync.Mutex // held while the device works: a snapshot waits for a pass
-	device     *driver.Device
-	module     *driver.Module
+	shared     *shared
+	device     *driver.Device // of shared
 	stream     *driver.Stream
-	functions  map[string]*driver.Function
-	shared     map[string]int // bytes of dynamic shared memory that each function is allowed
 	table      *driver.Memory
-	runs       int          // 1, or the runs of a fleet; each has parameters and a status
-	grid       bool         // steps may run in grid mode; false in a fleet
-	status     *driver.Host // a kernel.Status for each run, then the stop word
-	count      int          // elements of the parameters of a run
+	runs       int  // 1, or the runs of a fleet; each has parameters
+	grid       bool // steps may run in grid mode; false in a fleet
+	count      int  // elements of the parameters of a run
 	parameters *driver.Memory
 	steps      map[stepKey]*loaded
 	evaluate   *loaded
 	sets       map[*data.Set]*resident
 	closed     bool
+
+	// Kept between passes.
+	words  words
+	orders orders
+	costs  *driver.Memory // T[runs][steps]
+	scores *driver.Memory // see score
 }
 
 // stepKey identifies the program of a training step.
@@ -76,35 +77,29 @@ type loaded struct {
 	blocks                              int
 	slower                              string // why it is not in a faster mode, or ""
 	code, operands, bytecode, constants *driver.Memory
-	arena, control, arguments           *driver.Memory
+	arena                               *driver.Memory
 }
 
 func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (_ vm.VM, err error) {
 	m := &machine[T]{
 		network: n, compile: compile, options: o, runs: 1,
-		functions: map[string]*driver.Function{}, shared: map[string]int{}, steps: map[stepKey]*loaded{}, sets: map[*data.Set]*resident{},
+		steps: map[stepKey]*loaded{}, sets: map[*data.Set]*resident{},
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("cuda: %w", err), m.Close())
 		}
 	}()
-	if m.device, err = driver.Open(o.Device); err != nil {
+	if m.shared, err = openShared(o.Device); err != nil {
 		return nil, err
 	}
+	m.device = m.shared.device
 	info := m.device.Info()
-	if info.Capability() < kernel.LeastCapability {
-		return nil, fmt.Errorf("%s has compute capability %d.%d, and the kernels need %d.%d", info.Name, info.Major, info.Minor,
-			kernel.LeastCapability/10, kernel.LeastCapability%10)
-	}
-	if m.module, err = m.device.Load("the kernels", kernel.PTX); err != nil {
-		return nil, err
-	}
 	if m.stream, err = m.device.NewStream(); err != nil {
 		return nil, err
 	}
 	m.grid = info.Cooperative
-	if m.status, err = m.device.AllocHost("status", statusSize(1)); err != nil {
+	if m.words, err = newWords(m.device, 1); err != nil {
 		return nil, err
 	}
 	table := data.InputTable[T]()
@@ -126,12 +121,9 @@ func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (
 	if err := m.parameters.Clear(); err != nil {
 		return nil, err
 	}
-	m.evaluate, err = m.load(im, 2*info.Multiprocessors)
+	m.evaluate, err = m.load(im, 0)
 	return m, err
 }
-
-// statusSize returns the size in bytes of the status of n runs and the stop word.
-func statusSize(n int) int { return n*kernel.StatusSize + 4 }
 
 // size returns the size of an element in bytes.
 func (m *machine[T]) size() int {
@@ -141,20 +133,20 @@ func (m *machine[T]) size() int {
 	return 4
 }
 
-// load copies an image to the device, for launches of at most the given blocks.
+// load copies an image to the device, for launches of at most the given blocks; 0: as
+// many as the device runs at once.
 func (m *machine[T]) load(im *kernel.Image, blocks int) (l *loaded, err error) {
-	l = &loaded{Image: im, blocks: blocks}
-	if l.function, err = m.function(im.Entry); err != nil {
+	l = &loaded{Image: im}
+	if l.function, err = m.shared.function(im.Entry, im.SharedBytes); err != nil {
 		return nil, err
 	}
-	// More shared memory than the default must be allowed. Several images share
-	// the function: allow the most that any of them needs.
-	if im.SharedBytes > max(m.shared[im.Entry], m.device.Info().SharedStatic) {
-		if err := l.function.AllowShared(im.SharedBytes); err != nil {
+	if blocks == 0 {
+		if blocks, err = l.function.BlocksPerMultiprocessor(im.Options.Threads, im.SharedBytes); err != nil {
 			return nil, err
 		}
-		m.shared[im.Entry] = im.SharedBytes
+		blocks = max(1, blocks) * m.device.Info().Multiprocessors
 	}
+	l.blocks = blocks
 	for _, t := range []struct {
 		to   **driver.Memory
 		what string
@@ -171,18 +163,12 @@ func (m *machine[T]) load(im *kernel.Image, blocks int) (l *loaded, err error) {
 	if im.Options.Mode == kernel.Grid {
 		arenas = 1
 	}
-	if l.arena, err = m.device.Alloc("temporaries", max(8, arenas*im.ArenaCount*m.size())); err != nil {
-		return nil, err
-	}
-	if l.control, err = m.device.Alloc("control", kernel.ControlSize); err != nil {
-		return nil, err
-	}
-	l.arguments, err = m.device.Alloc("arguments", len(kernel.Params{}.Bytes()))
+	l.arena, err = m.device.Alloc("temporaries", max(8, arenas*im.ArenaCount*m.size()))
 	return l, err
 }
 
 func (l *loaded) free() error {
-	return freeAll(l.code, l.operands, l.bytecode, l.constants, l.arena, l.control, l.arguments)
+	return freeAll(l.code, l.operands, l.bytecode, l.constants, l.arena)
 }
 
 func freeAll(memory ...*driver.Memory) error {
@@ -191,18 +177,6 @@ func freeAll(memory ...*driver.Memory) error {
 		errs = append(errs, m.Free())
 	}
 	return errors.Join(errs...)
-}
-
-// function returns the kernel named entry.
-func (m *machine[T]) function(entry string) (*driver.Function, error) {
-	if f := m.functions[entry]; f != nil {
-		return f, nil
-	}
-	f, err := m.module.Function(entry)
-	if err == nil {
-		m.functions[entry] = f
-	}
-	return f, err
 }
 
 // upload copies values to new device memory.
@@ -341,7 +315,7 @@ func (m *machine[T]) step(k stepKey) (*loaded, error) {
 // gridBlocks returns the number of blocks of a grid launch: one on each
 // multiprocessor, because a barrier of more blocks takes longer.
 func (m *machine[T]) gridBlocks() (int, error) {
-	f, err := m.function(kernel.GridEntry)
+	f, err := m.shared.function(kernel.GridEntry, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -366,7 +340,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if p.Samples() == 0 {
 		return ctx.Err()
 	}
-	failed, err := m.train(ctx, []vm.Pass{p})
+	failed, err := m.train(ctx, []int{0}, []vm.Pass{p})
 	switch {
 	case err == nil && failed[0] != nil:
 		return failed[0]
@@ -374,224 +348,6 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		return fmt.Errorf("cuda: %w", err)
 	}
 	return err
-}
-
-// train makes a pass with each run, and returns the runs that failed.
-func (m *machine[T]) train(ctx context.Context, passes []vm.Pass) (map[int]*vm.NonFiniteError, error) {
-	p := passes[0]
-	failed := map[int]*vm.NonFiniteError{}
-	set, err := m.resident(p.Set)
-	if err != nil {
-		return nil, err
-	}
-	a := kernel.Params{End: uint64(p.Samples()), PollEvery: uint32(max(1, pollSamples/p.Batch))}
-	rates, err := upload(m.device, "learning rates", ratesOf(passes))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rates.Free() }()
-	a.Rates = address(rates)
-	if orders := ordersOf(passes); orders != nil {
-		order, err := upload(m.device, "order", orders)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = order.Free() }()
-		a.Order, a.OrderStride = address(order), uint64(p.Samples())
-	}
-	var costs *driver.Memory
-	wanted := slices.ContainsFunc(passes, func(p vm.Pass) bool { return p.Costs != nil })
-	if wanted {
-		if costs, err = m.device.Alloc("costs", len(passes)*p.Steps()*m.size()); err != nil {
-			return nil, err
-		}
-		defer func() { _ = costs.Free() }()
-		a.Costs, a.CostStride = address(costs), uint64(p.Steps())
-	}
-	// The whole mini-batches, then the ragged last one.
-	whole, ragged := p.Samples()/p.Batch, p.Samples()%p.Batch
-	for _, part := range []struct{ batch, steps, first int }{{p.Batch, whole, 0}, {ragged, 1, whole}} {
-		if part.batch == 0 || part.steps == 0 {
-			continue
-		}
-		l, err := m.step(stepKey{batch: part.batch, cost: wanted})
-		if err != nil {
-			return nil, err
-		}
-		a.Steps, a.FirstStep, a.Position = uint32(part.steps), uint64(part.first), uint64(part.first*p.Batch)
-		if err := m.launchSteps(ctx, l, set, a, failed, func(r, steps int) {
-			if report := passes[r].Progress; report != nil && steps > 0 {
-				report(part.first*p.Batch + steps*part.batch)
-			}
-		}); err != nil {
-			return nil, err
-		}
-		if len(failed) == len(passes) {
-			return failed, nil
-		}
-	}
-	for r, p := range passes {
-		if p.Costs == nil {
-			continue
-		}
-		values := make([]T, p.Steps())
-		if err := driver.CopyFrom(values, costs, r*p.Steps()*m.size()); err != nil {
-			return nil, err
-		}
-		for i, v := range values {
-			p.Costs[i] = float64(v)
-		}
-	}
-	return failed, nil
-}
-
-func ratesOf(passes []vm.Pass) []float64 {
-	rates := make([]float64, len(passes))
-	for r, p := range passes {
-		rates[r] = p.Rate
-	}
-	return rates
-}
-
-// ordersOf returns the orders of all passes, one after the other; nil if all
-// passes use the order of the file.
-func ordersOf(passes []vm.Pass) []int32 {
-	if !slices.ContainsFunc(passes, func(p vm.Pass) bool { return p.Order != nil }) {
-		return nil
-	}
-	if len(passes) == 1 {
-		return passes[0].Order
-	}
-	orders := make([]int32, 0, len(passes)*passes[0].Samples())
-	for _, p := range passes {
-		if p.Order == nil {
-			p.Order = data.FileOrder(p.Samples())
-		}
-		orders = append(orders, p.Order...)
-	}
-	return orders
-}
-
-const (
-	// pollSamples is the number of samples after which a kernel reads the stop
-	// word again: a few milliseconds.
-	pollSamples = 2048
-	// watchEvery is the longest time between two reads of the status. It bounds
-	// how late Ctrl-C reaches the device.
-	watchEvery = 2 * time.Millisecond
-)
-
-// launchSteps launches training steps and waits for them. It reports the steps
-// done by each run to progress, adds the runs that fail to failed, and stops the
-// kernel when ctx is done.
-func (m *machine[T]) launchSteps(ctx context.Context, l *loaded, set *resident, a kernel.Params, failed map[int]*vm.NonFiniteError, progress func(r, steps int)) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	const words = kernel.StatusSize / 4
-	status := m.status.Words()
-	clear(status)
-	stop := &status[m.runs*words]
-	a.Status = kernel.Address(m.status.Address())
-	a.Stop = a.Status + kernel.Address(m.runs*kernel.StatusSize)
-	if err := m.launch(l, set, a, address(m.parameters)); err != nil {
-		return err
-	}
-	seen := make([]int, m.runs)
-	for wait := 20 * time.Microsecond; ; wait = min(2*wait, watchEvery) {
-		idle, err := m.stream.Idle()
-		if err != nil {
-			return err
-		}
-		if idle {
-			break
-		}
-		if ctx.Err() != nil {
-			storeWord(stop, 1)
-		} else {
-			for r := range seen {
-				if now := int(loadWord(&status[r*words])); now > seen[r] {
-					seen[r] = now
-					progress(r, now)
-				}
-			}
-		}
-		time.Sleep(wait)
-	}
-	stopped := false
-	for r := range seen {
-		s := kernel.Status{Step: loadWord(&status[r*words]), NonFinite: loadWord(&status[r*words+1]), Stopped: loadWord(&status[r*words+2])}
-		progress(r, int(s.Step))
-		switch {
-		case s.NonFinite > 0 && failed[r] == nil:
-			bad, err := m.nonFinite(int(a.FirstStep)+int(s.NonFinite)-1, r)
-			if err != nil {
-				return err
-			}
-			failed[r] = bad
-		case s.NonFinite == 0 && s.Stopped != 0:
-			stopped = true
-			if ctx.Err() == nil {
-				return fmt.Errorf("BUG: the kernel %s stopped after step %d of %d without being told to", l.Entry, s.Step, a.Steps)
-			}
-		}
-	}
-	if stopped {
-		return ctx.Err()
-	}
-	return nil
-}
-
-// nonFinite names the tensor of run r that is not finite after a step.
-func (m *machine[T]) nonFinite(step, r int) (*vm.NonFiniteError, error) {
-	p, err := m.download(m.parameters, r)
-	if err != nil {
-		return nil, err
-	}
-	bad := p.NonFinite()
-	if bad == "" {
-		bad = "cost"
-	}
-	return &vm.NonFiniteError{Tensor: bad, Step: step}, nil
-}
-
-// launch starts a kernel on the machine's stream. a has the fields of the
-// launch's argument that neither the image nor the machine nor the set knows.
-func (m *machine[T]) launch(l *loaded, set *resident, a kernel.Params, parameters kernel.Address) error {
-	p := l.Params()
-	p.Code, p.Operands, p.Bytecode, p.Constants = address(l.code), address(l.operands), address(l.bytecode), address(l.constants)
-	p.Table, p.Parameters, p.Arena, p.Control = address(m.table), parameters, address(l.arena), address(l.control)
-	if err := m.supply(&p, set, l.Image); err != nil {
-		return err
-	}
-	p.Order, p.OrderStride, p.Rates = a.Order, a.OrderStride, a.Rates
-	p.Costs, p.CostStride, p.Status, p.Stop = a.Costs, a.CostStride, a.Status, a.Stop
-	p.Predictions, p.SampleCosts, p.Confusion = a.Predictions, a.SampleCosts, a.Confusion
-	p.Position, p.End, p.FirstStep, p.Steps, p.PollEvery = a.Position, a.End, a.FirstStep, a.Steps, a.PollEvery
-	blocks := l.blocks
-	if l.Options.Mode == kernel.Tiles {
-		blocks = min(blocks, int(p.Steps))
-	}
-	return m.device.Do(func() error {
-		if err := l.control.Clear(); err != nil {
-			return err
-		}
-		if err := driver.CopyTo(l.arguments, 0, p.Bytes()); err != nil {
-			return err
-		}
-		return l.function.Launch(driver.Launch{
-			Grid: blocks, Block: l.Options.Threads, Shared: l.SharedBytes,
-			Cooperative: l.Options.Mode == kernel.Grid, Stream: m.stream,
-		}, l.arguments.Address())
-	})
-}
-
-// address returns the address of m; 0 if m is nil.
-func address(m *driver.Memory) kernel.Address {
-	if m == nil {
-		return 0
-	}
-	return kernel.Address(m.Address())
 }
 
 // Gradients implements vm.VM: see ir.Gradients.
@@ -628,27 +384,19 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, e
 	if err := errors.Join(both.Clear(), both.Copy(0, m.parameters, 0, bytes)); err != nil {
 		return 0, nil, err
 	}
-	rates, err := upload(m.device, "learning rate", []float64{-1})
-	if err != nil {
+	if err := keep(m.device, &m.costs, "cost", m.size()); err != nil {
 		return 0, nil, err
 	}
-	defer func() { err = errors.Join(err, rates.Free()) }()
-	costs, err := upload(m.device, "cost", []T{0})
-	if err != nil {
+	a := kernel.Params{Costs: address(m.costs), CostStride: 1, End: uint64(batch), Steps: 1}
+	if err := m.supply(&a, set, l.Image); err != nil {
 		return 0, nil, err
 	}
-	defer func() { err = errors.Join(err, costs.Free()) }()
-	a := kernel.Params{
-		Rates: address(rates), Costs: address(costs), CostStride: 1, End: uint64(batch), Steps: 1,
-	}
-	if err := m.launch(l, set, a, address(both)); err != nil {
-		return 0, nil, err
-	}
-	if err := m.stream.Wait(); err != nil {
+	m.words.supply(&a, 0)
+	if err := errors.Join(m.words.begin(m.stream, []int{0}, []float64{-1}), m.launch(l, a, address(both)), m.stream.Wait()); err != nil {
 		return 0, nil, err
 	}
 	var cost [1]T
-	if err := driver.CopyFrom(cost[:], costs, 0); err != nil {
+	if err := driver.CopyFrom(cost[:], m.costs, 0); err != nil {
 		return 0, nil, err
 	}
 	g, err := m.download(both, 1) // where a second run would be
@@ -673,9 +421,6 @@ func (m *machine[T]) Close() error {
 	if m.evaluate != nil {
 		errs = append(errs, m.evaluate.free())
 	}
-	errs = append(errs, m.parameters.Free(), m.table.Free(), m.status.Free(), m.stream.Close())
-	if m.module != nil {
-		errs = append(errs, m.module.Close())
-	}
-	return errors.Join(append(errs, m.device.Close())...)
+	errs = append(errs, freeAll(m.parameters, m.table, m.costs, m.scores), m.words.free(), m.orders.free(), m.stream.Close())
+	return errors.Join(append(errs, m.shared.close())...)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"gorgonia.org/cu"
@@ -29,7 +30,7 @@ type Device struct {
 	closing  sync.Once
 	closeErr error
 
-	lost *Error // the first sticky error; only the thread uses it
+	lost atomic.Pointer[Error] // the first sticky error
 }
 
 type job struct {
@@ -74,7 +75,7 @@ func (d *Device) serve(ordinal int, opened chan<- error) {
 		case j := <-d.jobs:
 			j.result <- j.f()
 		case <-d.quit:
-			if err := d.device.ReleasePrimaryCtx(); err != nil && d.lost == nil {
+			if err := d.device.ReleasePrimaryCtx(); err != nil && d.lost.Load() == nil {
 				d.closeErr = newError("cuDevicePrimaryCtxRelease", "", codeOf(err))
 			}
 			return
@@ -125,19 +126,18 @@ func (d *Device) Do(f func() error) error {
 // call runs one call of the driver on the thread, unless the device is lost.
 func (d *Device) call(f func() error) error {
 	return d.Do(func() error {
-		if d.lost != nil {
-			return d.lost
+		if lost := d.lost.Load(); lost != nil {
+			return lost
 		}
 		return f()
 	})
 }
 
 // fail makes the error of a failed call. After a sticky one, the device is lost.
-// Only the thread may call it.
 func (d *Device) fail(call, what string, code int) error {
 	e := newError(call, what, code)
-	if sticky[code] && d.lost == nil {
-		d.lost = e
+	if sticky[code] {
+		d.lost.CompareAndSwap(nil, e)
 	}
 	return e
 }
@@ -154,7 +154,7 @@ func (d *Device) check(call, what string, err error) error {
 // freed already.
 func (d *Device) release(f func() error) error {
 	return d.Do(func() error {
-		if d.lost == nil {
+		if d.lost.Load() == nil {
 			return f()
 		}
 		return nil

@@ -1,5 +1,5 @@
 // Package driver is a thin layer over NVIDIA's CUDA driver. It is the only
-// package of the CUDA machine that uses cgo or unsafe. It loads PTX, allocates
+// package of the CUDA machine that uses cgo or unsafe. It loads kernels, allocates
 // and copies device memory, and launches kernels.
 //
 // It is built with the tag gpu, on Linux for amd64 and arm64, with cgo, and with
@@ -18,7 +18,8 @@
 // context is current on that thread, and all calls for the device run on it.
 // Methods may be called from any goroutine, also concurrently; each call is sent
 // to that thread, which takes some microseconds. To make many calls together,
-// use [Device.Do]: inside it, methods run directly.
+// use [Device.Do]: inside it, methods run directly. Only waiting for a stream has a
+// thread of its own: see [Stream.Done].
 //
 // # Memory
 //

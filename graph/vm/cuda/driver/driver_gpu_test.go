@@ -5,11 +5,13 @@ package driver
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,7 +56,7 @@ func child(t *testing.T) bool {
 }
 
 // device opens the fake device with the kernels of testdata.
-func device(t *testing.T) *Device {
+func device(t testing.TB) *Device {
 	t.Helper()
 	fake.Require(t)
 	t.Setenv("CUDA_FAKE_KERNELS", fake.Compile(t, "testdata/kernels.c"))
@@ -70,15 +72,18 @@ func device(t *testing.T) *Device {
 	return d
 }
 
-func kernel(t *testing.T, d *Device, name string) *Function {
+func kernel(t testing.TB, d *Device, name string) *Function {
 	t.Helper()
 	m := must(d.Load("kernels", ".version 8.0"))(t)
 	t.Cleanup(func() { check(t, m.Close()) })
 	return must(m.Function(name))(t)
 }
 
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+// argument returns a kernel's argument.
+func argument(address uint64) []byte { return binary.LittleEndian.AppendUint64(nil, address) }
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -87,7 +92,7 @@ func must[T any](v T, err error) func(*testing.T) T {
 	}
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
@@ -316,7 +321,7 @@ func TestLaunch(t *testing.T) {
 	s := must(d.NewStream())(t)
 	for _, cooperative := range []bool{false, true} {
 		check(t, out.Clear())
-		check(t, f.Launch(Launch{Grid: 12, Block: 96, Shared: 1024, Cooperative: cooperative, Stream: s}, out.Address()))
+		check(t, f.Launch(Launch{Grid: 12, Block: 96, Shared: 1024, Cooperative: cooperative, Stream: s}, argument(out.Address())))
 		got := make([]uint32, 3)
 		check(t, CopyFrom(got, out, 0))
 		if got[0] != 12 || got[1] != 96 || got[2] != 1024 {
@@ -336,8 +341,8 @@ func TestLaunchCalls(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	t.Setenv("CUDA_FAKE_LOG", log)
 	check(t, f.AllowShared(100000))
-	check(t, f.Launch(Launch{Grid: 3, Block: 64, Shared: 100000, Stream: s}, 0))
-	check(t, f.Launch(Launch{Grid: 132, Block: 128, Cooperative: true, Stream: s}, 0))
+	check(t, f.Launch(Launch{Grid: 3, Block: 64, Shared: 100000, Stream: s}, argument(0)))
+	check(t, f.Launch(Launch{Grid: 132, Block: 128, Cooperative: true, Stream: s}, argument(0)))
 	n := must(f.BlocksPerMultiprocessor(128, 100000))(t)
 	check(t, s.Wait())
 	want := `cuFuncSetAttribute hungry 8 100000
@@ -373,20 +378,20 @@ func TestLaunchRefused(t *testing.T) {
 	} {
 		l := l
 		c.change(&l)
-		wantError(t, f.Launch(l, 0), c.want...)
+		wantError(t, f.Launch(l, argument(0)), c.want...)
 	}
 	wantError(t, f.AllowShared(231425), "231425 bytes", "231424")
 	check(t, f.AllowShared(231424))
 	l.Shared = 231424
-	check(t, f.Launch(l, 0))
-	check(t, f.Launch(Launch{Grid: 264, Block: 1024, Cooperative: true, Stream: s}, 0))
+	check(t, f.Launch(l, argument(0)))
+	check(t, f.Launch(Launch{Grid: 264, Block: 1024, Cooperative: true, Stream: s}, argument(0)))
 	check(t, s.Close())
 
 	t.Setenv("CUDA_FAKE_ATTRIBUTES", "95=0")
 	old := must(Open(0))(t)
 	m := must(old.Load("kernels", ""))(t)
 	g := must(m.Function("hungry"))(t)
-	wantError(t, g.Launch(Launch{Grid: 1, Block: 1, Cooperative: true}, 0), "cannot launch cooperatively")
+	wantError(t, g.Launch(Launch{Grid: 1, Block: 1, Cooperative: true}, argument(0)), "cannot launch cooperatively")
 	check(t, m.Close())
 	check(t, old.Close())
 }
@@ -398,25 +403,66 @@ func TestHostMemory(t *testing.T) {
 	f := kernel(t, d, "wait")
 	s := must(d.NewStream())(t)
 	h := must(d.AllocHost("flags", 64))(t)
-	flags := h.Words()
-	if len(flags) != 16 || flags[2] != 0 || flags[3] != 0 {
+	flags := View[uint32](h, 0, 16)
+	if h.Size() != 64 || flags[2] != 0 || flags[3] != 0 {
 		t.Errorf("flags %v, want 16 zeros", flags)
 	}
-	check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, h.Address()+8))
-	if idle := must(s.Idle())(t); idle {
-		t.Error("the stream is idle while the kernel waits")
+	check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, argument(h.Address()+8)))
+	done := s.Done()
+	_, _, err := d.MemoryInfo() // other calls work meanwhile
+	check(t, err)
+	select {
+	case err := <-done:
+		t.Errorf("the stream is done while the kernel waits: %v", err)
+	default:
 	}
 	atomic.StoreUint32(&flags[2], 41)
-	check(t, s.Wait())
+	check(t, <-done)
 	if got := atomic.LoadUint32(&flags[3]); got != 42 {
 		t.Errorf("the kernel answered %d", got)
 	}
-	if idle := must(s.Idle())(t); !idle {
-		t.Error("the stream is not idle after Wait")
-	}
+	check(t, s.Wait())
 	check(t, h.Free())
 	check(t, h.Free())
 	check(t, s.Close())
+	wantError(t, s.Wait(), "closed")
+}
+
+// BenchmarkWait measures the launch of a kernel of 50 µs and the wait for it: some
+// 20 µs more, where a polling loop would sleep for a millisecond.
+func BenchmarkWait(b *testing.B) {
+	d := device(b)
+	f := kernel(b, d, "spin")
+	s := must(d.NewStream())(b)
+	for b.Loop() {
+		check(b, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, argument(0)))
+		check(b, s.Wait())
+	}
+	check(b, s.Close())
+}
+
+// TestStreamCopies: copies and clears of a stream are done in its order.
+func TestStreamCopies(t *testing.T) {
+	d := device(t)
+	s := must(d.NewStream())(t)
+	h := must(d.AllocHost("numbers", 16))(t)
+	m := must(d.Alloc("numbers", 16))(t)
+	numbers := View[int32](h, 0, 4)
+	copy(numbers, []int32{1, 2, 3, 4})
+	for _, err := range []error{s.CopyTo(m, h, 16), s.Clear(m, 4, 8), s.Wait()} {
+		check(t, err)
+	}
+	got := make([]int32, 4)
+	check(t, CopyFrom(got, m, 0))
+	if want := []int32{1, 0, 0, 4}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	wantError(t, s.CopyTo(m, h, 17), "17 bytes")
+	wantError(t, s.Clear(m, 8, 12), "12 bytes at 8")
+	for _, err := range []error{h.Free(), m.Free(), s.Close()} {
+		check(t, err)
+	}
+	wantError(t, s.CopyTo(m, h, 1), "freed")
 }
 
 func TestLoad(t *testing.T) {
@@ -454,15 +500,14 @@ func TestSticky(t *testing.T) {
 	mod := must(d.Load("kernels", ""))(t)
 	f := must(mod.Function("hungry"))(t)
 	t.Setenv("CUDA_FAKE_FAIL", "kernel=719")
-	check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, 0)) // asynchronous: no error yet
+	check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, argument(0))) // asynchronous: no error yet
 	err := s.Wait()
 	wantError(t, err, "cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED (719)", "cannot be used again")
 	t.Setenv("CUDA_FAKE_FAIL", "")
 	_, alloc := d.Alloc("x", 1)
 	_, load := d.Load("x", "")
-	_, idle := s.Idle()
 	for name, again := range map[string]error{
-		"Alloc": alloc, "Load": load, "Idle": idle, "Wait": s.Wait(), "Launch": f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, 0),
+		"Alloc": alloc, "Load": load, "Wait": s.Wait(), "Launch": f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, argument(0)),
 		"CopyTo": CopyTo(m, 0, []uint8{1}), "Clear": m.Clear(),
 	} {
 		if !errors.Is(again, err) {
@@ -480,6 +525,7 @@ func TestEveryCallFails(t *testing.T) {
 	d := device(t)
 	m := must(d.Alloc("numbers", 16))(t)
 	s := must(d.NewStream())(t)
+	pinned := must(d.AllocHost("numbers", 16))(t)
 	mod := must(d.Load("kernels", ""))(t)
 	f := must(mod.Function("hungry"))(t)
 	for _, c := range []struct {
@@ -496,14 +542,15 @@ func TestEveryCallFails(t *testing.T) {
 		{"cuMemcpyDtoD_v2", func() error { return m.Copy(0, m, 8, 8) }},
 		{"cuStreamCreate", func() error { _, err := d.NewStream(); return err }},
 		{"cuStreamSynchronize", s.Wait},
-		{"cuStreamQuery", func() error { _, err := s.Idle(); return err }},
+		{"cuMemsetD8Async", func() error { return s.Clear(m, 0, 16) }},
+		{"cuMemcpyHtoDAsync_v2", func() error { return s.CopyTo(m, pinned, 16) }},
 		{"cuModuleLoadDataEx", func() error { _, err := d.Load("x", ""); return err }},
 		{"cuModuleGetFunction", func() error { _, err := mod.Function("hungry"); return err }},
 		{"cuFuncGetAttribute", func() error { _, err := mod.Function("hungry"); return err }},
 		{"cuFuncSetAttribute", func() error { return f.AllowShared(100) }},
 		{"cuOccupancyMaxActiveBlocksPerMultiprocessor", func() error { _, err := f.BlocksPerMultiprocessor(1, 1); return err }},
-		{"cuLaunchKernel", func() error { return f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, 0) }},
-		{"cuLaunchCooperativeKernel", func() error { return f.Launch(Launch{Grid: 1, Block: 1, Cooperative: true, Stream: s}, 0) }},
+		{"cuLaunchKernel", func() error { return f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, argument(0)) }},
+		{"cuLaunchCooperativeKernel", func() error { return f.Launch(Launch{Grid: 1, Block: 1, Cooperative: true, Stream: s}, argument(0)) }},
 		{"cuStreamDestroy_v2", func() error { return must(d.NewStream())(t).Close() }},
 		{"cuModuleUnload", func() error { return must(d.Load("x", ""))(t).Close() }},
 		{"cuMemFree_v2", func() error { return must(d.Alloc("x", 1))(t).Free() }},

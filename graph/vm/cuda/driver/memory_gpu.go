@@ -48,6 +48,9 @@ func (d *Device) Alloc(what string, size int) (*Memory, error) {
 	return m, nil
 }
 
+// Size returns the size in bytes.
+func (m *Memory) Size() int { return m.size }
+
 // Address returns the memory's address on the device.
 func (m *Memory) Address() uint64 { return uint64(m.ptr) }
 
@@ -177,8 +180,26 @@ func (d *Device) AllocHost(what string, size int) (*Host, error) {
 // Address returns the memory's address on the device.
 func (h *Host) Address() uint64 { return h.address }
 
-// Words returns the memory as 32-bit words. They must not be used after Free.
-func (h *Host) Words() []uint32 { return unsafe.Slice((*uint32)(h.ptr), h.size/4) }
+// Size returns the size in bytes.
+func (h *Host) Size() int { return h.size }
+
+// inside returns an error unless n bytes from offset are within the memory.
+func (h *Host) inside(offset, n int) error {
+	if h.ptr == nil {
+		return fmt.Errorf("%s: the page-locked memory was freed", h.what)
+	}
+	return within(h.what, h.size, offset, n)
+}
+
+// View returns n elements of the memory from a byte offset, which must be a
+// multiple of their size. They must not be used after Free.
+func View[T Scalar](h *Host, offset, n int) []T {
+	size := int(unsafe.Sizeof(*new(T)))
+	if err := h.inside(offset, n*size); err != nil || offset%size != 0 {
+		panic(fmt.Sprintf("BUG: %d elements of %d bytes at %d: %v", n, size, offset, err))
+	}
+	return unsafe.Slice((*T)(unsafe.Add(h.ptr, offset)), n)
+}
 
 // Free frees the memory. A second Free does nothing.
 func (h *Host) Free() error {

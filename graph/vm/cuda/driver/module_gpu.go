@@ -6,15 +6,15 @@ package driver
 #include "cuda.h"
 
 // load_module is cuModuleLoadDataEx with the compiler's error log.
-static CUresult load_module(CUmodule *module, const char *ptx, char *log, size_t size) {
+static CUresult load_module(CUmodule *module, const void *code, char *log, size_t size) {
 	CUjit_option options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES};
 	void *values[] = {log, (void *)(uintptr_t)size};
-	return cuModuleLoadDataEx(module, ptx, 2, options, values);
+	return cuModuleLoadDataEx(module, code, 2, options, values);
 }
 
 // launch launches a kernel with one argument.
-static CUresult launch(CUfunction f, int cooperative, unsigned grid, unsigned block, unsigned shared, CUstream stream, uint64_t argument) {
-	void *arguments[] = {&argument};
+static CUresult launch(CUfunction f, int cooperative, unsigned grid, unsigned block, unsigned shared, CUstream stream, void *argument) {
+	void *arguments[] = {argument};
 	if (cooperative) {
 		return cuLaunchCooperativeKernel(f, grid, 1, 1, block, 1, 1, shared, stream, arguments);
 	}
@@ -49,15 +49,16 @@ var (
 
 const logSize = 16 << 10
 
-// Load compiles PTX for the device and loads it. what is its name in errors. The
-// error has the compiler's messages.
-func (d *Device) Load(what, ptx string) (*Module, error) {
+// Load loads a program: PTX, which the driver compiles for the device, or a cubin,
+// which must be for it. what is its name in errors. The error has the compiler's
+// messages.
+func (d *Device) Load(what, code string) (*Module, error) {
 	m := &Module{d: d, what: what}
 	err := d.call(func() error {
 		// Not cu.LoadDataEx: it gives Go memory, hidden in integers, to the
 		// driver, and does not tell how much of a log was written.
-		text := C.CString(ptx)
-		defer C.free(unsafe.Pointer(text))
+		text := C.CBytes(append([]byte(code), 0)) // PTX ends with a zero
+		defer C.free(text)
 		log := (*C.char)(C.calloc(1, logSize))
 		defer C.free(unsafe.Pointer(log))
 		var handle C.CUmodule
@@ -167,11 +168,13 @@ type Launch struct {
 	Stream      *Stream
 }
 
-// Launch starts the kernel and does not wait for it. argument is the kernel's
-// only argument: an address in device memory.
-func (f *Function) Launch(l Launch, argument uint64) error {
+// Launch starts the kernel and does not wait for it. argument has the bytes of the
+// kernel's only argument; they may be changed when Launch returns.
+func (f *Function) Launch(l Launch, argument []byte) error {
 	return f.d.call(func() error {
 		switch {
+		case len(argument) == 0:
+			return fmt.Errorf("%s: no argument", f.name)
 		case l.Grid < 1 || int64(l.Grid) > math.MaxInt32:
 			return fmt.Errorf("%s: a grid of %d blocks", f.name, l.Grid)
 		case l.Block < 1 || l.Block > f.d.info.ThreadsPerBlock:
@@ -187,8 +190,10 @@ func (f *Function) Launch(l Launch, argument uint64) error {
 		if l.Cooperative {
 			call, cooperative = "cuLaunchCooperativeKernel", 1
 		}
+		bytes := C.CBytes(argument)
+		defer C.free(bytes)
 		r := int(C.launch(f.handle(), cooperative, C.uint(l.Grid), C.uint(l.Block), C.uint(l.Shared),
-			C.CUstream(unsafe.Pointer(l.Stream.s.C())), C.uint64_t(argument)))
+			C.CUstream(unsafe.Pointer(l.Stream.s.C())), bytes))
 		if r != codeSuccess {
 			return f.d.fail(call, what, r)
 		}

@@ -11,9 +11,19 @@
 // barrier between instructions is __syncthreads.
 #include "machine.h"
 
+struct BlockBarrier {
+	__device__ void operator()() const { __syncthreads(); }
+	__device__ u32 read(const u32 *word) const {
+		__syncthreads();
+		return load_system(word);
+	}
+};
+
 template <class T> __device__ void vm_block(const Params *p) {
 	const bool tiles = p->flags & FLAG_TILES;
 	const u32 r = tiles ? 0 : blockIdx.x;
+	if (Machine<T>::over(p, r))
+		return;
 	Machine<T> m;
 	m.worker = threadIdx.x;
 	m.workers = blockDim.x;
@@ -31,7 +41,7 @@ template <class T> __device__ void vm_block(const Params *p) {
 	else if (tiles)
 		m.arena += blockIdx.x * p->arenaStride;
 
-	m.loop([] { __syncthreads(); }, tiles || !p->status ? 0 : p->status + r, tiles ? blockIdx.x : 0, tiles ? gridDim.x : 1);
+	m.loop(BlockBarrier(), tiles || !p->status ? 0 : p->status + r, r, tiles ? blockIdx.x : 0, tiles ? gridDim.x : 1);
 
 	if ((p->flags & FLAG_PARAMS_SHARED) && !tiles)
 		for (u32 i = m.worker; i < p->paramCount; i += m.workers)

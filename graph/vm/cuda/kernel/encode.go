@@ -296,7 +296,8 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 		size, suffix = 8, "_f64"
 	}
 	align := func(bytes int) int { return (bytes + 15) &^ 15 }
-	im.SharedBytes = ControlSize + align(len(im.Code)) + align(len(im.Operands)) + align(len(im.Constants)) +
+	const control = 16 // bytes of Machine::control
+	im.SharedBytes = control + align(len(im.Code)) + align(len(im.Operands)) + align(len(im.Constants)) +
 		align(len(im.Bytecode)) + align(256*size)
 	if im.SharedBytes > e.o.Shared {
 		return fmt.Errorf("the program needs %d bytes of shared memory and a block may have %d: use the CPU", im.SharedBytes, e.o.Shared)
@@ -324,15 +325,13 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 	return nil
 }
 
-// Params returns the argument of a launch, with the fields that the image knows.
-func (im *Image) Params() Params {
-	p := Params{
-		ParamStride: uint64(im.ParamCount), ArenaStride: uint64(im.ArenaCount),
-		Instructions: uint32(im.instructions), OperandCount: uint32(len(im.Operands) / operandSize),
-		BytecodeCount: uint32(len(im.Bytecode) / 4), ConstantCount: uint32(len(im.Constants) / 8),
-		Batch: uint32(im.Program.Batch), Inputs: 1, Classes: 1, Flags: im.Flags,
-		ParamCount: uint32(im.ParamCount), ArenaCount: uint32(im.ArenaCount),
-	}
+// Supply writes the fields that the image knows to the argument of a launch.
+func (im *Image) Supply(p *Params) {
+	p.ParamStride, p.ArenaStride = uint64(im.ParamCount), uint64(im.ArenaCount)
+	p.Instructions, p.OperandCount = uint32(im.instructions), uint32(len(im.Operands)/operandSize)
+	p.BytecodeCount, p.ConstantCount = uint32(len(im.Bytecode)/4), uint32(len(im.Constants)/8)
+	p.Batch, p.Inputs, p.Classes, p.Flags = uint32(im.Program.Batch), 1, 1, im.Flags
+	p.ParamCount, p.ArenaCount = uint32(im.ParamCount), uint32(im.ArenaCount)
 	for _, b := range im.Program.Buffers {
 		switch b.Kind {
 		case ir.Data:
@@ -344,5 +343,4 @@ func (im *Image) Params() Params {
 	if im.Options.Mode == Tiles {
 		p.Classes = uint32(im.Program.Buffers[im.Program.Output].Cols)
 	}
-	return p
 }

@@ -36,8 +36,9 @@ struct __align__(16) EntryPair {
 	Entry a, b;
 };
 
-// CACHED is the number of entries whose weights a warp keeps in registers.
-enum { FUSED_HIDDEN = 64, FUSED_OUTPUTS = 16, CACHED = 12 };
+// CACHED is the number of entries whose weights a warp keeps in registers. With
+// 16 warps that is enough for images of 288 non-zero pixels: 99.9 % of MNIST's.
+enum { FUSED_HIDDEN = 64, FUSED_OUTPUTS = 16, CACHED = 18 };
 
 __device__ __forceinline__ float activate(u32 form, float z) { return form ? tanh_of(z) : sigmoid(z); }
 __device__ __forceinline__ float slope(u32 form, float a) { return form ? 1 - a * a : a * (1 - a); }
@@ -64,6 +65,8 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 	const Params here = *launch, *const p = &here;
 	const u32 thread = threadIdx.x, threads = blockDim.x, lane = thread & 31, warp = thread / 32, warps = threads / 32;
 	const u32 r = blockIdx.x;
+	if (Machine<float>::over(p, r))
+		return;
 	Machine<float> m;
 	m.worker = thread;
 	m.workers = threads;
@@ -143,7 +146,7 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 		// Thread 0 decides in one step whether to end; all threads read its
 		// decision in the next step.
 		if (polled) {
-			if (load_system(&m.control[2 + ((s + 1) & 1)]))
+			if (load_system(&m.control[HALT + ((s + 1) & 1)]))
 				break;
 			polled = false;
 		}
@@ -151,7 +154,7 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 			until = p->pollEvery;
 			polled = true;
 			if (thread == 0) {
-				store_system(&m.control[2 + (s & 1)], load_system(&m.control[1]) != 0 || (p->stop && load_system(p->stop) != 0));
+				store_system(&m.control[HALT + (s & 1)], load_system(&m.control[NONFINITE]) != 0 || (p->stop && load_system(p->stop) != 0));
 				if (p->status)
 					store_system(&p->status[r].step, s);
 			}
@@ -171,22 +174,17 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 		const Entry *mine = entries + (s & 1) * capacity + first;
 		float *column = w + j0;
 		Pair z = {0, 0}, cached[CACHED];
-		Entry of[CACHED];
 #pragma unroll
 		for (u32 q = 0; q < CACHED; q += 2) {
-			if (q < n) {
-				EntryPair two = *(const EntryPair *)(mine + q); // b is stale if q + 1 == n
-				of[q] = two.a;
-				of[q + 1] = two.b;
-				if (active) {
-					cached[q] = *(const Pair *)(column + of[q].offset);
-					z.x += of[q].value * cached[q].x;
-					z.y += of[q].value * cached[q].y;
-					if (q + 1 < n) {
-						cached[q + 1] = *(const Pair *)(column + of[q + 1].offset);
-						z.x += of[q + 1].value * cached[q + 1].x;
-						z.y += of[q + 1].value * cached[q + 1].y;
-					}
+			if (q < n && active) {
+				const EntryPair two = *(const EntryPair *)(mine + q); // b is stale if q + 1 == n
+				cached[q] = *(const Pair *)(column + two.a.offset);
+				z.x += two.a.value * cached[q].x;
+				z.y += two.a.value * cached[q].y;
+				if (q + 1 < n) {
+					cached[q + 1] = *(const Pair *)(column + two.b.offset);
+					z.x += two.b.value * cached[q + 1].x;
+					z.y += two.b.value * cached[q + 1].y;
 				}
 			}
 		}
@@ -262,11 +260,17 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 		if (active) {
 			const Pair d = *(const Pair *)(d2 + j0);
 #pragma unroll
-			for (u32 q = 0; q < CACHED; q++) {
+			for (u32 q = 0; q < CACHED; q += 2) {
 				if (q < n) {
-					Pair v = {cached[q].x + of[q].value * d.x, cached[q].y + of[q].value * d.y};
-					*(Pair *)(column + of[q].offset) = v;
+					const EntryPair two = *(const EntryPair *)(mine + q);
+					const Pair v = {cached[q].x + two.a.value * d.x, cached[q].y + two.a.value * d.y};
+					*(Pair *)(column + two.a.offset) = v;
 					poison += v.x * 0.0f + v.y * 0.0f;
+					if (q + 1 < n) {
+						const Pair w = {cached[q + 1].x + two.b.value * d.x, cached[q + 1].y + two.b.value * d.y};
+						*(Pair *)(column + two.b.offset) = w;
+						poison += w.x * 0.0f + w.y * 0.0f;
+					}
 				}
 			}
 			for (u32 q = CACHED; q < n; q++) {
@@ -277,7 +281,7 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 			}
 		}
 		if (poison != 0) {
-			atomicCAS(&m.control[1], 0u, s + 1);
+			atomicCAS(&m.control[NONFINITE], 0u, s + 1);
 			poison = 0;
 		}
 		stage(s + 1, next, index, value);
@@ -307,11 +311,8 @@ __device__ __forceinline__ void vm_fused(const Params *launch) {
 				m.param[m.operand[in.b].offset + out] = b3;
 		}
 	}
-	if (thread == 0 && p->status) {
-		store_system(&p->status[r].step, s);
-		store_system(&p->status[r].nonfinite, load_system(&m.control[1]));
-		store_system(&p->status[r].stopped, s < p->steps);
-	}
+	if (thread == 0)
+		m.report(p->status ? p->status + r : 0, r, s);
 }
 
 KERNEL(vm_fused_f32, vm_fused, 0)

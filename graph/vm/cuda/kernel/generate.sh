@@ -1,8 +1,8 @@
 #!/bin/sh
-# Makes kernels.ptx and registers.txt from the sources in this folder. It needs
-# python3 with venv and pip, and no GPU.
+# Makes kernels.ptx, kernels.sm_90.cubin and registers.txt from the sources in this
+# folder. It needs python3 with venv and pip, and no GPU.
 #
-#   ./generate.sh          write both files
+#   ./generate.sh          write the files
 #   ./generate.sh -check   fail if the files are stale (CI)
 #
 # registers.txt lists the registers, stack and spills of each kernel for sm_80
@@ -25,7 +25,8 @@ trap 'rm -rf "$out"' EXIT
 if [ "${1:-}" = -check ]; then
 	diff -u registers.txt "$out/registers.txt"
 	cmp kernels.ptx "$out/kernels.ptx"
-	echo "kernels.ptx and registers.txt are fresh"
+	cmp kernels.sm_90.cubin "$out/kernels.sm_90.cubin"
+	echo "kernels.ptx, kernels.sm_90.cubin and registers.txt are fresh"
 else
-	cp "$out/kernels.ptx" "$out/registers.txt" .
+	cp "$out"/kernels.* "$out/registers.txt" .
 fi

@@ -8,34 +8,50 @@
 // must be zero.
 #include "machine.h"
 
-// GridBarrier counts arrivals in a word that is zero at launch.
+// GridBarrier counts arrivals in a word that is zero at launch. The first thread
+// of each block waits; a barrier of the block before it and one after it hand on
+// what the threads have written. So release and acquire of one thread are enough
+// for all.
 struct GridBarrier {
 	u32 *count;
-	u32 *target; // this thread's own: the count that ends the current wait
+	u32 *target;   // this thread's own: the count that ends the current wait
+	u32 *handedOn; // a word in shared memory, for read
 
-	__device__ void operator()() const {
+	__device__ void operator()() const { wait(0); }
+
+	// read is a barrier that returns the word after it. One thread of a block
+	// reads it from global memory.
+	__device__ u32 read(const u32 *word) const {
+		wait(word);
+		return *handedOn;
+	}
+
+	__device__ void wait(const u32 *word) const {
 		__syncthreads();
 		if (threadIdx.x == 0) {
 			*target += gridDim.x;
-			__threadfence();
-			atomicAdd(count, 1u);
+			add_release(count, 1u);
 			// Compare by difference: the count may wrap around.
 			while (i32(load_acquire(count) - *target) < 0)
 				spin_pause();
-			__threadfence();
+			if (word)
+				*handedOn = load_system(word);
 		}
 		__syncthreads();
 	}
 };
 
 __device__ __forceinline__ void vm_grid(const Params *p) {
+	if (Machine<float>::over(p, 0))
+		return;
 	Machine<float> m;
 	m.setup(p, SHARED_MEMORY(), 0, threadIdx.x, blockDim.x);
-	m.control = p->control;
+	u32 target = 0;
+	const GridBarrier barrier = {p->control + CONTROL_COUNT, &target, m.control};
+	m.control = p->control + CONTROL_REST;
 	m.worker = blockIdx.x * blockDim.x + threadIdx.x;
 	m.workers = gridDim.x * blockDim.x;
-	u32 target = 0;
-	m.loop(GridBarrier{p->control, &target}, p->status, 0, 1);
+	m.loop(barrier, p->status, 0, 0, 1);
 }
 
 KERNEL(vm_grid_f32, vm_grid, 1)

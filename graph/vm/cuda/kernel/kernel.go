@@ -18,8 +18,8 @@
 //     evaluation and prediction.
 //
 // Params is the argument of every launch. Image.Entry is the name of the kernel.
-// PTX is the code that the driver compiles; generate.sh makes it from the
-// sources, without a GPU.
+// PTX is the code that the driver compiles, and Cubin the same, compiled for one
+// kind of device; generate.sh makes both from the sources, without a GPU.
 //
 // This package does not call the driver. The tests compile the kernels for the
 // CPU with host/shim.h (see package kerneltest), so they need no GPU. Errors
@@ -37,6 +37,15 @@ var Sources embed.FS
 //
 //go:embed kernels.ptx
 var PTX string
+
+// Cubin is PTX, compiled for devices of compute capability CubinCapability. Other
+// devices, and drivers that refuse it, take PTX.
+//
+//go:embed kernels.sm_90.cubin
+var Cubin string
+
+// CubinCapability is that of Hopper, 9.0.
+const CubinCapability = 90
 
 // The oldest driver and device that PTX supports; see its header.
 const (

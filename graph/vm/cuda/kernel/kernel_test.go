@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -77,7 +78,8 @@ type launch struct {
 	poll     int
 	stop     bool
 	position int
-	first    int // number of the first step
+	first    int      // number of the first step
+	ended    []uint32 // [run]; nil: not asked for
 }
 
 type result struct {
@@ -85,8 +87,9 @@ type result struct {
 	costs       [][]float64   // [run]
 	status      []kernel.Status
 	predictions []float64
-	sampleCosts []float64
+	tileCosts   []float64
 	confusion   []uint32
+	ended       []uint32 // [run]
 }
 
 // convert returns values with another element type.
@@ -116,7 +119,8 @@ func tryRun(h *kerneltest.Host, l launch) (result, error) {
 }
 
 func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
-	im, m, p := l.image, &kerneltest.Memory{}, l.image.Params()
+	im, m, p := l.image, &kerneltest.Memory{}, kernel.Params{}
+	im.Supply(&p)
 	p.Code, p.Operands, p.Bytecode, p.Constants = m.Put(im.Code), m.Put(im.Operands), m.Put(im.Bytecode), m.Put(im.Constants)
 	table := data.InputTable[T]()
 	p.Table = m.PutValues(table[:])
@@ -205,12 +209,15 @@ func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	}
 	p.Stop = m.PutValues(stop)
 	p.Control = m.Put(make([]byte, kernel.ControlSize))
-	r := result{}
+	r := result{ended: slices.Clone(l.ended)}
+	if l.ended != nil {
+		p.Ended = m.PutValues(l.ended)
+	}
 	predictions := make([]T, s.samples()*s.classes)
 	if im.Options.Mode == kernel.Tiles {
-		r.sampleCosts = make([]float64, s.samples())
+		r.tileCosts = make([]float64, l.steps*((im.Program.Batch+31)/32))
 		r.confusion = make([]uint32, s.classes*s.classes)
-		p.Predictions, p.SampleCosts = m.PutValues(predictions), m.PutValues(r.sampleCosts)
+		p.Predictions, p.TileCosts = m.PutValues(predictions), m.PutValues(r.tileCosts)
 		if s.labels != nil {
 			p.Confusion = m.PutValues(r.confusion)
 		}
@@ -221,6 +228,9 @@ func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	}
 
 	m.Get(p.Parameters, params)
+	if l.ended != nil {
+		m.Get(p.Ended, r.ended)
+	}
 	m.Get(p.Costs, costs)
 	for i := range runs {
 		var words [kernel.StatusSize / 4]uint32
@@ -240,7 +250,7 @@ func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	if im.Options.Mode == kernel.Tiles {
 		m.Get(p.Predictions, predictions)
 		r.predictions = convert[float64](predictions)
-		m.Get(p.SampleCosts, r.sampleCosts)
+		m.Get(p.TileCosts, r.tileCosts)
 		if p.Confusion != 0 {
 			m.Get(p.Confusion, r.confusion)
 		}
@@ -573,15 +583,17 @@ func TestGradients(t *testing.T) {
 	}
 }
 
-// TestTiles evaluates a set whose last mini-batch is ragged.
+// TestTiles evaluates a set whose last mini-batch is ragged, in tiles of less and of
+// more than a warp's samples.
 func TestTiles(t *testing.T) {
 	h := kerneltest.Start(t)
 	const samples = 43
 	for _, n := range networks {
-		for _, o := range []kernel.Options{{Threads: 64, Shared: 1 << 20}, {Threads: 128, Shared: 5 << 10}} {
+		for k, o := range []kernel.Options{{Threads: 64, Shared: 1 << 20}, {Threads: 128, Shared: 5 << 10}} {
 			n.Precision = model.Float64
 			o.Mode = kernel.Tiles
-			g, err := graph.Forward(n, 8)
+			tile := []int{8, 40}[k]
+			g, err := graph.Forward(n, tile)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -591,15 +603,15 @@ func TestTiles(t *testing.T) {
 			}
 			rng := rand.New(rand.NewPCG(9, 9))
 			s := pixelSet(rng, samples, n.Inputs(), n.Outputs())
-			l := launch{image: encode(t, p, o), set: s, params: [][][]float64{randomParams(rng, p, 0.5)}, steps: (samples + 7) / 8}
+			l := launch{image: encode(t, p, o), set: s, params: [][][]float64{randomParams(rng, p, 0.5)}, steps: (samples + tile - 1) / tile}
 			got := run(t, h, l)
 			want := vm.NewScore(n.Outputs())
 			cost := 0.0
-			for first := 0; first < samples; first += 8 {
+			for first := 0; first < samples; first += tile {
 				part := l
-				part.position, part.steps = min(first, samples-8), 1
+				part.position, part.steps = min(first, samples-tile), 1
 				values, _ := interpret(t, part, 0)
-				for i := first - part.position; i < 8; i++ {
+				for i := first - part.position; i < tile; i++ {
 					id := part.position + i
 					a := values[p.Output][i*n.Outputs() : (i+1)*n.Outputs()]
 					want.Add(a, s.labels[id])
@@ -608,8 +620,10 @@ func TestTiles(t *testing.T) {
 							t.Fatalf("%v: sample %d output %d is %v, want %v", n, id, k, got.predictions[id*n.Outputs()+k], v)
 						}
 					}
-					cost += got.sampleCosts[id]
 				}
+			}
+			for _, c := range got.tileCosts {
+				cost += c
 			}
 			if math.Abs(cost-want.Cost) > 1e-12*samples {
 				t.Errorf("%v: cost %v, want %v", n, cost, want.Cost)
@@ -682,6 +696,37 @@ func TestStop(t *testing.T) {
 			if d := irtest.Diff(p, got.params[0], parameters(p, want), tolerance); d != "" {
 				t.Errorf("%v: %s", o, d)
 			}
+		}
+	}
+}
+
+// TestEnded: a run that ends before its last step, or with a value that is not
+// finite in its last step, sets its word, and a launch does nothing for a run whose
+// word is set.
+func TestEnded(t *testing.T) {
+	h := kerneltest.Start(t)
+	n := model.Network{Layers: []int{9, 5, 3}}
+	p := step(t, n, 1, lower.Options{Cost: true})
+	rng := rand.New(rand.NewPCG(3, 5))
+	for _, o := range append(modes(p.Elem), kernel.Options{Mode: kernel.Fused, Threads: 64, Shared: 1 << 20}) {
+		l := launch{
+			image: encode(t, p, o), set: pixelSet(rng, 8, 9, 3), params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.5},
+			steps: 4, poll: 1, ended: []uint32{0},
+		}
+		if got := check(t, h, l, 1e-5); got.ended[0] != 0 {
+			t.Errorf("%+v: a whole run ended early", o)
+		}
+		l.stop = true
+		if got := run(t, h, l); got.ended[0] != 1 {
+			t.Errorf("%+v: a run that was stopped did not end", o)
+		}
+		l.stop, l.position, l.steps, l.rates = false, 1, 1, []float64{math.Inf(1)} // sample 1 is white
+		if got := run(t, h, l); got.ended[0] != 1 || got.status[0].Stopped != 0 {
+			t.Errorf("%+v: a run whose last step is not finite did not end: %+v", o, got.status[0])
+		}
+		l.ended, l.rates = []uint32{1}, []float64{0.5}
+		if got := run(t, h, l); !reflect.DeepEqual(got.params[0], parameters(p, l.params[0])) || got.status[0] != (kernel.Status{}) {
+			t.Errorf("%+v: a run that had ended went on: %+v", o, got.status[0])
 		}
 	}
 }
@@ -822,12 +867,12 @@ func TestFit(t *testing.T) {
 		if im.NeedsPixels != c.pixels || !im.NeedsRows {
 			t.Errorf("%s: needs dense pixels %t, sparse rows %t: want %t, true", c.name, im.NeedsPixels, im.NeedsRows, c.pixels)
 		}
-		t.Logf("%s: %d bytes of shared memory, %d instructions, %d barriers", c.name, im.SharedBytes, im.Params().Instructions, im.Barriers)
+		t.Logf("%s: %d bytes of shared memory, %d barriers", c.name, im.SharedBytes, im.Barriers)
 	}
 }
 
-// TestPTXFresh compares the source hash in kernels.ptx with the sources, and
-// its entries with the kernels.
+// TestPTXFresh compares the source hash in kernels.ptx with the sources, its
+// entries with the kernels, and the hashes in registers.txt with the files.
 func TestPTXFresh(t *testing.T) {
 	hash := sha256.New()
 	for _, name := range []string{"machine.h", "block.cu", "fused.cu", "grid.cu", "kernels.cu"} { // as in ptx.py
@@ -843,6 +888,16 @@ func TestPTXFresh(t *testing.T) {
 	for _, entry := range []string{"vm_block_f32", "vm_block_f64", "vm_fused_f32", kernel.GridEntry} {
 		if !strings.Contains(kernel.PTX, ".visible .entry "+entry+"(") {
 			t.Errorf("kernels.ptx has no entry %s", entry)
+		}
+	}
+	figures, err := os.ReadFile("registers.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"kernels.ptx": kernel.PTX, "kernels.sm_90.cubin": kernel.Cubin} {
+		sum := sha256.Sum256([]byte(text))
+		if !strings.Contains(string(figures), "sha256 "+name+" "+hex.EncodeToString(sum[:])+"\n") {
+			t.Errorf("%s and registers.txt are not of the same run of generate.sh", name)
 		}
 	}
 	if want := ".target sm_" + strconv.Itoa(kernel.LeastCapability); !strings.Contains(kernel.PTX, want) {

@@ -2,7 +2,7 @@
 // in device memory, and the code of each instruction. README.md explains it.
 //
 // The structs are those of encode.go and params.go, field by field: little
-// endian, 8-byte aligned. A kernel has one argument: the address of a Params.
+// endian, 8-byte aligned. A kernel has one argument: a Params.
 //
 // NVRTC or nvcc compiles this source for the GPU; g++ compiles it with
 // host/shim.h for tests. It includes no header of the CUDA toolkit.
@@ -24,6 +24,11 @@ __device__ __forceinline__ unsigned load_acquire(const unsigned *p) {
 	asm volatile("ld.acquire.gpu.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
 	return v;
 }
+// add_release adds v to *p. Earlier writes of this thread, and those that it has
+// seen, are not moved behind it.
+__device__ __forceinline__ void add_release(unsigned *p, unsigned v) {
+	asm volatile("red.release.gpu.add.u32 [%0], %1;" ::"l"(p), "r"(v) : "memory");
+}
 // load_system and store_system access a word that the host may access at the
 // same time.
 __device__ __forceinline__ unsigned load_system(const unsigned *p) { return *(const volatile unsigned *)p; }
@@ -33,7 +38,7 @@ __device__ __forceinline__ void spin_pause() {}
 // KERNEL defines the entry point NAME with the body BODY. COOPERATIVE is 1 if
 // its blocks wait for each other; only the shim needs to know.
 #define KERNEL(NAME, BODY, COOPERATIVE) \
-	extern "C" __global__ void __launch_bounds__(MAX_THREADS, 1) NAME(const Params *p) { BODY(p); }
+	extern "C" __global__ void __launch_bounds__(MAX_THREADS, 1) NAME(const __grid_constant__ Params p) { BODY(&p); }
 #endif
 
 // A test defines DROPPED(k) to remove the barrier before instruction k.
@@ -149,11 +154,12 @@ struct Params {
 	const double *rates;      // [runs]
 	void *costs;              // T[runs][costStride], by step; optional
 	void *predictions;        // T[samples][classes]: from OP_SCORE; optional
-	double *sampleCosts;      // [samples]: from OP_SCORE; optional
+	double *tileCosts;        // [steps][(batch+31)/32]: from OP_SCORE: the costs of 32 samples; optional
 	u32 *confusion;           // [classes][classes], label then prediction: from OP_SCORE; optional
 	Status *status;           // [runs]; optional
 	const u32 *stop;          // the host sets it to 1 to end the launch; optional
-	u32 *control;             // [4], zero at launch: the grid's control words
+	u32 *control;             // [CONTROL_WORDS], zero at launch: the grid's control words
+	u32 *ended;               // [runs]: a run whose word is not 0 does nothing; set to 1 if it ends before its last step; optional
 	u64 paramStride, arenaStride, orderStride, costStride;
 	u64 position;             // index in the order of the first sample
 	u64 end;                  // index in the order after the last sample
@@ -164,7 +170,15 @@ struct Params {
 	u32 paramCount, arenaCount;
 };
 // The sizes that encode.go and params.go write.
-static_assert(sizeof(Operand) == 32 && sizeof(Instr) == 96 && sizeof(Status) == 16 && sizeof(Params) == 296, "layout");
+static_assert(sizeof(Operand) == 32 && sizeof(Instr) == 96 && sizeof(Status) == 16 && sizeof(Params) == 304, "layout");
+
+// The grid's control words: CONTROL_COUNT counts arrivals at its barrier, and is
+// alone in a line of the cache. The others, from CONTROL_REST on, are
+// Machine::control.
+enum : u32 { CONTROL_COUNT = 0, CONTROL_REST = 32, CONTROL_WORDS = 64 };
+// Machine::control: 1 + the first step with a value that is not finite, or 0; two
+// words, used in turn, that tell all threads to end.
+enum : u32 { NONFINITE = 0, HALT = 1 };
 
 enum : u32 { FLAG_PARAMS_SHARED = 1, FLAG_ARENA_SHARED = 2, FLAG_TILES = 4 };
 
@@ -251,15 +265,15 @@ template <class T> struct Machine {
 	const T *table;
 	T *param, *arena, *costs;
 	const i32 *order;
-	// The control words: [0] counts arrivals at the grid's barrier; [1] is 1 +
-	// the first step with a value that is not finite, or 0; [2] and [3], used in
-	// turn, tell all threads to end.
-	u32 *control;
+	u32 *control;          // NONFINITE, HALT
 	u64 position;          // index in the order of row 0 of the mini-batch
 	u64 step;
 	T rate;
 	T poison;              // 0; NaN once a value was not finite
 	u32 worker, workers;   // this thread's number, of all threads that execute the program together
+
+	// over reports whether run r ended in an earlier launch of the pass.
+	__device__ static bool over(const Params *p, u32 r) { return p->ended && p->ended[r] != 0; }
 
 	// setup copies the program into shared memory and returns the first byte
 	// after it. r is the number of the run.
@@ -557,31 +571,40 @@ template <class T> struct Machine {
 		}
 	}
 
-	// score executes OP_SCORE: one thread for each sample.
+	// score executes OP_SCORE: one thread for each sample. A warp adds up the
+	// costs of its 32 samples.
 	__device__ void score(const Instr &in, u32 worker, u32 workers) {
 		const Operand &a = operand[in.a];
-		for (u32 i = worker; i < in.rows && position + i < p->end; i += workers) {
-			const u32 id = sample(i);
-			u32 best = 0;
-			T top = at(a, i, 0);
+		const u32 lane = worker & 31;
+		for (u32 first = worker - lane; first < in.rows; first += workers) {
+			const u32 i = first + lane;
 			double cost = 0;
-			for (u32 j = 0; j < in.cols; j++) {
-				T v = at(a, i, j);
-				if (v > top) {
-					top = v;
-					best = j;
+			if (i < in.rows && position + i < p->end) {
+				const u32 id = sample(i);
+				u32 best = 0;
+				T top = at(a, i, 0);
+				for (u32 j = 0; j < in.cols; j++) {
+					T v = at(a, i, j);
+					if (v > top) {
+						top = v;
+						best = j;
+					}
+					if (p->predictions)
+						((T *)p->predictions)[u64(id) * in.cols + j] = v;
+					if (p->tileCosts) {
+						double d = double(y(i, j)) - double(v);
+						cost += d * d;
+					}
 				}
-				if (p->predictions)
-					((T *)p->predictions)[u64(id) * in.cols + j] = v;
-				if (p->sampleCosts) {
-					double d = double(y(i, j)) - double(v);
-					cost += d * d;
-				}
+				if (p->confusion)
+					atomicAdd(&p->confusion[u32(p->labels[id]) * in.cols + best], 1u);
 			}
-			if (p->sampleCosts)
-				p->sampleCosts[id] = cost / 2;
-			if (p->confusion)
-				atomicAdd(&p->confusion[u32(p->labels[id]) * in.cols + best], 1u);
+			if (!p->tileCosts)
+				continue;
+			for (u32 d = 16; d > 0; d /= 2)
+				cost += __shfl_xor_sync(WARP_ALL, cost, d);
+			if (lane == 0)
+				p->tileCosts[step * ((in.rows + 31) / 32) + first / 32] = cost / 2;
 		}
 	}
 
@@ -605,7 +628,7 @@ template <class T> struct Machine {
 	// finite. The first step wins.
 	__device__ void reportNonFinite() {
 		if (poison != T(0)) {
-			atomicCAS(&control[1], 0u, u32(step - p->firstStep) + 1);
+			atomicCAS(&control[NONFINITE], 0u, u32(step - p->firstStep) + 1);
 			poison = 0;
 		}
 	}
@@ -623,25 +646,25 @@ template <class T> struct Machine {
 		}
 	}
 
-	// loop executes steps first, first + stride, first + 2 stride, … sync is a
-	// barrier of all threads that execute them together. Each step begins with a
+	// loop executes steps first, first + stride, first + 2 stride, … of run r.
+	// sync() is a barrier of all threads that execute them together; sync.read(w)
+	// is one too, and returns the word *w after it. Each step begins with a
 	// barrier. Thread 0 decides in one step whether to end; all threads read its
 	// decision in the next step, so that needs no barrier of its own.
-	template <class Sync> __device__ void loop(Sync sync, Status *status, u32 first, u32 stride) {
+	template <class Sync> __device__ void loop(Sync sync, Status *status, u32 r, u32 first, u32 stride) {
 		u32 s = first, n = 0; // n: steps that this thread has executed
 		position += u64(first) * p->batch;
 		for (; s < p->steps; s += stride) {
-			sync();
-			if (load_system(&control[2 + ((n + 1) & 1)]))
+			if (sync.read(&control[HALT + ((n + 1) & 1)]))
 				break;
 			if (worker == 0) {
 				u32 halt = 0;
 				if (p->pollEvery && n % p->pollEvery == 0) {
-					halt = load_system(&control[1]) != 0 || (p->stop && load_system(p->stop) != 0);
+					halt = load_system(&control[NONFINITE]) != 0 || (p->stop && load_system(p->stop) != 0);
 					if (status)
 						store_system(&status->step, s);
 				}
-				store_system(&control[2 + (n & 1)], halt);
+				store_system(&control[HALT + (n & 1)], halt);
 			}
 			step = p->firstStep + s;
 			executeAll(sync);
@@ -650,11 +673,20 @@ template <class T> struct Machine {
 			n++;
 		}
 		sync();
-		if (worker == 0 && status) {
+		if (worker == 0)
+			report(status, r, s);
+	}
+
+	// report writes the end of run r after s steps.
+	__device__ void report(Status *status, u32 r, u32 s) const {
+		const u32 nonfinite = load_system(&control[NONFINITE]), stopped = s < p->steps;
+		if (status) {
 			store_system(&status->step, s);
-			store_system(&status->nonfinite, load_system(&control[1]));
-			store_system(&status->stopped, s < p->steps);
+			store_system(&status->nonfinite, nonfinite);
+			store_system(&status->stopped, stopped);
 		}
+		if (p->ended && (nonfinite || stopped))
+			p->ended[r] = 1;
 	}
 };
 

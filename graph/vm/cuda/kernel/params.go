@@ -5,11 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// Params is the argument of a launch. It has the fields of struct Params in
+// Params is the argument of a launch, by value. It has the fields of struct Params in
 // machine.h, in the same order. Fields of type Address are addresses in device
 // memory; optional ones may be 0. T is the element type.
 //
-// Image.Params fills in what the image knows; the caller sets the rest.
+// Image.Supply sets what the image knows; the caller sets the rest.
 type Params struct {
 	Code        Address // Image.Code
 	Operands    Address // Image.Operands
@@ -30,11 +30,12 @@ type Params struct {
 	Rates       Address // f64[runs]: the learning rates
 	Costs       Address // T[runs][CostStride], by step; optional
 	Predictions Address // T[samples][classes]: a^L; Tiles only; optional
-	SampleCosts Address // f64[samples]: ½‖y − a^L‖²; Tiles only; optional; requires Labels or Targets
+	TileCosts   Address // f64[Steps][ceil(batch/32)]: the sum of ½‖y − a^L‖² of 32 samples; Tiles only; optional; requires Labels or Targets
 	Confusion   Address // u32[classes][classes], label then prediction: the kernel adds to it; Tiles only; optional; requires Labels
 	Status      Address // Status[runs]: device memory, or host memory that the device can write; not Tiles; optional
 	Stop        Address // u32: set to 1, it ends the launch after a step; device or host memory; not Tiles; optional
-	Control     Address // u32[4], zero at launch; Grid only
+	Control     Address // ControlSize bytes, zero at launch; Grid only
+	Ended       Address // u32[runs]: a run whose word is not 0 does nothing; the kernel sets it to 1 if the run ends early; optional
 
 	ParamStride, ArenaStride, OrderStride, CostStride uint64 // elements
 
@@ -71,8 +72,8 @@ type Status struct {
 // StatusSize is the size of a Status in bytes.
 const StatusSize = 16
 
-// ControlSize is the size of Params.Control in bytes.
-const ControlSize = 16
+// ControlSize is the size of Params.Control in bytes: CONTROL_WORDS.
+const ControlSize = 256
 
 // Bytes returns p as the device reads it.
 func (p Params) Bytes() []byte { return encode(p) }

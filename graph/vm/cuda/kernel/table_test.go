@@ -126,7 +126,7 @@ func TestFusedChosen(t *testing.T) {
 			return
 		}
 		steps++
-		if err != nil || im.Entry != "vm_fused_f32" || im.Params().Instructions != 1 {
+		if err != nil || im.Entry != "vm_fused_f32" || im.instructions != 1 {
 			t.Errorf("%s: %v, want one fused instruction\n%v", what, err, p)
 		}
 	})

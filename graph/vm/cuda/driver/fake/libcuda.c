@@ -8,8 +8,9 @@
 //
 //	extern "C" void NAME_host(void **params, unsigned gridX, unsigned blockX, unsigned sharedBytes);
 //
-// It runs the whole grid and returns. params[0] points to the kernel's argument:
-// it has one, of eight bytes. An address in device memory is a pointer.
+// It runs the whole grid and returns. params[0] points to the kernel's only
+// argument, of NAME_argument_bytes (const unsigned), by default 8. An address in
+// device memory is a pointer.
 // sharedBytes is the dynamic shared memory. A launch copies the argument and
 // returns; the kernel runs on the thread of its stream, as on a device. Without
 // CUDA_FAKE_KERNELS every name is a kernel that does nothing.
@@ -313,11 +314,15 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *d, void *p, unsigned flags) {
 
 // Each stream has a thread that executes its queue of launches.
 struct work {
+	int fill;      // a copy or a memset instead of a kernel
+	char *to;
+	const char *from; // NULL: a memset with zero
+	size_t n;
 	void (*kernel)(void **, unsigned, unsigned, unsigned);
-	uint64_t argument;
 	unsigned grid, block, shared;
 	int fault; // the kernel's result
 	struct work *next;
+	char argument[] __attribute__((aligned(16)));
 };
 struct CUstream_st {
 	pthread_t thread;
@@ -339,7 +344,9 @@ static void *serve(void *stream) {
 		if (!(s->first = w->next)) s->last = &s->first;
 		s->busy = 1;
 		pthread_mutex_unlock(&queue);
-		void *params[] = {&w->argument};
+		void *params[] = {w->argument};
+		if (!lost && w->fill && w->from) memcpy(w->to, w->from, w->n);
+		if (!lost && w->fill && !w->from) memset(w->to, 0, w->n);
 		if (!lost && w->kernel) w->kernel(params, w->grid, w->block, w->shared);
 		if (!lost) lost = w->fault;
 		free(w);
@@ -349,6 +356,13 @@ static void *serve(void *stream) {
 	}
 	pthread_mutex_unlock(&queue);
 	return NULL;
+}
+static void enqueue(struct CUstream_st *s, struct work *w) {
+	pthread_mutex_lock(&queue);
+	*s->last = w;
+	s->last = &w->next;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&queue);
 }
 static int idle(struct CUstream_st *s) { return !s->first && !s->busy; }
 static void drain(struct CUstream_st *s) {
@@ -447,6 +461,28 @@ CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t n) {
 	return lost;
 }
 
+static CUresult fill(char *to, const char *from, size_t n, CUstream s) {
+	struct work *w = calloc(1, sizeof *w);
+	w->fill = 1;
+	w->to = to;
+	w->from = from;
+	w->n = n;
+	enqueue(s, w);
+	return lost;
+}
+CUresult cuMemsetD8Async(CUdeviceptr d, unsigned char v, size_t n, CUstream s) {
+	ENTER("%u %zu", v, n);
+	NEED_CONTEXT;
+	if (v || !inside(d, n)) return CUDA_ERROR_INVALID_VALUE; // no test needs another value
+	return fill((char *)(uintptr_t)d, NULL, n, s);
+}
+CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr d, const void *h, size_t n, CUstream s) {
+	ENTER("%zu", n);
+	NEED_CONTEXT;
+	if (!inside(d, n) || !pinned(h, n)) return CUDA_ERROR_INVALID_VALUE; // the copy is asynchronous only from pinned memory
+	return fill((char *)(uintptr_t)d, h, n, s);
+}
+
 // Modules.
 struct CUmod_st {
 	void *kernels; // the shared object; NULL: every name is a kernel
@@ -455,7 +491,7 @@ struct CUmod_st {
 struct CUfunc_st {
 	char name[128];
 	void (*kernel)(void **, unsigned, unsigned, unsigned);
-	int most_shared, static_shared, max_threads;
+	int most_shared, static_shared, max_threads, argument_bytes;
 	struct CUfunc_st *next;
 };
 CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option *options, void **values) {
@@ -506,6 +542,7 @@ CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
 	snprintf(g->name, sizeof g->name, "%s", name);
 	g->most_shared = 49152;
 	g->max_threads = 1024;
+	g->argument_bytes = 8;
 	if (m->kernels) {
 		const unsigned *n;
 		g->kernel = (void (*)(void **, unsigned, unsigned, unsigned))find(m, name, "_host");
@@ -514,6 +551,7 @@ CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
 			return CUDA_ERROR_NOT_FOUND;
 		}
 		if ((n = find(m, name, "_static_shared"))) g->static_shared = *n;
+		if ((n = find(m, name, "_argument_bytes"))) g->argument_bytes = *n;
 		if ((n = find(m, name, "_max_threads"))) g->max_threads = *n;
 	}
 	g->next = m->functions;
@@ -550,18 +588,14 @@ static CUresult launch(CUfunction f, unsigned grid, unsigned block, unsigned sha
 	if (grid < 1 || block < 1 || block > (unsigned)f->max_threads || (int)shared > f->most_shared) return CUDA_ERROR_INVALID_VALUE;
 	long fault = 0;
 	in_list(getenv("CUDA_FAKE_FAIL"), "kernel", &fault);
-	struct work *w = calloc(1, sizeof *w);
+	struct work *w = calloc(1, sizeof *w + f->argument_bytes);
 	w->kernel = f->kernel;
-	w->argument = *(uint64_t *)params[0];
+	memcpy(w->argument, params[0], f->argument_bytes);
 	w->grid = grid;
 	w->fault = fault;
 	w->block = block;
 	w->shared = shared;
-	pthread_mutex_lock(&queue);
-	*s->last = w;
-	s->last = &w->next;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&queue);
+	enqueue(s, w);
 	return 0;
 }
 CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream s, void **params, void **extra) {

@@ -1,5 +1,5 @@
-"""Compiles kernels.cu to kernels.ptx with NVRTC, and writes registers.txt from
-the output of ptxas.
+"""Compiles kernels.cu to kernels.ptx with NVRTC and that to a cubin with ptxas, and
+writes registers.txt from the output of ptxas.
 
 Usage: ptx.py KERNEL_FOLDER SITE_PACKAGES OUTPUT_FOLDER
 SITE_PACKAGES has the wheels nvidia-cuda-nvrtc-cu12 and nvidia-cuda-nvcc-cu12
@@ -16,6 +16,7 @@ import sys
 SOURCES = ["machine.h", "block.cu", "fused.cu", "grid.cu", "kernels.cu"]
 FLAGS = ["--gpu-architecture=compute_70", "--std=c++17", "--fmad=true"]
 TARGETS = ["sm_80", "sm_90"]
+CUBIN = "sm_90"
 
 
 def check(nvrtc, code, what):
@@ -49,12 +50,13 @@ def compile_ptx(folder, site):
     return ptx.value.decode(), f"NVRTC {major.value}.{minor.value}"
 
 
-def figures(site, path):
-    """Returns a line for each target and kernel: registers, stack, spills."""
+def figures(site, path, cubin):
+    """Returns a line for each target and kernel: registers, stack, spills. Writes
+    the cubin."""
     lines = []
     for target in TARGETS:
         out = subprocess.run(
-            [os.path.join(site, "nvidia/cuda_nvcc/bin/ptxas"), "-v", "-arch=" + target, path, "-o", os.devnull],
+            [os.path.join(site, "nvidia/cuda_nvcc/bin/ptxas"), "-v", "-arch=" + target, path, "-o", cubin if target == CUBIN else os.devnull],
             check=True, stderr=subprocess.PIPE, text=True,
         ).stderr
         name = ""
@@ -84,8 +86,13 @@ def main():
         f.write("// requires the driver of CUDA 12.0 (525.60.13) or later, and compute capability 7.0 or later\n")
         f.write("//\n")
         f.write(body if body.endswith("\n") else body + "\n")
+    cubin = os.path.join(output, f"kernels.{CUBIN}.cubin")
+    lines = figures(site, path, cubin)
+    # A test compares these with the files: the cubin is of this PTX.
+    for name in (path, cubin):
+        lines.append(f"sha256 {os.path.basename(name)} {hashlib.sha256(open(name, 'rb').read()).hexdigest()}")
     with open(os.path.join(output, "registers.txt"), "w", encoding="utf-8") as f:
-        f.write("\n".join(figures(site, path)) + "\n")
+        f.write("\n".join(lines) + "\n")
 
 
 main()

@@ -38,7 +38,7 @@ int main(int n, char **arguments) {
 		for (unsigned i = 0; i < h[5]; i++)
 			if (words[i])
 				words[i] = memory + (size_t)words[i];
-		void *argument[] = {&params};
+		void *argument[] = {params};
 		kernel(argument, h[0], h[1], h[2]);
 		fwrite(memory, 1, h[4], stdout);
 		fflush(stdout);

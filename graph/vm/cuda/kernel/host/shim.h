@@ -13,7 +13,8 @@
 //
 // For a kernel NAME the library exports
 //	void NAME_host(void **params, unsigned gridX, unsigned blockX, unsigned sharedBytes);
-// params[0] points to the kernel's argument, as for cuLaunchKernel.
+// params[0] points to the kernel's argument, as for cuLaunchKernel. The number
+// NAME_argument_bytes is its size.
 #pragma once
 
 #include <cmath>
@@ -222,7 +223,7 @@ template <class A> void launch(void (*body)(const A *), void **params, unsigned 
 	std::lock_guard<std::mutex> hold(one);
 	if (grid == 0 || threads == 0 || threads % 32 != 0)
 		fail("a launch without blocks, or with blocks that are not whole warps");
-	const A *argument = *(const A **)params[0];
+	const A *argument = (const A *)params[0];
 	gridDim.x = grid;
 	blockDim.x = threads;
 	for (unsigned b = 0; b < grid; b += cooperative ? grid : 1)
@@ -247,7 +248,6 @@ inline void __syncwarp() { host::block->warps[threadIdx.x / 32]->barrier.wait();
 #else
 inline void __syncwarp() {}
 #endif
-inline void __threadfence() {}
 template <class U> U __shfl_sync(unsigned, U v, unsigned from) { return host::exchange(v, from % 32); }
 template <class U> U __shfl_xor_sync(unsigned, U v, unsigned with) { return host::exchange(v, threadIdx.x % 32 ^ with); }
 inline unsigned atomicAdd(unsigned *p, unsigned v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }
@@ -256,10 +256,12 @@ inline unsigned atomicCAS(unsigned *p, unsigned old, unsigned v) {
 	return old;
 }
 inline unsigned load_acquire(const unsigned *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+inline void add_release(unsigned *p, unsigned v) { __atomic_fetch_add(p, v, __ATOMIC_RELEASE); }
 inline unsigned load_system(const unsigned *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 inline void store_system(unsigned *p, unsigned v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
 inline void spin_pause() { host::pause(); }
 #define SHARED_MEMORY() host::block->shared
 
 #define KERNEL(NAME, BODY, COOPERATIVE) \
+	extern "C" { extern const unsigned NAME##_argument_bytes = sizeof(Params); } \
 	extern "C" void NAME##_host(void **a, unsigned g, unsigned b, unsigned s) { host::launch<Params>(BODY, a, g, b, s, COOPERATIVE); }
