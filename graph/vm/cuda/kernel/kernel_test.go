@@ -756,58 +756,134 @@ func TestMNISTShape(t *testing.T) {
 	}
 }
 
-// TestThreads runs the kernels under the thread sanitizer. To show that it sees
-// data races, the test also removes barriers and expects a report.
-func TestThreads(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the thread sanitizer is slow")
-	}
-	n := model.Network{Layers: []int{11, 6, 3}, Bias: true}
+// exercises are short launches that reach each instruction and each mode: with sums
+// in several parts, and with more pixels than the fused kernel keeps in registers.
+func exercises(t testing.TB) []launch {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(11, 11))
-	s := pixelSet(rng, 12, 11, 3)
-	try := func(h *kerneltest.Host, batch int, o kernel.Options) error {
-		p := step(t, n, batch, lower.Options{Cost: true})
-		_, err := tryRun(h, launch{
-			image: encode(t, p, o), set: s, params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.1}, steps: min(4, 12/batch), poll: 1,
-		})
-		return err
-	}
 	block := kernel.Options{Threads: 64, Shared: 1 << 20}
 	grid := kernel.Options{Mode: kernel.Grid, Threads: 32, Blocks: 3, Shared: 1 << 20}
-	intact := kerneltest.StartThreads(t)
+	fused := kernel.Options{Mode: kernel.Fused, Threads: 96, Shared: 1 << 20}
+	var all []launch
+	add := func(layers []int, batch int, o kernel.Options) {
+		n := model.Network{Layers: layers, Bias: true}
+		p := step(t, n, batch, lower.Options{Cost: true})
+		all = append(all, launch{
+			image: encode(t, p, o), set: pixelSet(rng, 12, n.Inputs(), n.Outputs()), params: [][][]float64{randomParams(rng, p, 0.5)},
+			rates: []float64{0.1}, steps: min(4, 12/batch), poll: 1,
+		})
+	}
+	small, wide := []int{11, 6, 3}, []int{120, 5, 3}
 	for _, batch := range []int{1, 3, 6} {
-		for _, o := range []kernel.Options{block, grid} {
-			if err := try(intact, batch, o); err != nil {
-				t.Fatalf("%v: %v", o, err)
-			}
-		}
+		add(small, batch, block)
+		add(small, batch, grid)
 	}
-	if err := try(intact, 1, kernel.Options{Mode: kernel.Fused, Threads: 96, Shared: 1 << 20}); err != nil {
-		t.Fatalf("fused: %v", err)
+	add(wide, 1, block) // two warps for each row, so an OP_FINISH
+	if im := all[len(all)-1].image; im.Barriers <= all[0].image.Barriers {
+		t.Fatalf("%d barriers, want one more than %d: the rows are not in two parts", im.Barriers, all[0].image.Barriers)
 	}
+	add(small, 1, fused)
+	add(wide, 1, fused) // a white image has 40 pixels for each warp
 	for seed := range 3 {
 		rng := rand.New(rand.NewPCG(uint64(seed), 12))
 		p := irtest.Random(rng, irtest.Options{MaxDim: 9})
 		x, _ := p.Lookup("x")
 		y, _ := p.Lookup("y")
 		for _, o := range []kernel.Options{block, grid} {
-			l := launch{
+			all = append(all, launch{
 				image: encode(t, p, o), set: valueSet(rng, p.Batch, p.Buffers[x].Cols, p.Buffers[y].Cols),
 				params: [][][]float64{randomParams(rng, p, 1)}, rates: []float64{0.25}, steps: 1,
-			}
-			if _, err := tryRun(intact, l); err != nil {
-				t.Fatalf("random program %d, %v: %v", seed, o, err)
-			}
+			})
+		}
+	}
+	n := model.Network{Layers: small, Bias: true}
+	g, err := graph.Forward(n, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := lower.Program(g, lower.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(all, launch{
+		image: encode(t, p, kernel.Options{Mode: kernel.Tiles, Threads: 64, Shared: 1 << 20}), set: pixelSet(rng, 43, 11, 3),
+		params: [][][]float64{randomParams(rng, p, 0.5)}, steps: 6,
+	})
+}
+
+// checkExercise compares a launch with the interpreter. Tiles have no parameters to
+// compare: TestTiles compares their scores.
+func checkExercise(t *testing.T, h *kerneltest.Host, l launch) {
+	t.Helper()
+	if l.image.Options.Mode == kernel.Tiles {
+		run(t, h, l)
+		return
+	}
+	check(t, h, l, 1e-4)
+}
+
+// TestThreads runs the kernels under the thread sanitizer. To show that it sees
+// data races, the test also removes barriers and expects a report.
+func TestThreads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the thread sanitizer is slow")
+	}
+	all := exercises(t)
+	intact := kerneltest.StartThreads(t)
+	for _, l := range all {
+		if _, err := tryRun(intact, l); err != nil {
+			t.Fatalf("%s, %+v: %v", l.image.Program.Name, l.image.Options, err)
 		}
 	}
 	for _, c := range []struct {
 		flag string
-		o    kernel.Options
-	}{{"-DDROPPED(k)=true", block}, {"-DNO_SYNCWARP", block}, {"-DDROPPED(k)=true", grid}} {
-		err := try(kerneltest.StartThreads(t, c.flag), 3, c.o)
+		l    launch // of batch 3
+	}{{"-DDROPPED(k)=true", all[2]}, {"-DNO_SYNCWARP", all[2]}, {"-DDROPPED(k)=true", all[3]}} {
+		_, err := tryRun(kerneltest.StartThreads(t, c.flag), c.l)
 		if err == nil || !strings.Contains(err.Error(), "data race") {
 			t.Errorf("%s: %v, want a report of a data race", c.flag, err)
 		}
+	}
+}
+
+// TestInterleaved runs the kernels with other orders of the threads, also between
+// barriers. Without the barriers the results are wrong.
+func TestInterleaved(t *testing.T) {
+	all := exercises(t)
+	for seed := 1; seed <= 3; seed++ {
+		h := kerneltest.StartInterleaved(t, seed)
+		for _, l := range all {
+			checkExercise(t, h, l)
+		}
+	}
+	wrong := 0
+	h := kerneltest.StartInterleaved(t, 1, "-DDROPPED(k)=true")
+	for _, l := range all[:6] {
+		got := run(t, h, l)
+		want, _ := interpret(t, l, 0)
+		if irtest.Diff(l.image.Program, got.params[0], parameters(l.image.Program, want), 1e-4) != "" {
+			wrong++
+		}
+	}
+	if wrong == 0 {
+		t.Error("without barriers all results are right: the order of the threads does not change")
+	}
+}
+
+// TestChecked runs the kernels with checks of alignment and of array bounds.
+func TestChecked(t *testing.T) {
+	h := kerneltest.StartChecked(t)
+	for _, l := range exercises(t) {
+		checkExercise(t, h, l)
+	}
+}
+
+// TestWarps: the shim refuses a shuffle that not all lanes take part in.
+func TestWarps(t *testing.T) {
+	l := exercises(t)[0]
+	_, err := tryRun(kerneltest.Start(t, "-DWARP_ALL=0x7fffffffu"), l)
+	if err == nil || !strings.Contains(err.Error(), "mask has not all lanes") {
+		t.Errorf("%v, want a report of the mask", err)
 	}
 }
 

@@ -7,6 +7,13 @@
 // the thread sanitizer and small blocks. Blocks run one after the other, but the
 // blocks of a cooperative kernel run all at once.
 //
+// With -DINTERLEAVE=SEED and -fsanitize-coverage=trace-pc a fiber also gives way
+// between barriers: at any basic block, at random, and the order of the fibers is
+// random. So a kernel whose result depends on that order gives a wrong one.
+//
+// Shuffles are for whole warps. The process ends with a message if the mask of a
+// shuffle has not all lanes, or if lanes of a warp are in different shuffles.
+//
 // Shared memory is NaN at first. With fibers, the process ends with a message
 // if not all threads of a block or warp reach a barrier, or if threads wait
 // forever.
@@ -38,7 +45,9 @@
 #define __forceinline__ inline
 #define __align__(n) alignas(n)
 #define NOINLINE __attribute__((noinline))
+#ifndef WARP_ALL // a test defines another one
 #define WARP_ALL 0xffffffffu
+#endif
 
 namespace host {
 
@@ -71,6 +80,8 @@ struct Warp {
 	// The values of a shuffle. Two shuffles in turn use both rows, so a lane may
 	// write its next value while others still read.
 	unsigned long long slot[2][32] = {};
+	// What each lane does, to find those that do different things.
+	unsigned kind[2][32] = {}, mask[2][32] = {};
 	unsigned char turn[32] = {};
 };
 
@@ -119,16 +130,32 @@ template <class F> void runBlocks(unsigned first, unsigned last, unsigned thread
 struct Fiber {
 	unsigned block = 0, thread = 0;
 	bool started = false, done = false, pausing = false;
+	unsigned inside = 1; // it is in a function of this file: INTERLEAVE leaves it alone
 	const Barrier *at = nullptr; // the barrier that it waits at,
 	unsigned generation = 0;     // until the barrier's generation differs
 	jmp_buf state;
 	ucontext_t context;
 };
-inline Fiber *running;
+inline Fiber *running; // nullptr: the scheduler runs
+#ifdef INTERLEAVE
+constexpr unsigned interleaveEvery = 16; // basic blocks, on average
+// random returns a number below n. Its seed makes a run the same each time.
+inline unsigned random(unsigned n) {
+	static unsigned long long state = INTERLEAVE;
+	state = state * 6364136223846793005ull + 1442695040888963407ull;
+	return unsigned(state >> 33) % n;
+}
+#endif
 inline jmp_buf scheduler;
 inline void (*entry)(void *);
 inline void *entryBody;
 constexpr size_t stackBytes = 64 << 10;
+
+// Inside marks the time that the fiber is in a function of this file.
+struct Inside {
+	Inside() { running->inside++; }
+	~Inside() { running->inside--; }
+};
 
 // yield gives the CPU back to the scheduler.
 inline void yield() {
@@ -136,10 +163,12 @@ inline void yield() {
 		_longjmp(scheduler, 1);
 }
 inline void pause() {
+	Inside here;
 	running->pausing = true;
 	yield();
 }
 inline void Barrier::wait() {
+	Inside here;
 	if (++arrived == want) {
 		arrived = 0;
 		generation++;
@@ -150,7 +179,9 @@ inline void Barrier::wait() {
 	yield();
 }
 [[noreturn]] inline void start() {
+	running->inside = 0;
 	entry(entryBody);
+	running->inside = 1;
 	running->done = true;
 	_longjmp(scheduler, 1);
 }
@@ -161,8 +192,10 @@ __attribute__((noinline)) inline void resume(Fiber &f, char *stack) {
 	f.at = nullptr;
 	f.pausing = false;
 	running = &f;
-	if (_setjmp(scheduler))
+	if (_setjmp(scheduler)) {
+		running = nullptr;
 		return;
+	}
 	if (f.started)
 		_longjmp(f.state, 1);
 	f.started = true;
@@ -195,7 +228,14 @@ template <class F> void runBlocks(unsigned first, unsigned last, unsigned thread
 	unsigned idle = 0;
 	for (size_t left = fibers.size(); left > 0;) {
 		size_t resumed = 0, paused = 0;
-		for (size_t i = 0; i < fibers.size(); i++) {
+#ifdef INTERLEAVE
+		const size_t from = random(fibers.size()), back = random(2);
+#endif
+		for (size_t k = 0; k < fibers.size(); k++) {
+			size_t i = k;
+#ifdef INTERLEAVE
+			i = (from + (back ? fibers.size() - 1 - k : k)) % fibers.size();
+#endif
 			Fiber &f = fibers[i];
 			if (f.done || (f.at && f.at->generation == f.generation))
 				continue;
@@ -230,26 +270,49 @@ template <class A> void launch(void (*body)(const A *), void **params, unsigned 
 		runBlocks(b, cooperative ? grid : b + 1, threads, bytes, [=] { body(argument); });
 }
 
-template <class U> U exchange(U v, unsigned from) {
+// exchange waits for the other lanes and returns the value of lane from. kind says
+// which function it is.
+template <class U> U exchange(unsigned kind, unsigned mask, U v, unsigned from) {
+#ifndef HOST_THREADS
+	Inside here;
+#endif
 	Warp &w = *block->warps[threadIdx.x / 32];
-	const unsigned lane = threadIdx.x % 32;
-	auto &slot = w.slot[w.turn[lane]++ % 2];
-	memcpy(&slot[lane], &v, sizeof v);
+	const unsigned lane = threadIdx.x % 32, turn = w.turn[lane]++ % 2;
+	memcpy(&w.slot[turn][lane], &v, sizeof v);
+	w.kind[turn][lane] = kind;
+	w.mask[turn][lane] = mask;
 	w.barrier.wait();
-	memcpy(&v, &slot[from], sizeof v);
+	if (mask != 0xffffffffu || w.mask[turn][0] != mask)
+		fail("a shuffle or a barrier of a warp whose mask has not all lanes");
+	if (w.kind[turn][0] != kind)
+		fail("lanes of a warp in different shuffles");
+	memcpy(&v, &w.slot[turn][from], sizeof v);
 	return v;
 }
 
 } // namespace host
 
+#ifdef INTERLEAVE
+// The compiler calls this in each basic block.
+extern "C" __attribute__((no_sanitize_coverage)) void __sanitizer_cov_trace_pc() {
+	host::Fiber *f = host::running;
+	if (!f || f->inside)
+		return;
+	f->inside++;
+	if (host::random(host::interleaveEvery) == 0)
+		host::yield();
+	f->inside--;
+}
+#endif
+
 inline void __syncthreads() { host::block->barrier.wait(); }
 #ifndef NO_SYNCWARP // a test removes it
-inline void __syncwarp() { host::block->warps[threadIdx.x / 32]->barrier.wait(); }
+inline void __syncwarp() { host::exchange(0, WARP_ALL, 0, 0); }
 #else
 inline void __syncwarp() {}
 #endif
-template <class U> U __shfl_sync(unsigned, U v, unsigned from) { return host::exchange(v, from % 32); }
-template <class U> U __shfl_xor_sync(unsigned, U v, unsigned with) { return host::exchange(v, threadIdx.x % 32 ^ with); }
+template <class U> U __shfl_sync(unsigned mask, U v, unsigned from) { return host::exchange(1, mask, v, from % 32); }
+template <class U> U __shfl_xor_sync(unsigned mask, U v, unsigned with) { return host::exchange(2, mask, v, threadIdx.x % 32 ^ with); }
 inline unsigned atomicAdd(unsigned *p, unsigned v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }
 inline unsigned atomicCAS(unsigned *p, unsigned old, unsigned v) {
 	__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);

@@ -37,10 +37,24 @@ type Host struct {
 }
 
 // Start starts a process that runs the kernels of Library.
-func Start(tb testing.TB) *Host {
+func Start(tb testing.TB, flags ...string) *Host {
 	tb.Helper()
 	runner := compile(tb, "run", []string{"-x", "c++", "host/run.cpp", "-ldl"})
-	return start(tb, exec.Command(runner, Library(tb)))
+	return start(tb, exec.Command(runner, Library(tb, flags...)))
+}
+
+// StartInterleaved starts a process that also switches between the CUDA threads
+// between barriers, at random. seed is not 0.
+func StartInterleaved(tb testing.TB, seed int, flags ...string) *Host {
+	tb.Helper()
+	return Start(tb, append(flags, fmt.Sprintf("-DINTERLEAVE=%d", seed), "-fsanitize-coverage=trace-pc")...)
+}
+
+// StartChecked starts a process that ends at an access that is not aligned, or
+// outside of an array.
+func StartChecked(tb testing.TB) *Host {
+	tb.Helper()
+	return Start(tb, "-fsanitize=alignment,bounds", "-fno-sanitize-recover=all")
 }
 
 // StartThreads starts a process that runs each CUDA thread as a thread, under
