@@ -93,15 +93,11 @@ func (w words) supply(a *kernel.Params, part int) {
 }
 
 // wait waits for the work of the stream. If ctx is done, it stops the kernels. It
-// calls watch, unless it is nil, every watchEvery.
+// calls watch every watchEvery.
 func (w words) wait(ctx context.Context, s *driver.Stream, watch func()) error {
 	stop := &driver.View[uint32](w.host, w.stopAt(), 1)[0]
-	var tick <-chan time.Time
-	if watch != nil {
-		ticker := time.NewTicker(watchEvery)
-		defer ticker.Stop()
-		tick = ticker.C
-	}
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
 	for done, cancelled := s.Done(), ctx.Done(); ; {
 		select {
 		case err := <-done:
@@ -109,7 +105,7 @@ func (w words) wait(ctx context.Context, s *driver.Stream, watch func()) error {
 		case <-cancelled:
 			atomic.StoreUint32(stop, 1)
 			cancelled = nil
-		case <-tick:
+		case <-tick.C:
 			watch()
 		}
 	}

@@ -392,7 +392,10 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, e
 		return 0, nil, err
 	}
 	m.words.supply(&a, 0)
-	if err := errors.Join(m.words.begin(m.stream, []int{0}, []float64{-1}), m.launch(l, a, address(both)), m.stream.Wait()); err != nil {
+	if err := m.words.begin(m.stream, []int{0}, []float64{-1}); err != nil {
+		return 0, nil, err
+	}
+	if err := errors.Join(m.launch(l, a, address(both)), m.stream.Wait()); err != nil {
 		return 0, nil, err
 	}
 	var cost [1]T

@@ -48,3 +48,23 @@ func hint(code int) string {
 	}
 	return ""
 }
+
+// sticky has the results after which every further call of the process fails
+// (NVIDIA's description of CUresult: "the process must be terminated and
+// relaunched"), and those that end the context in other ways.
+var sticky = map[int]bool{
+	214: true, // ECC_UNCORRECTABLE
+	220: true, // NVLINK_UNCORRECTABLE
+	226: true, // CONTAINED
+	700: true, // ILLEGAL_ADDRESS
+	702: true, // LAUNCH_TIMEOUT
+	709: true, // CONTEXT_IS_DESTROYED
+	710: true, // ASSERT
+	714: true, // HARDWARE_STACK_ERROR
+	715: true, // ILLEGAL_INSTRUCTION
+	716: true, // MISALIGNED_ADDRESS
+	717: true, // INVALID_ADDRESS_SPACE
+	718: true, // INVALID_PC
+	719: true, // LAUNCH_FAILED
+	721: true, // TENSOR_MEMORY_LEAK
+}

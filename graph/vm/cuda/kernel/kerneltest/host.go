@@ -54,7 +54,7 @@ func StartInterleaved(tb testing.TB, seed int, flags ...string) *Host {
 // outside of an array.
 func StartChecked(tb testing.TB) *Host {
 	tb.Helper()
-	return Start(tb, "-fsanitize=alignment,bounds", "-fno-sanitize-recover=all")
+	return Start(tb, "-fsanitize=alignment,bounds", "-fno-sanitize-recover=all") //nolint:misspell // the compiler's name
 }
 
 // StartThreads starts a process that runs each CUDA thread as a thread, under
