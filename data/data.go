@@ -64,6 +64,11 @@ func (s Scale) Input(pixel uint8) float64 {
 	return to.Low + (to.High-to.Low)*((float64(pixel)-from.Low)/(from.High-from.Low))
 }
 
+// IsMNIST reports whether s is the scale of MNIST, written out or not.
+func (s Scale) IsMNIST() bool {
+	return s.Pixels.or(Range{0, 255}) == Range{0, 255} && s.InputRange() == Range{0, 1} && s.TargetRange() == Range{0, 1}
+}
+
 // InputRange returns the range of the inputs.
 func (s Scale) InputRange() Range { return s.Inputs.or(Range{0, 1}) }
 

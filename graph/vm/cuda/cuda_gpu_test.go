@@ -410,3 +410,22 @@ func TestModeOf(t *testing.T) {
 		}
 	}
 }
+
+// TestScale: the kernels have MNIST's pixels and targets built in, so a set with
+// others is refused, on every way in.
+func TestScale(t *testing.T) {
+	for _, scale := range []data.Scale{
+		{Pixels: data.Range{High: 16}},
+		{Inputs: data.Range{Low: 0.01, High: 1}},
+		{Targets: data.Range{Low: 0.1, High: 0.9}},
+	} {
+		set := &data.Set{Name: "scaled", Rows: 28, Cols: 28, Classes: 10, Pixels: make([]uint8, 784), Labels: make([]uint8, 1), Scale: scale}
+		m := newMachine(t, cuda.Options{})
+		_, evaluated := m.Evaluate(t.Context(), set)
+		for i, err := range []error{m.Load(set), m.Train(t.Context(), vm.Pass{Set: set, Batch: 1, Rate: 1}), evaluated} {
+			if err == nil || !strings.Contains(err.Error(), "-device cpu") {
+				t.Errorf("%+v, way %d: %v", scale, i, err)
+			}
+		}
+	}
+}

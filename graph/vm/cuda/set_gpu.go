@@ -42,6 +42,9 @@ func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	if err := vm.CheckSet(set, m.network); err != nil {
 		return nil, err
 	}
+	if !set.Scale.IsMNIST() {
+		return nil, fmt.Errorf("%s: the kernels take pixels from 0 to 255 as inputs from 0 to 1, with targets of 0 and 1: use -device cpu for values, inputs or targets of your own", set.Name)
+	}
 	if s := m.sets[set]; s != nil {
 		return s, nil
 	}
