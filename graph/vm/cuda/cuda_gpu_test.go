@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -193,20 +192,14 @@ func TestGridPrecision(t *testing.T) {
 
 // TestExact: in every mode a mini-batch in float32 is as exact as the definition.
 // Fused mode has single samples only; the machine that chooses uses it for them. On
-// the fake driver the mini-batches have at most 1,000 samples, those of vmtest's
-// short form: 60,000 take a minute for each mode. Package kernel's TestSums has
+// the fake driver the mini-batches have at most 1,000 samples: 60,000 take a minute
+// for each mode. Package kernel's TestSums has
 // longer sums.
 func TestExact(t *testing.T) {
 	onDevice(t)
 	limit := 60_000
 	if testing.Short() || os.Getenv(device) == "" {
 		limit = 1000
-		short := flag.Lookup("test.short").Value
-		was := short.String()
-		if err := short.Set("true"); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = short.Set(was) }()
 	}
 	for _, mode := range []string{"", "block", "grid"} {
 		t.Run(fmt.Sprintf("%s mode up to %d samples", cmp.Or(mode, "chosen"), limit), func(t *testing.T) {
@@ -216,7 +209,7 @@ func TestExact(t *testing.T) {
 					o.Mode = "" // the grid computes in float32
 				}
 				return with(o)(n, listing)
-			}, definition)
+			}, definition, limit)
 		})
 	}
 }
