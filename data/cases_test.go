@@ -137,7 +137,7 @@ func TestCSVForms(t *testing.T) {
 		"comma at the end":            {replace(p, "\n", ",\n"), "", "no header"},
 		"quoted":                      {join("", quoted, plain), "", "no header"},
 		"single quotes":               {replace(join("", quoted, plain), `"`, "'"), "", "no header"},
-		"label quoted":                {join("", id, func(i int, l string, p []string) string { return `"` + l + `",` + strings.Join(p, ",") + "\n" }), "", "no header"},
+		"label quoted":                {join("", id, func(_ int, l string, p []string) string { return `"` + l + `",` + strings.Join(p, ",") + "\n" }), "", "no header"},
 		"5.0":                         {join("", func(v int) string { return id(v) + ".0" }, plain), "", "no header"},
 		"savetxt":                     {join("", func(v int) string { return fmt.Sprintf("%.18e", float64(v)) }, plain), "", "no header"},
 		"savetxt with a header":       {join("# label,"+pixelNames("p", 0, 64)+"\n", func(v int) string { return fmt.Sprintf("%.18e", float64(v)) }, plain), "", ""},

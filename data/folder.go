@@ -237,7 +237,7 @@ func isRegular(path string) (bool, error) {
 	case err == nil:
 		return info.Mode().IsRegular(), nil
 	case errors.Is(err, fs.ErrNotExist):
-		if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		if brokenLink(path) == "" {
 			return false, nil
 		}
 	case errors.Is(err, syscall.ENOTDIR):

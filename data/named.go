@@ -87,9 +87,6 @@ func (n namedSet) files(dir string, testOnly bool) (f found, err error) {
 				return f, err
 			}
 		}
-		if p.images == "" || p.labels == "" {
-			err = errNoFiles
-		}
 	}
 	if f.test.images == "" || f.test.labels == "" || !testOnly && (f.train.images == "" || f.train.labels == "") {
 		return f, fmt.Errorf("data: %s: %w: for %s looked for %s (each may end in .gz); %s", dir, errNoFiles, n.title, strings.Join(want, ", "), contents(dir))

@@ -121,7 +121,7 @@ func (t *table) extent() Range {
 // outside returns the place of the first value that is not in r.
 func (t *table) outside(r Range) string {
 	for k := range t.rows * t.cols * len(t.labels) {
-		v := 0.0
+		var v float64
 		if t.wide != nil {
 			v = float64(t.wide[k])
 		} else {

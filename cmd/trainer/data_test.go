@@ -178,8 +178,8 @@ func TestDataErrors(t *testing.T) {
 		"the network has an output for each class, also where there are two: the last of model.layers has to be 2": {"data.train=" + binary, "model.layers=[64, 1]"},
 		"data.validation: ": {"data.train=" + file, "model.layers=[64, 10]", "data.validation=5000"},
 	} {
-		args, dir := []string{"-out", filepath.Join(t.TempDir(), "run")}, ""
-		dir = args[1]
+		dir := filepath.Join(t.TempDir(), "run")
+		args := []string{"-out", dir}
 		for _, f := range flags {
 			args = append(args, "-set", f)
 		}

@@ -232,7 +232,7 @@ func TestPredictRows(t *testing.T) {
 	}
 	plain, named := strings.Join(names, ",")+"\n", "Key,"+strings.Join(names, ",")+"\n"
 	for i := range test.Len() {
-		row := strings.Trim(strings.ReplaceAll(fmt.Sprint(test.Image(i)), " ", ","), "[]") + "\n"
+		row := strings.Trim(strings.ReplaceAll(fmt.Sprintf("%d", test.Image(i)), " ", ","), "[]") + "\n"
 		plain, named = plain+row, named+fmt.Sprintf("img_%d.png,", i)+row
 	}
 	dir := t.TempDir()

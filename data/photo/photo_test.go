@@ -390,7 +390,11 @@ func TestRefused(t *testing.T) {
 	if err := jpeg.Encode(&photoFile, image.NewGray(image.Rect(0, 0, 50, 50)), nil); err != nil {
 		t.Fatal(err)
 	}
-	scan := photoFile.Bytes()[bytes.Index(photoFile.Bytes(), []byte("\xff\xda")):]
+	at := bytes.Index(photoFile.Bytes(), []byte("\xff\xda"))
+	if at < 0 {
+		t.Fatal("no scan in the JPEG")
+	}
+	scan := photoFile.Bytes()[at:]
 	for name, tt := range map[string]struct {
 		file []byte
 		want string

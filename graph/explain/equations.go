@@ -64,11 +64,11 @@ func scalar(number, formula, function, symbol string, byHand, other float64, aga
 	return vector(number, formula, function, symbol, []float64{byHand}, []float64{other}, against, in)
 }
 
-func matrix(number, formula, function, symbol string, byHand, other delta.Matrix, against string, in []Instruction) Equation {
+func matrix(number, formula, function, symbol string, byHand, other delta.Matrix, in []Instruction) Equation {
 	values := flat(byHand)
 	return Equation{
 		Number: number, Formula: formula, Function: function, Instructions: in, Symbol: symbol,
-		Value: valueOf(len(byHand), len(byHand[0]), values), Against: against, Difference: Difference(flat(other), values),
+		Value: valueOf(len(byHand), len(byHand[0]), values), Against: machine, Difference: Difference(flat(other), values),
 	}
 }
 
@@ -144,7 +144,7 @@ func (d *derivation) descent() Group {
 	mean := delta.MeanGradients([]delta.Gradients{delta.Backpropagate(d.net, d.x, d.y)})
 	for l := 2; l <= d.L(); l++ {
 		g.Equations = append(g.Equations, matrix("A.47", fmt.Sprintf("W^%d ← W^%d − η ∂E_t/∂W^%d", l, l, l), "delta.DescendWeights", fmt.Sprintf("−η ∂E_t/∂W^%d", l),
-			scaled(-d.o.Rate, mean.W[l]), scaled(-d.o.Rate, d.gradients.W[l]), machine, d.in("W", l)))
+			scaled(-d.o.Rate, mean.W[l]), scaled(-d.o.Rate, d.gradients.W[l]), d.in("W", l)))
 	}
 	for l := 2; l <= d.L() && d.n.Bias; l++ {
 		g.Equations = append(g.Equations, vector("A.48", fmt.Sprintf("b^%d ← b^%d − η ∂E_t/∂b^%d", l, l, l), "delta.DescendBias", fmt.Sprintf("−η ∂E_t/∂b^%d", l),
@@ -193,11 +193,11 @@ func (d *derivation) outputLayer() Group {
 			scalar("A.52", fmt.Sprintf("δ_i^%d = −(y_i − a_i^%d) g'(z_i^%d)", L, L, L), "delta.OutputDeltaElement", symbolD,
 				delta.OutputDeltaElement(act, d.y, a, z, i), otherD[i], programmed, inD),
 			matrix("A.53", fmt.Sprintf("∂E/∂w_ij^%d = δ_i^%d a_j^%d for all i, j", L, L, L-1), "delta.OutputWeightElements", fmt.Sprintf("∂E/∂W^%d", L),
-				delta.OutputWeightElements(dL, aPrev), other, machine, inW),
+				delta.OutputWeightElements(dL, aPrev), other, inW),
 			vector("A.54", fmt.Sprintf("δ^%d = −(y − a^%d) ⊙ g'(z^%d)", L, L, L), "delta.OutputDelta", fmt.Sprintf("δ^%d", L),
 				delta.OutputDelta(act, d.y, a, z), otherD, programmed, inD),
 			matrix("A.55", fmt.Sprintf("∇_{W^%d} E = δ^%d (a^%d)ᵀ", L, L, L-1), "delta.WeightGradient", fmt.Sprintf("∇_{W^%d} E", L),
-				delta.WeightGradient(dL, aPrev), other, machine, inW),
+				delta.WeightGradient(dL, aPrev), other, inW),
 		},
 	}
 }
@@ -218,7 +218,7 @@ func (d *derivation) hiddenLayers() Group {
 			scalar("A.56", fmt.Sprintf("∂E/∂w_ij^%d = δ_i^%d a_j^%d", l, l, l-1), "delta.WeightElement", fmt.Sprintf("∂E/∂w^%d[%d,%d]", l, i, j),
 				delta.WeightElement(d.deltas[l], aPrev, i, j), d.gradients.W[l][i][j], machine, inW),
 			matrix("A.56", fmt.Sprintf("∇_{W^%d} E = δ^%d (a^%d)ᵀ, for all i, j", l, l, l-1), "delta.WeightGradient", fmt.Sprintf("∇_{W^%d} E", l),
-				delta.WeightGradient(d.deltas[l], aPrev), d.gradients.W[l], machine, inW),
+				delta.WeightGradient(d.deltas[l], aPrev), d.gradients.W[l], inW),
 			scalar("A.57", fmt.Sprintf("δ_i^%d = Σ_j δ_j^%d ∂z_j^%d/∂z_i^%d", l, l+1, l+1, l), "delta.HiddenDeltaChain", symbolD,
 				delta.HiddenDeltaChain(d.net.G, next, dNext, z, i), other[i], programmed, inD),
 			scalar("A.58", fmt.Sprintf("δ_i^%d = (Σ_j δ_j^%d w_ji^%d) g'(z_i^%d)", l, l+1, l+1, l), "delta.HiddenDeltaElement", symbolD,
@@ -259,7 +259,7 @@ func (d *derivation) updates() Group {
 	}
 	for l := d.L(); l >= 2; l-- {
 		g.Equations = append(g.Equations, matrix("A.62", fmt.Sprintf("W^%d ← W^%d − η δ^%d (a^%d)ᵀ", l, l, l, l-1), "delta.UpdateWeights", fmt.Sprintf("ΔW^%d", l),
-			minus(d.after.W[l], d.net.W[l]), minus(d.stepped.W[l], d.net.W[l]), machine, d.in("W", l)))
+			minus(d.after.W[l], d.net.W[l]), minus(d.stepped.W[l], d.net.W[l]), d.in("W", l)))
 	}
 	for l := d.L(); l >= 2 && d.n.Bias; l-- {
 		g.Equations = append(g.Equations, vector("A.63", fmt.Sprintf("b^%d ← b^%d − η δ^%d", l, l, l), "delta.UpdateBias", fmt.Sprintf("Δb^%d", l),
@@ -280,7 +280,7 @@ func (d *derivation) algorithm() Group {
 	for l := L; l >= 2; l-- {
 		mean := delta.MeanOfProducts([]delta.Vector{d.deltas[l]}, []delta.Vector{d.pass.A[l-1]})
 		g.Equations = append(g.Equations, matrix("A.66", fmt.Sprintf("∇_{W^%d} E = 1/|S| Σ_s δ^{s,%d} (a^{s,%d})ᵀ, here |S| = 1", l, l, l-1), "delta.MeanOfProducts", fmt.Sprintf("∇_{W^%d} E", l),
-			mean, d.gradients.W[l], machine, d.in("W", l)))
+			mean, d.gradients.W[l], d.in("W", l)))
 	}
 	return g
 }

@@ -275,7 +275,7 @@ func TestSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	right, wrong := false, false
-	for i := 0; i < d.Test.Len() && !(right && wrong); i++ {
+	for i := 0; i < d.Test.Len() && (!right || !wrong); i++ {
 		x, set := make([]float64, 784), d.Test.Slice(i, i+1)
 		data.Input(x, set, 0)
 		a, err := m.Predict(x)

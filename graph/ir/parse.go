@@ -208,11 +208,11 @@ func (ps *parser) header() {
 
 // statement reads an end, a buffer or an instruction.
 func (ps *parser) statement() {
-	switch {
-	case ps.next == "output":
+	switch ps.next {
+	case "output":
 		ps.end(&ps.p.Output)
 		return
-	case ps.next == "cost":
+	case "cost":
 		ps.end(&ps.p.Cost)
 		return
 	}

@@ -452,8 +452,7 @@ func (r *reader) set(setting string) {
 		return
 	}
 	k := find(path)
-	switch {
-	case k == nil:
+	if k == nil {
 		r.report(at, "%s", unknown("", path))
 		return
 	}
@@ -490,7 +489,7 @@ func (r *reader) set(setting string) {
 		r.decode(k, n, at)
 		return
 	}
-	if n.Kind != yaml.MappingNode && !(k.auto && n.Value == "auto") {
+	if n.Kind != yaml.MappingNode && (!k.auto || n.Value != "auto") {
 		r.report(at, "is a group: set one of its keys, %s", childNames(path))
 		return
 	}

@@ -176,8 +176,9 @@ func booleanHint(s string) string {
 // parseText parses the value of a text key. A scalar such as 2026 or true without
 // quotes is not a text, because YAML readers read it as a number or a boolean.
 func (k *key) parseText(s, tag string) (value any, hint string) {
+	number := tag == "!!int" || tag == "!!float"
 	switch {
-	case tag != "!!str" && !(k.scalar && (tag == "!!int" || tag == "!!float")):
+	case tag != "!!str" && (!k.scalar || !number):
 		return nil, fmt.Sprintf("write it in quotes, %q", s)
 	case strings.ContainsRune(s, 0):
 		return nil, "remove the zero character"

@@ -45,8 +45,8 @@ func Exact(t *testing.T, newVM, definition New, most int) {
 		wide := n
 		wide.Precision = model.Float64
 		start := model.Normal(n, std, data.Stream(1, "exact", 0))
-		fresh := func(t *testing.T, make New, n model.Network) vm.VM {
-			return suite{newVM: make, precision: n.Precision}.machine(t, n, start)
+		fresh := func(t *testing.T, open New, n model.Network) vm.VM {
+			return suite{newVM: open, precision: n.Precision}.machine(t, n, start)
 		}
 		for _, batch := range batches {
 			t.Run(fmt.Sprintf("std %g/batch %d", std, batch), func(t *testing.T) {
@@ -56,16 +56,16 @@ func Exact(t *testing.T, newVM, definition New, most int) {
 					data.Input(x[i*inputs:(i+1)*inputs], sub, i)
 					data.OneHot(y[i*n.Outputs():(i+1)*n.Outputs()], sub.Labels[i])
 				}
-				gradient := func(make New, n model.Network) model.Parameters {
-					_, g, err := fresh(t, make, n).Gradients(x, y)
+				gradient := func(open New, n model.Network) model.Parameters {
+					_, g, err := fresh(t, open, n).Gradients(x, y)
 					must(t, err)
 					return g
 				}
 				want := gradient(newVM, wide)
 				compareExact(t, "gradient", gradient(newVM, n), gradient(definition, n), want, func(string, float64) float64 { return 8 * u })
 				for _, rate := range []float64{1e-3, 0.1, 3} {
-					step := func(make New, n model.Network) model.Parameters {
-						m := fresh(t, make, n)
+					step := func(open New, n model.Network) model.Parameters {
+						m := fresh(t, open, n)
 						must(t, m.Train(context.Background(), vm.Pass{Set: sub, Batch: batch, Rate: rate}))
 						p, err := m.Parameters()
 						must(t, err)
