@@ -236,14 +236,16 @@ func isRegular(path string) (bool, error) {
 	switch {
 	case err == nil:
 		return info.Mode().IsRegular(), nil
-	case errors.Is(err, fs.ErrNotExist):
-		if brokenLink(path) == "" {
-			return false, nil
-		}
-	case errors.Is(err, syscall.ENOTDIR):
+	case errors.Is(err, fs.ErrNotExist) && !isLink(path), errors.Is(err, syscall.ENOTDIR):
 		return false, nil
 	}
 	return false, folderError(path, err)
+}
+
+// isLink reports whether path itself is a symbolic link.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // folderError says what is wrong with a path that cannot be read.
@@ -272,7 +274,7 @@ func brokenLink(path string) string {
 		if _, err := os.Stat(at); err == nil {
 			return ""
 		}
-		if info, err := os.Lstat(at); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if isLink(at) {
 			target, err := os.Readlink(at)
 			if err != nil {
 				return ""
