@@ -41,7 +41,7 @@ var (
 	labelColumns = []string{"label", "class", "target", "y", "digit"}
 )
 
-// ReadRows reads images of so many pixels from a file without labels: CSV with a
+// ReadRows reads images of a given number of pixels from a file without labels: CSV with a
 // row for each image, or IDX images. The file may be gzipped.
 //
 // The values of CSV are whole numbers from 0 to 255. Its first row may name the
