@@ -35,10 +35,10 @@ func commands() []command {
 				"The run folder has the resolved configuration, the metrics, the parameters and a figure.",
 			example: "trainer -config mnist\ntrainer my.yaml -set train.epochs=5 -out runs/first"},
 		{name: "eval", operand: "model", run: evalCommand, also: "evaluate test validate score accuracy",
-			about: "cost, accuracy and confusion of a trained model",
+			about: "cost, accuracy, confusion and classes of a trained model",
 			text: "Without -config, the configuration beside the model is used: a run folder evaluates from anywhere. " +
 				"Where its data have moved: -set data.dir=FOLDER.",
-			example: "trainer eval runs/first"},
+			example: "trainer eval runs/first -wrong 10"},
 		{name: "predict", args: "MODEL [FILE...]", run: predictCommand, also: "classify infer recognise recognize guess submit",
 			about: "the classes of pictures, or of the rows of a file",
 			text: "A FILE is a picture of one digit (PNG, JPEG or GIF), a folder of them, or - for standard input. " +

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 
@@ -12,19 +13,23 @@ import (
 )
 
 // evalCommand evaluates a trained model on the test set, and if asked on the
-// training set.
+// training set. It shows the worst mistakes if asked.
 func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	f := flag.NewFlagSet("eval", flag.ContinueOnError)
 	var flags configFlags
 	flags.register(f)
 	path := f.String("model", "", modelUsage)
 	both := f.Bool("train", false, "evaluate on the training set too")
+	wrong := f.Int("wrong", 0, "show the `K` worst mistakes on the test set; explain -image shows one from inside")
 	asJSON := f.Bool("json", false, "print JSON")
 	if err := parseFlags(f, args, stdout); err != nil {
 		return err
 	}
 	if *path == "" {
 		return usageError("eval: no model: give -model FILE, or -model RUN-FOLDER")
+	}
+	if *wrong < 0 {
+		return usageError(fmt.Sprintf("eval: -wrong %d: want 0 or more", *wrong))
 	}
 	c, m, err := flags.readModel(*path, stderr)
 	if err != nil {
@@ -47,6 +52,11 @@ func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	report, err := evaluation.Run(ctx, machine, d)
 	if err != nil {
 		return cause(ctx, err)
+	}
+	if *wrong > 0 {
+		if report.Wrong, err = evaluation.Worst(ctx, machine, d.Test, *wrong); err != nil {
+			return cause(ctx, err)
+		}
 	}
 	report.Model, report.Note = m.File, m.Note
 	if *asJSON {

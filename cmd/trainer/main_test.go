@@ -85,6 +85,11 @@ func TestTrainAndEval(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &e); code != exitDone || err != nil {
 		t.Fatalf("eval -json: exit code %d, %v, %q", code, err, stdout)
 	}
+	code, stdout, _ = trainer("eval", "-json", "-wrong", "30", "-model", filepath.Join(dir, rundir.ModelFile))
+	var withMistakes evaluation.Report
+	if err := json.Unmarshal([]byte(stdout), &withMistakes); code != exitDone || err != nil || len(withMistakes.Wrong) != e.Test.Samples-e.Test.Correct || len(e.Wrong) != 0 {
+		t.Errorf("eval -wrong: exit code %d, %v, %d mistakes of %d", code, err, len(withMistakes.Wrong), e.Test.Samples-e.Test.Correct)
+	}
 	var last struct {
 		TestAccuracy float64 `json:"test_accuracy"`
 		TestCost     float64 `json:"test_cost"`
@@ -188,6 +193,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-set", "data.dataset=idx"}, exitUsage, []string{"data.dir"}},
 		{append(rows(t), "-set", "model.layers=[17, 3]", "-out", filepath.Join(empty, "c")), exitFailed, []string{"4×4 pixels", "17 inputs", "model.layers"}},
 		{[]string{"eval"}, exitUsage, []string{"-model"}},
+		{[]string{"eval", "-model", "m", "-wrong", "-1"}, exitUsage, []string{"-wrong -1"}},
 		{[]string{"eval", "-model", empty}, exitFailed, []string{empty, rundir.BestFile}},
 		{[]string{"eval", "-model", bad}, exitFailed, []string{bad}},
 		{[]string{"graph", "-format", "png"}, exitUsage, []string{`"png"`, "text, dot or svg"}},

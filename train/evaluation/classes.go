@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 
 	"trainer/data"
 	"trainer/graph/vm"
@@ -33,15 +34,24 @@ func (n *Number) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*float64)(n))
 }
 
+// text returns the number with four decimals, or - for NaN.
+func (n Number) text() string {
+	if math.IsNaN(float64(n)) {
+		return "-"
+	}
+	return strconv.FormatFloat(float64(n), 'f', 4, 64)
+}
+
 // ratio returns a/b; NaN if b is 0.
 func ratio(a, b int) Number { return Number(float64(a) / float64(b)) }
 
 // Class says how well one class is told from the others.
 type Class struct {
-	Label     int `json:"label"`
-	Samples   int `json:"samples"`   // with this label
-	Predicted int `json:"predicted"` // taken for this class
-	Correct   int `json:"correct"`   // both
+	Label     int    `json:"label"`
+	Name      string `json:"name"`      // the number, where the class has no name
+	Samples   int    `json:"samples"`   // with this label
+	Predicted int    `json:"predicted"` // taken for this class
+	Correct   int    `json:"correct"`   // both
 
 	Accuracy  Number `json:"accuracy"`  // of the question "is it this class?", over all samples
 	Precision Number `json:"precision"` // Correct / Predicted; NaN if none was predicted
@@ -49,12 +59,12 @@ type Class struct {
 }
 
 // Classes returns the outcome for each class of a confusion matrix,
-// [label][predicted].
-func Classes(confusion [][]int) []Class {
+// [label][predicted]. name is the name of a class.
+func Classes(confusion [][]int, name func(label int) string) []Class {
 	classes := make([]Class, len(confusion))
 	all := 0
 	for label, row := range confusion {
-		classes[label].Label = label
+		classes[label].Label, classes[label].Name = label, name(label)
 		classes[label].Correct = row[label]
 		for predicted, n := range row {
 			classes[label].Samples += n

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"strconv"
 	"testing"
 
 	"trainer/data"
@@ -20,7 +21,7 @@ func TestClasses(t *testing.T) {
 		{1, 2, 0, 0},
 		{0, 0, 0, 0},
 		{1, 0, 1, 0},
-	})
+	}, strconv.Itoa)
 	nan := math.NaN()
 	for k, want := range []struct {
 		samples, predicted, correct int
@@ -50,10 +51,10 @@ func TestClasses(t *testing.T) {
 	if err := json.Unmarshal(text, &back); err != nil || !math.IsNaN(float64(back[2].Recall)) || back[0] != classes[0] {
 		t.Errorf("from %s: %+v, %v", text, back, err)
 	}
-	if text, err := json.Marshal(evaluation.Classes(make([][]int, 0))); err != nil || string(text) != "[]" {
+	if text, err := json.Marshal(evaluation.Classes(make([][]int, 0), strconv.Itoa)); err != nil || string(text) != "[]" {
 		t.Errorf("no classes: %s, %v", text, err)
 	}
-	empty := evaluation.Classes([][]int{{0, 0}, {0, 0}})
+	empty := evaluation.Classes([][]int{{0, 0}, {0, 0}}, strconv.Itoa)
 	if _, err := json.Marshal(empty); err != nil || !math.IsNaN(float64(empty[0].Accuracy)) {
 		t.Errorf("no samples: %+v, %v", empty, err)
 	}

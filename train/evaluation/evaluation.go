@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"text/tabwriter"
 
 	"trainer/data"
 	"trainer/graph/vm"
+	"trainer/train/terminal"
 )
 
 // Report is the outcome on the sets that there are.
@@ -23,6 +25,8 @@ type Report struct {
 	Train      *Result `json:"train,omitempty"`
 	Validation *Result `json:"validation,omitempty"`
 	Test       Result  `json:"test"`
+
+	Wrong []Mistake `json:"wrong,omitempty"` // on the test set; the caller's to fill in, with Worst
 }
 
 // Result is the outcome on a set.
@@ -32,6 +36,7 @@ type Result struct {
 	Correct   int     `json:"correct"`
 	Accuracy  float64 `json:"accuracy"`
 	Confusion [][]int `json:"confusion"` // [label][predicted]
+	Classes   []Class `json:"classes"`
 }
 
 // Run evaluates the machine's parameters on the test set, and on the training and
@@ -64,7 +69,7 @@ func on(ctx context.Context, m vm.VM, set *data.Set) (Result, error) {
 	if math.IsNaN(s.Cost) || math.IsInf(s.Cost, 0) {
 		return Result{}, fmt.Errorf("%s: the cost is %v: the weights are too large for %v", set.Name, s.Cost, m.Network().Precision)
 	}
-	return Result{s.Samples, s.Cost, s.Correct, s.Accuracy(), s.Confusion}, nil
+	return Result{s.Samples, s.Cost, s.Correct, s.Accuracy(), s.Confusion, Classes(s.Confusion, set.ClassName)}, nil
 }
 
 // Text writes the report as tables.
@@ -95,6 +100,44 @@ func (r Report) Text(w io.Writer) error {
 			_, _ = fmt.Fprintf(t, "\t%d", n)
 		}
 		_, _ = fmt.Fprintln(t, "\t")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := r.Test.classTable(w); err != nil || len(r.Wrong) == 0 {
+		return err
+	}
+	return r.wrongTable(w)
+}
+
+// classTable writes the outcome for each class.
+func (r *Result) classTable(w io.Writer) error {
+	_, _ = fmt.Fprintf(w, "\nPrecision: of those taken for the class, the share that is right. Recall: of those of the class, the share found.\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintf(t, "class\tsamples\tprecision\trecall\t%s\n", r.nameOf("name"))
+	for _, c := range r.Classes {
+		_, _ = fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\n", c.Label, c.Samples, c.Precision.text(), c.Recall.text(), r.nameOf("  "+terminal.Line(c.Name)))
+	}
+	return t.Flush()
+}
+
+// nameOf returns s where the classes have names.
+func (r *Result) nameOf(s string) string {
+	for _, c := range r.Classes {
+		if c.Name != strconv.Itoa(c.Label) {
+			return s
+		}
+	}
+	return ""
+}
+
+// wrongTable writes the mistakes.
+func (r *Report) wrongTable(w io.Writer) error {
+	_, _ = fmt.Fprintf(w, "\nThe worst mistakes on the test set, by index from 0, with the outputs for the label and for the answer.\n")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = fmt.Fprintf(t, "image\tlabel\tanswer\ta(label)\ta(answer)\t\n")
+	for _, m := range r.Wrong {
+		_, _ = fmt.Fprintf(t, "%d\t%d\t%d\t%s\t%s\t\n", m.Index, m.Label, m.Answer, m.Outputs[m.Label].text(), m.Outputs[m.Answer].text())
 	}
 	return t.Flush()
 }

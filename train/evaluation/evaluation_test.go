@@ -61,9 +61,38 @@ Confusion on the test set: a row for each label, a column for each prediction.
    0 1
  0 1 0
  1 1 2
+
+Precision: of those taken for the class, the share that is right. Recall: of those of the class, the share found.
+  class  samples  precision  recall
+      0        1     0.5000  1.0000
+      1        3     1.0000  0.6667
 `
 	if b.String() != want {
 		t.Errorf("have:\n%s\nwant:\n%s", b.String(), want)
+	}
+}
+
+// TestNames: the names of classes are in the text, made printable, and the mistakes
+// that were asked for.
+func TestNames(t *testing.T) {
+	m, d := evaluated(t)
+	d.Test.ClassNames = []string{"ink", "pa\x1b[31mper"}
+	r, err := evaluation.Run(context.Background(), m, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Wrong, err = evaluation.Worst(context.Background(), m, d.Test, 5); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	// Image 1 is ink, and its label is paper: σ(−4) and σ(4).
+	for _, want := range []string{"1.0000  ink\n", `0.6667  pa\x1b[31mper`, "  image  label  answer  a(label)  a(answer)\n      1      1       0    0.0180     0.9820\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, b.String())
+		}
 	}
 }
 
