@@ -1,0 +1,76 @@
+// Package lang holds the languages of what a user sees: English and Chinese.
+//
+// A message is a [Text], a literal with both languages side by side, in the place
+// that uses it. So nothing can exist in one language only: a test reads the source
+// of the whole module, and fails for a Text that lacks a language, or whose
+// languages have different verbs of package fmt.
+package lang
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Language is a language of the messages.
+type Language int
+
+// The languages.
+const (
+	English Language = iota
+	Chinese
+)
+
+// String returns the code of the language: en or zh.
+func (l Language) String() string {
+	switch l {
+	case English:
+		return "en"
+	case Chinese:
+		return "zh"
+	default:
+		return fmt.Sprintf("Language(%d)", int(l))
+	}
+}
+
+// Text is a message in both languages. It may have verbs of package fmt, the same
+// ones in both; in the other order they have an index, as in %[2]d.
+type Text struct{ En, Zh string }
+
+// In returns the message in a language.
+func (t Text) In(l Language) string {
+	if l == Chinese {
+		return t.Zh
+	}
+	return t.En
+}
+
+// Format formats the message in a language. An argument that is a Text is first
+// replaced by its words in that language.
+func (t Text) Format(l Language, args ...any) string {
+	words := make([]any, len(args))
+	for i, a := range args {
+		if text, ok := a.(Text); ok {
+			a = text.In(l)
+		}
+		words[i] = a
+	}
+	return fmt.Sprintf(t.In(l), words...)
+}
+
+// FromLocale returns the language of a POSIX locale, taken from the environment:
+// the first of LC_ALL, LC_MESSAGES and LANG that is not empty. It is Chinese if that
+// begins with zh, else English. getenv is os.Getenv.
+func FromLocale(getenv func(string) string) Language {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := getenv(name); v != "" {
+			if end := strings.IndexAny(v, "_-.@"); end >= 0 {
+				v = v[:end]
+			}
+			if strings.EqualFold(v, "zh") {
+				return Chinese
+			}
+			return English
+		}
+	}
+	return English
+}
