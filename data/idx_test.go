@@ -126,7 +126,7 @@ func TestReadIDXNoFile(t *testing.T) {
 	_, err := ReadIDX(context.Background(), filepath.Join(dir, "a"), filepath.Join(dir, "b"), 10)
 	requireError(t, err, "idx: ", filepath.Join(dir, "b"))
 	_, err = ReadIDX(context.Background(), dir, dir, 10)
-	requireError(t, err, "idx: "+dir+": not a file")
+	requireError(t, err, dir, "not a file")
 }
 
 // Every cut of a packed file is an error, and every flipped byte is one or

@@ -5,13 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 
 	"trainer/graph"
 	"trainer/graph/draw"
 	"trainer/graph/ir"
 	"trainer/graph/lower"
 	"trainer/graph/vm/machines"
+	"trainer/internal/files"
 )
 
 // graphCommand prints the expression graph of the configured network.
@@ -56,15 +56,7 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	if *out == "" {
 		return write(stdout)
 	}
-	file, err := os.Create(*out)
-	if err != nil {
-		return err
-	}
-	if err := write(file); err != nil {
-		_ = file.Close()
-		return err
-	}
-	return file.Close()
+	return files.Write(*out, write)
 }
 
 // printProgram prints what g compiles to, and if asked for the way there.

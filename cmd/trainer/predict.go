@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"trainer/data"
+	"trainer/internal/files"
 	"trainer/train/prediction"
 )
 
@@ -66,7 +66,7 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if *out == "" {
 		return write(stdout)
 	}
-	if err := writeFile(*out, write); err != nil {
+	if err := files.Write(*out, write); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "%d predictions in %s\n", len(all), *out)
@@ -77,28 +77,4 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 func given(f *flag.FlagSet, name string) (ok bool) {
 	f.Visit(func(on *flag.Flag) { ok = ok || on.Name == name })
 	return ok
-}
-
-// writeFile writes a file whole or not at all: an earlier one is kept until then.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // /dev/stdout
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(write(f), f.Close())
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"trainer/internal/files"
 )
 
 // maxFile is the maximum size of a configuration file, in bytes.
@@ -96,7 +98,7 @@ func (r *reader) source(source []byte) {
 // readAtMost returns the content of a file of at most maxFile bytes. For a larger
 // file it returns an error without reading all of it.
 func readAtMost(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, cause(err)
 	}

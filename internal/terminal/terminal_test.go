@@ -1,0 +1,47 @@
+package terminal
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestPrintable(t *testing.T) {
+	for s, want := range map[string]string{
+		"":                 "",
+		"a b\nc":           "a b\nc",
+		"手書き\u3000é×W^2":   "手書き\u3000é×W^2",
+		"\x1b[2J\x07":      `\x1b[2J\a`,
+		"a\rb\tc\x7f":      `a\rb\tc\x7f`,
+		"\u009b1m":         `\u009b1m`,
+		"\u202egnp.exe":    `\u202egnp.exe`,
+		"a\u2028b":         `a\u2028b`,
+		"\xff\xfe":         `\xff\xfe`,
+		`"quoted" \ as is`: `"quoted" \ as is`,
+	} {
+		if got := Printable(s); got != want {
+			t.Errorf("Printable(%q) = %q, want %q", s, got, want)
+		}
+	}
+	if got := Line("a\nb"); got != `a\nb` {
+		t.Errorf(`Line("a\nb") = %q`, got)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	if got := strings.Join(Wrap("one  two\nthree four", 9), "|"); got != "one two|three|four" {
+		t.Errorf("have %q", got)
+	}
+	if got := Wrap("", 9); len(got) != 1 || got[0] != "" {
+		t.Errorf("of nothing: %q", got)
+	}
+}
+
+func TestShorten(t *testing.T) {
+	long := strings.Repeat("é", 1000)
+	got := Shorten("short\n"+long, 100)
+	first, second, _ := strings.Cut(got, "\n")
+	if first != "short" || utf8.RuneCountInString(second) != 103 || !strings.Contains(second, " … ") {
+		t.Errorf("have %q", got)
+	}
+}
