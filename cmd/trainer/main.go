@@ -10,13 +10,16 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"trainer/train/config"
+	"trainer/train/progress"
 )
 
 // Exit codes. A signal's is 128 + its number.
@@ -59,7 +62,20 @@ func main() {
 	// A reader that goes away (trainer | head) must not end a run: without
 	// this, a write to a closed standard output kills the process.
 	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	stderr := progress.NewQueue(os.Stderr)
+	code := run(os.Args[1:], os.Stdout, stderr)
+	flush(stderr, code > exitSignal)
+	os.Exit(code)
+}
+
+// flush waits until a queue is written. After an interruption it does not wait long for
+// a reader who does not read.
+func flush(q *progress.Queue, interrupted bool) {
+	atMost := time.Duration(-1)
+	if interrupted {
+		atMost = 300 * time.Millisecond
+	}
+	q.Flush(atMost)
 }
 
 // command is a subcommand. It returns an error of type usageError or
@@ -108,6 +124,8 @@ func exitCode(err error, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp): // its text was printed
 		return exitDone
+	case isClosedOutput(err): // trainer eval | head: the reader has what it wants
+		return exitDone
 	case errors.As(err, &interrupted):
 		_, _ = fmt.Fprintf(stderr, "trainer: %v\n", err)
 		return exitSignal + int(interrupted.signal)
@@ -120,6 +138,12 @@ func exitCode(err error, stderr io.Writer) int {
 	}
 	_, _ = fmt.Fprintf(stderr, "trainer: %v\n", err)
 	return exitFailed
+}
+
+// isClosedOutput reports whether err says that the reader of standard output has gone.
+func isClosedOutput(err error) bool {
+	var e *fs.PathError
+	return errors.As(err, &e) && errors.Is(e.Err, syscall.EPIPE) && e.Path == os.Stdout.Name()
 }
 
 // usageError is a wrong command line.

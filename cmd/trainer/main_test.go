@@ -65,8 +65,8 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("control characters without a terminal: %q", stdout)
 	}
 	logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile))
-	if err != nil || string(logged) != stdout {
-		t.Errorf("log.txt is %q, %v; want what was printed", logged, err)
+	if err != nil || string(logged) != stdout+"ended: done\n" {
+		t.Errorf("log.txt is %q, %v; want what was printed, and how it ended", logged, err)
 	}
 
 	// A second run does not write into the folder.

@@ -9,11 +9,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
 	"trainer/data"
 	"trainer/graph/vm"
+	"trainer/internal/terminal"
 	"trainer/train"
 	"trainer/train/config"
 	"trainer/train/progress"
@@ -44,8 +46,15 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 // trainRun makes everything that a session needs, cheap checks first, and runs
 // it.
 func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error) {
+	shown := progress.NewQueue(stdout)
+	defer func() { flush(shown, errors.As(err, new(signalError))) }()
+	var log atomic.Pointer[rundir.Dir]
 	ctx, stop := untilSignal(func(s os.Signal) {
-		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; send it again to end at once\n", s)
+		line := fmt.Sprintf("%v: finishing the batch and saving", s)
+		_, _ = fmt.Fprintf(stderr, "trainer: %s; send it again to end at once\n", line)
+		if dir := log.Load(); dir != nil {
+			_ = dir.AppendLine(rundir.LogFile, []byte(line))
+		}
 	})
 	defer stop()
 	fleet, chose, err := newFleet(c)
@@ -66,7 +75,10 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
-	screen := newScreen(stdout, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
+	log.Store(dir)
+	defer log.Store(nil)
+	defer func() { logEnd(dir, err, recover()) }()
+	screen := newScreen(shown, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
 	from := ""
 	if dataset.Source != data.BuiltIn {
 		from = ", from " + dataset.Source
@@ -154,11 +166,47 @@ func (s screen) report(result train.Result, session *train.Session) {
 	}
 	s.say("%s: %stest accuracy %.4f after epoch %d, at best %.4f after epoch %d",
 		session.Dataset.Name, which, best.Last.TestAccuracy, best.Last.Epoch, best.Best.TestAccuracy, best.Best.Epoch)
-	files := fmt.Sprintf("files in %s: %s, %s, %s, %s", session.Dir.Path(), rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
-	if s.several {
-		files += fmt.Sprintf(" of the best; %s, %s of all", rundir.RunsFile, rundir.RunMetricsFile)
+	s.files(session.Dir)
+}
+
+// files lists the files that are in the folder.
+func (s screen) files(dir *rundir.Dir) {
+	path, moved := dir.Where()
+	switch {
+	case moved && path == "":
+		s.say("the run folder %s was removed, or moved elsewhere", dir.Path())
+		return
+	case moved:
+		s.say("the run folder %s was moved to %s", dir.Path(), path)
 	}
-	s.say("%s", files)
+	best := dir.Written(rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
+	if len(best) == 0 {
+		return
+	}
+	list := strings.Join(best, ", ")
+	if s.several {
+		list += " of the best"
+		if all := dir.Written(rundir.RunsFile, rundir.RunMetricsFile); len(all) > 0 {
+			list += "; " + strings.Join(all, ", ") + " of all"
+		}
+	}
+	s.say("files in %s: %s", path, list)
+}
+
+// logEnd writes how the session ended as the last line of the log. panicked is what the
+// session panicked with, or nil; logEnd panics with it again.
+func logEnd(dir *rundir.Dir, err error, panicked any) {
+	end := "ended: done"
+	switch {
+	case panicked != nil:
+		end = fmt.Sprintf("ended: %v", panicked)
+	case err != nil:
+		end = fmt.Sprintf("ended: %v", err)
+	}
+	_ = dir.AppendLine(rundir.LogFile, []byte(terminal.Line(end)))
+	if panicked != nil {
+		panic(panicked)
+	}
 }
 
 // list shows a table of all runs.

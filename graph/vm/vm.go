@@ -49,7 +49,8 @@ type VM interface {
 
 	// Train makes one pass of gradient descent: a step for each mini-batch of
 	// the pass, in order. It stops early, after a whole step, when ctx is
-	// done, and returns ctx's error; or with a *NonFiniteError.
+	// done, and returns ctx's error; or with a *NonFiniteError. A step that
+	// takes long is abandoned as if it had not begun.
 	Train(ctx context.Context, p Pass) error
 
 	// Evaluate runs the network forward over a set.
@@ -111,8 +112,12 @@ type Pass struct {
 	Costs []float64
 
 	// Progress, if not nil, is called from time to time with the number of
-	// samples done, and at the end of the pass.
+	// samples done in whole steps, and at the end of the pass.
 	Progress func(done int)
+
+	// Partial, if not nil, may be called in a step that takes long, with the number
+	// of samples visited so far. The step may still be abandoned.
+	Partial func(visited int)
 }
 
 // Samples returns how many samples the pass visits.

@@ -14,7 +14,7 @@
 // one. AppendLine adds a line with a single write; if the process is killed, at most
 // the last line is incomplete. Errors name the path and the call that failed.
 //
-// A Dir is not safe for concurrent use.
+// A Dir is safe for concurrent use.
 package rundir
 
 import (
@@ -27,6 +27,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -67,8 +68,10 @@ type Dir struct {
 	path   string
 	made   []string // the folders that Create made, the innermost first: Close removes those that are empty
 	lock   *lockFile
-	fs     files.FS           // folder, except in tests
-	ours   map[string]ourFile // the files of this run, by name
+	fs     files.FS // folder, except in tests
+
+	mu   sync.Mutex
+	ours map[string]ourFile // the files of this run, by name
 }
 
 // ourFile is a file of the run. It is held open where that does not hinder renaming:
@@ -341,8 +344,14 @@ func (d *Dir) Where() (path string, moved bool) { return d.folder.Path() }
 // File returns the path of a file in the folder.
 func (d *Dir) File(name string) string { return filepath.Join(d.path, name) }
 
+// Through makes d write through another file system, which wraps its own: a test makes
+// calls fail.
+func (d *Dir) Through(wrap func(files.FS) files.FS) { d.fs = wrap(d.fs) }
+
 // Written returns those of the files that are in the folder and are of this run.
 func (d *Dir) Written(names ...string) (there []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, name := range names {
 		if info, err := d.fs.Lstat(name); err == nil && d.isOurs(name, info) {
 			there = append(there, name)
@@ -354,6 +363,8 @@ func (d *Dir) Written(names ...string) (there []string) {
 // Close unlocks the folder. If Create made the folder and it is empty, Close removes
 // it, with the parents that Create made.
 func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	err := d.lock.unlock()
 	if d.folder.IsAt(d.path) {
 		removeEmpty(d.made)
@@ -404,6 +415,8 @@ func (zeros) Read(b []byte) (int, error) {
 // fails before the rename, the old file is unchanged. WriteFile wraps an error of
 // write.
 func (d *Dir) WriteFile(name string, write func(io.Writer) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	err := checkName(name)
 	if err == nil {
 		err = d.check(name)
@@ -470,6 +483,8 @@ func (d *Dir) check(name string) error {
 // process. After the next WriteFile, or after some seconds, it also survives a power
 // failure.
 func (d *Dir) AppendLine(name string, line []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := checkName(name); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type evaluator[T kernel.Float] struct {
 	kernel     kernel.Set[T]
 	parameters tensors[T]
 	outputs    int
+	poll       int // samples between two looks at whether an evaluation is cancelled
 	workers    []*forward[T]
 }
 
@@ -44,7 +45,7 @@ func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 		return nil, errors.New("cpu: the last snapshot is still in use: close it first")
 	}
 	m.snapshot.taken = true
-	m.snapshot.parameters.copyFrom(m.state)
+	m.snapshot.parameters.copyFrom(m.state, m.cores)
 	return m.snapshot, nil
 }
 
@@ -74,7 +75,7 @@ type forward[T kernel.Float] struct {
 }
 
 func newEvaluator[T kernel.Float](m *machine[T], parameters tensors[T]) *evaluator[T] {
-	return &evaluator[T]{program: m.forward, kernel: m.kernel, parameters: parameters, outputs: m.network.Outputs()}
+	return &evaluator[T]{program: m.forward, kernel: m.kernel, parameters: parameters, outputs: m.network.Outputs(), poll: m.atMost(pollSamples, pollWork)}
 }
 
 // worker returns the buffers of core i.
@@ -105,7 +106,7 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 	parallel(min(cores, blocks), cores, func(from, to int) {
 		for core := from; core < to; core++ {
 			for b := int(next.Add(1)) - 1; b < blocks && ctx.Err() == nil; b = int(next.Add(1)) - 1 {
-				scores[b] = e.block(e.worker(core), s, b)
+				scores[b] = e.block(ctx, e.worker(core), s, b)
 			}
 		}
 	})
@@ -119,9 +120,13 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 	return total.Mean(), nil
 }
 
-func (e *evaluator[T]) block(f *forward[T], s *rows[T], b int) vm.Score {
+// block returns the score of a block, or of a part of it if ctx is done.
+func (e *evaluator[T]) block(ctx context.Context, f *forward[T], s *rows[T], b int) vm.Score {
 	score := vm.NewScore(e.outputs)
 	for i := b * block; i < min((b+1)*block, s.len()); i++ {
+		if i%e.poll == 0 && ctx.Err() != nil {
+			return score
+		}
 		s.load(f.plan, 0, i)
 		score.Add(f.run(), s.labels[i])
 	}

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"trainer/graph/ir"
 	"trainer/graph/model"
@@ -86,11 +87,37 @@ func (t tensors[T]) like() tensors[T] {
 	return c
 }
 
-// copyFrom copies the values of s, which must have the same layout.
-func (t tensors[T]) copyFrom(s tensors[T]) {
+// copyFrom copies the values of s, which must have the same layout, using at most
+// cores cores.
+func (t tensors[T]) copyFrom(s tensors[T], cores int) {
 	for k, m := range t {
-		copy(m.data, s[k].data)
+		large(len(m.data), cores, func(from, to int) { copy(m.data[from:to], s[k].data[from:to]) })
 	}
+}
+
+// nonFinite returns the index of the first tensor with a value that is not finite, or
+// -1, using at most cores cores.
+func (t tensors[T]) nonFinite(cores int) int {
+	for k, m := range t {
+		var bad atomic.Bool
+		large(len(m.data), cores, func(from, to int) {
+			if !model.Finite(m.data[from:to]) {
+				bad.Store(true)
+			}
+		})
+		if bad.Load() {
+			return k
+		}
+	}
+	return -1
+}
+
+// large is parallel for work that is short unless n is large.
+func large(n, cores int, do func(from, to int)) {
+	if n < 1<<20 {
+		cores = 1
+	}
+	parallel(n, cores, do)
 }
 
 // write copies p into t, rounded to T.

@@ -202,7 +202,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 		g.add = func(sum []T, p, from, to int) {
 			first, last := g.edges[p], g.edges[p+1]
 			if pl.samples[from].dense != nil {
-				for r := from; r < to; r++ {
+				for r := from; r < to && !pl.stopped(); r++ {
 					k.Rank1(sum, pl.samples[r].dense[first:last], d.short(r))
 				}
 				return
@@ -219,7 +219,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 		}
 		g.add = func(sum []T, p, from, to int) {
 			first, last := g.edges[p], g.edges[p+1]
-			for r := from; r < to; r++ {
+			for r := from; r < to && !pl.stopped(); r++ {
 				k.Rank1(sum, d.row(r)[first:last], a.short(r))
 			}
 		}
