@@ -183,7 +183,7 @@ func (s *session) pass(ctx context.Context, e *epoch) error {
 	shuffles.Wait()
 	start := time.Now()
 	err := s.Fleet.Train(ctx, e.runs, passes)
-	e.seconds = time.Since(start).Seconds()
+	e.seconds = max(time.Since(start).Seconds(), 1e-9) // a coarse clock may say 0
 	return err
 }
 

@@ -15,6 +15,7 @@ package vm
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"trainer/data"
 	"trainer/graph/ir"
@@ -187,20 +188,28 @@ func CheckBatch(x, y []float64, n model.Network) (int, error) {
 	return rows, nil
 }
 
+// MaxClasses is the number of classes that labels can name: a label is a byte.
+const MaxClasses = 256
+
 // Score is the result of an evaluation.
 type Score struct {
-	Samples   int
-	Cost      float64 // A.46: the mean of ½‖y − a^L‖² over the samples
-	Correct   int     // samples whose largest output is the label's; the first of equals
-	Confusion [][]int // [label][predicted], n^L × n^L
+	Samples int
+	Cost    float64 // A.46: the mean of ½‖y − a^L‖² over the samples
+	Correct int     // samples whose largest output is the label's; the first of equals
+
+	// Confusion counts the samples by [label][predicted]. It is n^L × n^L, at most
+	// MaxClasses × MaxClasses. It lacks the samples that are taken for a class that
+	// no label names, and those of no class: with an output that is not a number.
+	Confusion [][]int
 }
 
 // NewScore returns a score without samples, for networks with this number of
 // outputs.
 func NewScore(outputs int) Score {
-	s := Score{Confusion: make([][]int, outputs)}
+	n := min(outputs, MaxClasses)
+	s := Score{Confusion: make([][]int, n)}
 	for i := range s.Confusion {
-		s.Confusion[i] = make([]int, outputs)
+		s.Confusion[i] = make([]int, n)
 	}
 	return s
 }
@@ -222,7 +231,12 @@ func (s *Score) Add(a []float64, label uint8) {
 	}
 	s.Samples++
 	s.Cost += e / 2
-	s.Confusion[label][best]++
+	if math.IsNaN(e) {
+		return // of no class
+	}
+	if best < len(s.Confusion) {
+		s.Confusion[label][best]++
+	}
 	if best == int(label) {
 		s.Correct++
 	}

@@ -90,7 +90,7 @@ func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options,
 	m.state = newTensors[T](m.forward)
 	m.saved = m.state.like()
 	m.evaluator = newEvaluator(m, m.state)
-	for label := range n.Outputs() {
+	for label := range min(n.Outputs(), vm.MaxClasses) {
 		y := kernel.Aligned[T](kernel.Pad[T](n.Outputs()))
 		y[label] = 1
 		m.targets = append(m.targets, y)

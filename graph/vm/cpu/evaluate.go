@@ -98,16 +98,22 @@ func (f *forward[T]) run() []float64 {
 // evaluate returns the score of a set, using at most cores cores.
 func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.Score, error) {
 	blocks := (s.len() + block - 1) / block
-	scores := make([]vm.Score, blocks)
-	for i := range min(cores, blocks) {
+	costs := make([]float64, blocks)
+	scores := make([]vm.Score, min(cores, blocks)) // by core
+	for i := range scores {
 		e.worker(i) // made here, because the goroutines below only use them
+		scores[i] = vm.NewScore(e.outputs)
 	}
 	var next atomic.Int64
-	parallel(min(cores, blocks), cores, func(from, to int) {
+	parallel(len(scores), cores, func(from, to int) {
 		for core := from; core < to; core++ {
+			score := &scores[core]
 			for b := int(next.Add(1)) - 1; b < blocks && ctx.Err() == nil; b = int(next.Add(1)) - 1 {
-				scores[b] = e.block(ctx, e.worker(core), s, b)
+				score.Cost = 0
+				e.block(ctx, e.worker(core), s, b, score)
+				costs[b] = score.Cost
 			}
+			score.Cost = 0 // the sum has the costs of the blocks, in their order
 		}
 	})
 	if err := ctx.Err(); err != nil {
@@ -117,18 +123,19 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 	for _, s := range scores {
 		total.Merge(s)
 	}
+	for _, c := range costs {
+		total.Cost += c
+	}
 	return total.Mean(), nil
 }
 
-// block returns the score of a block, or of a part of it if ctx is done.
-func (e *evaluator[T]) block(ctx context.Context, f *forward[T], s *rows[T], b int) vm.Score {
-	score := vm.NewScore(e.outputs)
+// block adds the samples of a block to score, or a part of them if ctx is done.
+func (e *evaluator[T]) block(ctx context.Context, f *forward[T], s *rows[T], b int, score *vm.Score) {
 	for i := b * block; i < min((b+1)*block, s.len()); i++ {
 		if i%e.poll == 0 && ctx.Err() != nil {
-			return score
+			return
 		}
 		s.load(f.plan, 0, i)
 		score.Add(f.run(), s.labels[i])
 	}
-	return score
 }

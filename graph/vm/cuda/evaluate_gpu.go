@@ -41,6 +41,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 	}
 	outputs := m.network.Outputs()
 	score := vm.NewScore(outputs)
+	labels := len(score.Confusion)
 	if set.Len() == 0 {
 		return score, nil
 	}
@@ -49,7 +50,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 		return vm.Score{}, err
 	}
 	defer func() { err = errors.Join(err, costs.Free()) }()
-	confusion, err := upload(m.device, "confusion", make([]uint32, outputs*outputs))
+	confusion, err := upload(m.device, "confusion", make([]uint32, labels*outputs))
 	if err != nil {
 		return vm.Score{}, err
 	}
@@ -59,7 +60,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 	if err := m.launchAndWait(m.evaluate, s, a, parameters); err != nil {
 		return vm.Score{}, err
 	}
-	values, counts := make([]float64, set.Len()), make([]uint32, outputs*outputs)
+	values, counts := make([]float64, set.Len()), make([]uint32, labels*outputs)
 	if err := driver.CopyFrom(values, costs, 0); err != nil {
 		return vm.Score{}, err
 	}
@@ -71,7 +72,9 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters kernel
 	}
 	score.Samples = set.Len()
 	for i, n := range counts {
-		score.Confusion[i/outputs][i%outputs] = int(n)
+		if i%outputs < labels {
+			score.Confusion[i/outputs][i%outputs] = int(n)
+		}
 		if i/outputs == i%outputs {
 			score.Correct += int(n)
 		}
