@@ -57,6 +57,10 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 		}
 	})
 	defer stop()
+	need := train.Memory(c)
+	if err := checkMemory(c, need); err != nil {
+		return err
+	}
 	fleet, chose, err := newFleet(c)
 	if err != nil {
 		return err
@@ -69,6 +73,9 @@ func trainRun(c config.Config, out string, stdout, stderr io.Writer) (err error)
 	if dataset.Source == data.BuiltIn && c.Data.Dataset != "digits" {
 		// The fallback: the run's files say what ran.
 		c.Data.Dataset, c.Name = "digits", c.Name+"-digits"
+	}
+	if err := checkMemory(c, need, dataset.Train, dataset.Validation, dataset.Test); err != nil {
+		return err
 	}
 	dir, err := rundir.Create(out, c.Name, time.Now())
 	if err != nil {
