@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"trainer/graph/model"
+	"trainer/internal/terminal"
 	"trainer/train/figure"
 	"trainer/train/rundir"
 )
@@ -137,7 +138,7 @@ func (s *session) finish() error {
 
 // writeFigure draws the accuracies of some epochs.
 func (s *session) writeFigure(epochs []Metrics) error {
-	c := figure.Curve{Title: fmt.Sprintf("%s: %v", s.Dataset.Name, s.Config.Network())}
+	c := figure.Curve{Title: fmt.Sprintf("%s: %v", terminal.Line(s.Dataset.Name), s.Config.Network())}
 	for _, m := range epochs {
 		c.Train = append(c.Train, m.TrainAccuracy)
 		c.Test = append(c.Test, m.TestAccuracy)

@@ -8,6 +8,7 @@ import (
 
 	"trainer/data"
 	"trainer/graph/vm"
+	"trainer/internal/terminal"
 	"trainer/train/config"
 	"trainer/train/progress"
 )
@@ -25,7 +26,7 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 	if err != nil {
 		return nil, err
 	}
-	_, _ = io.WriteString(stderr, warning)
+	_, _ = io.WriteString(stderr, terminal.Printable(warning))
 	if d.Train == nil {
 		return d, vm.CheckSet(d.Test, n)
 	}
@@ -37,13 +38,14 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 func downloadProgress(w io.Writer, isTerminal bool) func(data.Progress) {
 	return func(p data.Progress) {
 		over := p.Err != nil || p.Done == p.Total
+		text := terminal.Shorten(terminal.Line(p.String()), 300) // a server's reason is in it
 		switch {
 		case isTerminal && over:
-			_, _ = fmt.Fprintf(w, "\r%v\x1b[K\n", p)
+			_, _ = fmt.Fprintf(w, "\r%s\x1b[K\n", text)
 		case isTerminal:
-			_, _ = fmt.Fprintf(w, "\r%v\x1b[K", p)
+			_, _ = fmt.Fprintf(w, "\r%s\x1b[K", text)
 		case over:
-			_, _ = fmt.Fprintln(w, p)
+			_, _ = fmt.Fprintln(w, text)
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"trainer/internal/terminal"
 	"trainer/train/config"
 	"trainer/train/progress"
 )
@@ -118,6 +119,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // exitCode prints err and returns the code that says what kind it is.
 func exitCode(err error, stderr io.Writer) int {
+	const widest = 2000 // a line of a message, in characters
+	message := ""
+	if err != nil { // its text may come from files and servers
+		message = terminal.Shorten(terminal.Printable(err.Error()), widest)
+	}
 	var interrupted signalError
 	var wrong usageError
 	var configuration *config.Error
@@ -127,16 +133,16 @@ func exitCode(err error, stderr io.Writer) int {
 	case isClosedOutput(err): // trainer eval | head: the reader has what it wants
 		return exitDone
 	case errors.As(err, &interrupted):
-		_, _ = fmt.Fprintf(stderr, "trainer: %v\n", err)
+		_, _ = fmt.Fprintf(stderr, "trainer: %s\n", message)
 		return exitSignal + int(interrupted.signal)
 	case errors.As(err, &configuration):
-		_, _ = fmt.Fprintf(stderr, "trainer: wrong configuration:\n%v\nSee 'trainer help config'.\n", err)
+		_, _ = fmt.Fprintf(stderr, "trainer: wrong configuration:\n%s\nSee 'trainer help config'.\n", message)
 		return exitUsage
 	case errors.As(err, &wrong):
-		_, _ = fmt.Fprintf(stderr, "trainer: %v\nSee 'trainer help'.\n", err)
+		_, _ = fmt.Fprintf(stderr, "trainer: %s\nSee 'trainer help'.\n", message)
 		return exitUsage
 	}
-	_, _ = fmt.Fprintf(stderr, "trainer: %v\n", err)
+	_, _ = fmt.Fprintf(stderr, "trainer: %s\n", message)
 	return exitFailed
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"trainer/internal/terminal"
 	"trainer/train"
 	"trainer/train/config"
 )
@@ -46,7 +47,7 @@ func (c *configFlags) readFor(known config.Known) (config.Config, error) {
 func openModel(path string, stderr io.Writer) (train.Trained, error) {
 	m, err := train.OpenModel(path)
 	if err == nil && m.Note != "" {
-		_, _ = fmt.Fprintln(stderr, m.Note)
+		_, _ = fmt.Fprintln(stderr, terminal.Line(m.Note))
 	}
 	return m, err
 }

@@ -9,6 +9,7 @@ import (
 
 	"trainer/data"
 	"trainer/internal/files"
+	"trainer/internal/terminal"
 	"trainer/train/prediction"
 )
 
@@ -45,7 +46,7 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 		return cause(ctx, err)
 	}
 	for _, note := range rows.Notes {
-		_, _ = fmt.Fprintln(stderr, note)
+		_, _ = fmt.Fprintln(stderr, terminal.Line(note))
 	}
 	machine, _, err := newMachine(c)
 	if err != nil {
@@ -69,7 +70,7 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if err := files.Write(*out, write); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%d predictions in %s\n", len(all), *out)
+	_, err = fmt.Fprintf(stdout, "%d predictions in %s\n", len(all), terminal.Line(*out))
 	return err
 }
 

@@ -133,7 +133,7 @@ func newScreen(stdout io.Writer, dir *rundir.Dir, epochs, runs, samples int) scr
 }
 
 func (s screen) say(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
+	line := terminal.Line(fmt.Sprintf(format, args...))
 	s.shown.Print(line)
 	s.logged.Print(line)
 }
