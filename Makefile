@@ -9,7 +9,7 @@ GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench
+.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench fuzz
 
 check: format tidy vet lint fresh test noasm race platforms gpu-check
 
@@ -64,6 +64,16 @@ gpu-bundle: ## what gpu-report needs on a computer with a GPU, as gpu-bundle.tar
 
 gpu-report: gpu-bundle ## checks and measures on this computer's GPU: gpu-bundle/results/report.md
 	gpu-bundle/report.sh
+
+FUZZTIME := 20s
+
+fuzz: ## every fuzz target, for FUZZTIME each; `make test` runs their seeds
+	@set -e; git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$package/*_test.go | cut -c6-); do \
+			echo "./$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package; \
+		done; \
+	done
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

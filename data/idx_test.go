@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"trainer/internal/costtest"
 )
 
 // words returns 32-bit numbers as an IDX header holds them.
@@ -261,7 +263,11 @@ func FuzzReadIDX(f *testing.F) {
 	f.Add(words(0x803, 0x7fffffff, 0x7fffffff, 0x7fffffff), words(0x801, 0x7fffffff))
 	f.Add(words(0x803, 0xffffffff, 2, 2), words(0x801, 0x80000000))
 	f.Fuzz(func(t *testing.T, images, labels []byte) {
-		s, err := readIDXBytes(images, labels, 10)
+		var s *Set
+		var err error
+		// The buffers of two files; gzip unpacks to 1,032 bytes for one at most, and the
+		// memory doubles as bytes come.
+		costtest.Check(t, len(images)+len(labels), 4<<20, 4000, func() { s, err = readIDXBytes(images, labels, 10) })
 		if err != nil {
 			return
 		}
