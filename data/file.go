@@ -53,6 +53,10 @@ func openInput(format, path string) (*input, error) {
 		_ = f.Close()
 		return nil, err
 	}
+	if in.html {
+		_ = f.Close()
+		return nil, in.errorf(0, "this is a web page; get the file again")
+	}
 	in.file = f
 	return in, nil
 }
@@ -74,7 +78,7 @@ func newInput(format, path string, r io.Reader, size int64) (*input, error) {
 	if size < (unpackMost-unpackFloor)/unpackRatio {
 		in.limit = unpackFloor + unpackRatio*size
 	}
-	z, err := gzip.NewReader(b)
+	z, err := newGzipReader(b)
 	if err != nil {
 		return nil, in.gzipError(err)
 	}
@@ -117,7 +121,7 @@ func (in *input) gzipError(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return in.errorf(in.off, "gzip: the file is cut off; get it again: %w", io.ErrUnexpectedEOF)
 	case errors.Is(err, gzip.ErrHeader):
-		return in.errorf(in.off, "gzip: wrong header, or bytes after the end; get the file again")
+		return in.errorf(in.off, "gzip: wrong header; get the file again")
 	case errors.As(err, new(flate.CorruptInputError)):
 		return in.errorf(in.off, "gzip: the file is damaged; get it again: %w", err)
 	}

@@ -164,7 +164,7 @@ func TestReadIDXDamagedGzip(t *testing.T) {
 	_, err = readIDXBytes(packed[:len(packed)-9], labels, 10)
 	requireError(t, err, "gzip: the file is cut off")
 	_, err = readIDXBytes(append(slices.Clone(packed), "a tail of some bytes"...), labels, 10)
-	requireError(t, err, "gzip: wrong header, or bytes after the end")
+	requireError(t, err, "bytes after the end of the gzip data")
 }
 
 // allocated returns the bytes that f allocates.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,7 +18,7 @@ import (
 func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.Writer) (*data.Dataset, error) {
 	n := c.Network()
 	d, warning, err := data.Open(ctx, data.Spec{
-		Kind: data.Kind(c.Data.Dataset), Dir: c.Data.Dir, Classes: n.Outputs(), Seed: c.Seed,
+		Kind: data.Kind(c.Data.Dataset), Dir: c.Data.Dir, Classes: min(n.Outputs(), vm.MaxClasses), Seed: c.Seed,
 		TestOnly: testOnly, Fallback: c.Data.Fallback == "digits",
 		Progress: downloadProgress(stderr, progress.IsTerminal(stderr)),
 	})
@@ -27,10 +26,15 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 		return nil, err
 	}
 	_, _ = io.WriteString(stderr, terminal.Printable(warning))
-	if d.Train == nil {
-		return d, vm.CheckSet(d.Test, n)
+	for _, set := range []*data.Set{d.Train, d.Test} {
+		if set == nil {
+			continue
+		}
+		if err := vm.CheckSet(set, n); err != nil {
+			return nil, usageError(err.Error())
+		}
 	}
-	return d, cmp.Or(vm.CheckSet(d.Train, n), vm.CheckSet(d.Test, n))
+	return d, nil
 }
 
 // downloadProgress shows a download: on a terminal a line that is written over,

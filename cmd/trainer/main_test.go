@@ -186,7 +186,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-set", "data.dir=" + empty, "-out", filepath.Join(empty, "a")}, exitFailed, []string{empty, "train-images-idx3-ubyte"}},
 		{[]string{"-set", "data.dataset=csv", "-set", "data.dir=" + empty, "-out", filepath.Join(empty, "b")}, exitFailed, []string{empty, "mnist_train.csv"}},
 		{[]string{"-set", "data.dataset=idx"}, exitUsage, []string{"data.dir"}},
-		{append(rows(t), "-set", "model.layers=[17, 3]", "-out", filepath.Join(empty, "c")), exitFailed, []string{"4×4 pixels", "17 inputs", "model.layers"}},
+		{append(rows(t), "-set", "model.layers=[17, 3]", "-out", filepath.Join(empty, "c")), exitUsage, []string{"4×4 pixels", "17 inputs", "model.layers"}},
 		{[]string{"eval"}, exitUsage, []string{"-model"}},
 		{[]string{"eval", "-model", empty}, exitFailed, []string{empty, rundir.BestFile}},
 		{[]string{"eval", "-model", bad}, exitFailed, []string{bad}},
