@@ -87,37 +87,50 @@ func (t tensors[T]) like() tensors[T] {
 	return c
 }
 
+// manyValues is the size from which several cores copy or check a tensor.
+const manyValues = 1 << 20
+
 // copyFrom copies the values of s, which must have the same layout, using at most
 // cores cores.
 func (t tensors[T]) copyFrom(s tensors[T], cores int) {
 	for k, m := range t {
-		large(len(m.data), cores, func(from, to int) { copy(m.data[from:to], s[k].data[from:to]) })
+		if from := s[k].data; len(from) < manyValues {
+			copy(m.data, from)
+		} else {
+			copyLarge(m.data, from, cores)
+		}
 	}
+}
+
+func copyLarge[T kernel.Float](to, from []T, cores int) {
+	parallel(len(to), cores, func(a, b int) { copy(to[a:b], from[a:b]) })
 }
 
 // nonFinite returns the index of the first tensor with a value that is not finite, or
 // -1, using at most cores cores.
 func (t tensors[T]) nonFinite(cores int) int {
 	for k, m := range t {
-		var bad atomic.Bool
-		large(len(m.data), cores, func(from, to int) {
-			if !model.Finite(m.data[from:to]) {
-				bad.Store(true)
-			}
-		})
-		if bad.Load() {
+		finite := false
+		if len(m.data) < manyValues {
+			finite = model.Finite(m.data)
+		} else {
+			finite = finiteLarge(m.data, cores)
+		}
+		if !finite {
 			return k
 		}
 	}
 	return -1
 }
 
-// large is parallel for work that is short unless n is large.
-func large(n, cores int, do func(from, to int)) {
-	if n < 1<<20 {
-		cores = 1
-	}
-	parallel(n, cores, do)
+func finiteLarge[T kernel.Float](values []T, cores int) bool {
+	var bad atomic.Bool
+	parallel(len(values), cores, func(a, b int) {
+		if !model.Finite(values[a:b]) {
+			bad.Store(true)
+		}
+	})
+	return !bad.Load()
 }
 
 // write copies p into t, rounded to T.
