@@ -30,10 +30,10 @@ func newGzipReader(in *bufio.Reader) (*gzipReader, error) {
 // Read implements io.Reader.
 func (g *gzipReader) Read(p []byte) (int, error) {
 	n, err := g.z.Read(p)
-	if n > 0 && err == io.EOF {
+	switch end := errors.Is(err, io.EOF); {
+	case end && n > 0:
 		return n, nil // the next call sees it again
-	}
-	if err != io.EOF {
+	case !end:
 		return n, err
 	}
 	switch head, err := g.in.Peek(2); {

@@ -337,12 +337,10 @@ func Write(path string, write func(io.Writer) error) error {
 	}
 	defer d.Close()
 	d.sweep()
-	err = Replace(d, fmt.Sprintf("%s%016x", TempPrefix, rand.Uint64()), filepath.Base(path), write)
-	var e *fs.PathError
-	if errors.As(err, &e) && e.Path == filepath.Base(path) {
-		e.Path = path
+	if err := Replace(d, fmt.Sprintf("%s%016x", TempPrefix, rand.Uint64()), filepath.Base(path), write); err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
 	}
-	return err
+	return nil
 }
 
 // staleAge is the age from which a temporary file that nobody has locked is a leftover.

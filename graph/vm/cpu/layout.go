@@ -110,15 +110,10 @@ func copyLarge[T kernel.Float](to, from []T, cores int) {
 // -1, using at most cores cores.
 func (t tensors[T]) nonFinite(cores int) int {
 	for k, m := range t {
-		finite := false
-		if len(m.data) < manyValues {
-			finite = model.Finite(m.data)
-		} else {
-			finite = finiteLarge(m.data, cores)
+		if len(m.data) < manyValues && model.Finite(m.data) || len(m.data) >= manyValues && finiteLarge(m.data, cores) {
+			continue
 		}
-		if !finite {
-			return k
-		}
+		return k
 	}
 	return -1
 }
