@@ -130,26 +130,48 @@ func TestIgnoredSignals(t *testing.T) {
 
 // TestEnd: the last line of the log says how a run ended, and what is listed is there.
 func TestEnd(t *testing.T) {
-	for name, c := range map[string]struct {
-		args []string
-		code int
-		want string
-	}{
-		"done":       {nil, exitDone, "ended: done"},
-		"not finite": {[]string{"-set", "model.init.std=1000", "-set", "train.rate.initial=1000", "-set", "model.activation=tanh", "-set", "train.epochs=2000"}, exitFailed, "ended: epoch "},
-	} {
-		dir := filepath.Join(t.TempDir(), "run")
-		code, stdout, stderr := trainer(append(rows(t), append(c.args, "-out", dir)...)...)
-		if code != c.code {
-			if name == "not finite" && code == exitDone {
-				continue // these values may stay finite
-			}
-			t.Errorf("%s: exit code %d, %s", name, code, stderr)
+	dir := filepath.Join(t.TempDir(), "run")
+	code, stdout, stderr := trainer(append(rows(t), "-out", dir)...)
+	if code != exitDone {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if got := lastLine(t, dir); got != "ended: done" {
+		t.Errorf("the log ends with %q", got)
+	}
+	checkListed(t, dir, stdout)
+
+	// A file of somebody else in place of one of the run's.
+	dir = filepath.Join(t.TempDir(), "run")
+	c := process(append(endless(t), "-out", dir)...)
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, filepath.Join(dir, rundir.MetricsFile))
+	foreign := filepath.Join(dir, rundir.FigurePNG)
+	if err := os.WriteFile(foreign, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	waitForEpochs(t, dir, 5)
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitEnd(t, c)
+	if code := c.ProcessState.ExitCode(); code != 143 {
+		t.Errorf("exit code %d, want 143", code)
+	}
+	for what, text := range map[string]string{"the last line of the log": lastLine(t, dir), "standard error": errs.String()} {
+		if !strings.Contains(text, "interrupted by terminated") || !strings.Contains(text, foreign+" is a file that is not of this run") {
+			t.Errorf("%s is %q", what, text)
 		}
-		if got := lastLine(t, dir); !strings.HasPrefix(got, c.want) {
-			t.Errorf("%s: the log ends with %q", name, got)
-		}
-		checkListed(t, dir, stdout)
+	}
+	if text, err := os.ReadFile(foreign); err != nil || string(text) != "precious" {
+		t.Errorf("the file of somebody else is %q, %v", text, err)
+	}
+	checkListed(t, dir, out.String())
+	if strings.Contains(out.String(), ", "+rundir.FigurePNG) || !strings.Contains(out.String(), rundir.BestFile) {
+		t.Errorf("the end of the output is %q", out.String()[max(0, out.Len()-300):])
 	}
 }
 
