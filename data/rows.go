@@ -261,10 +261,10 @@ func (p *rowParser) columns(named bool) error {
 			p.roles[i] = idColumn
 		case slices.Contains(labelColumns, name):
 			p.roles[i] = unusedColumn
-			p.rows.Notes = append(p.rows.Notes, fmt.Sprintf("%s: column %d%s is left out: it has labels, and `trainer eval` compares with them", p.path, i+1, p.name(i)))
+			p.note(i, "it has labels, and `trainer eval` compares with them")
 		case slices.Contains(idColumns, name):
 			p.roles[i] = unusedColumn
-			p.rows.Notes = append(p.rows.Notes, fmt.Sprintf("%s: column %d%s is left out: it counts the rows", p.path, i+1, p.name(i)))
+			p.note(i, "it counts the rows")
 		default:
 			pixels++
 		}
@@ -279,12 +279,22 @@ func (p *rowParser) columns(named bool) error {
 	return nil
 }
 
+// maxNotes is the number of notes that are made.
+const maxNotes = 10
+
+// note says why a column is left out.
+func (p *rowParser) note(column int, why string) {
+	if len(p.rows.Notes) < maxNotes {
+		p.rows.Notes = append(p.rows.Notes, fmt.Sprintf("%s: column %d%s is left out: %s", p.path, column+1, p.name(column), why))
+	}
+}
+
 // name returns the name of a column for a message, or "".
 func (p *rowParser) name(column int) string {
 	if column >= len(p.names) {
 		return ""
 	}
-	return fmt.Sprintf(" (%q)", p.names[column])
+	return " (" + quote([]byte(p.names[column])) + ")"
 }
 
 // pixel parses a whole number from 0 to 255, which may be written as 5.0 or 5e0.

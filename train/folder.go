@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"trainer/graph/model"
 	"trainer/train/figure"
 	"trainer/train/rundir"
+	"trainer/train/terminal"
 )
 
 // saveEvery is the least time between two saves of the parameters during a
@@ -58,22 +60,21 @@ func (s *session) appendMetrics(m RunMetrics) error {
 }
 
 // save writes the last parameters of the best run, and the best ones if they
-// have changed.
+// have changed. If one of the files fails, the other is written.
 func (s *session) save() error {
 	if s.last.parameters == nil {
 		return nil
 	}
-	if err := s.writeModel(rundir.ModelFile, s.last); err != nil {
-		return err
-	}
+	err := s.writeModel(rundir.ModelFile, s.last)
 	if s.unsaved {
-		if err := s.writeModel(rundir.BestFile, s.best); err != nil {
-			return err
-		}
-		s.unsaved = false
+		best := s.writeModel(rundir.BestFile, s.best)
+		s.unsaved = best != nil
+		err = errors.Join(err, best)
 	}
-	s.saved = time.Now()
-	return nil
+	if err == nil {
+		s.saved = time.Now()
+	}
+	return err
 }
 
 // metaSamples is the key of the metadata of a model for the samples that were
@@ -113,23 +114,25 @@ func (s *session) writeModel(file string, at snapshot) error {
 
 func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// finish writes what was reached, whatever ended the session.
+// finish writes what was reached, whatever ended the session. If a file fails, the
+// others are written, and the error names all that failed.
 func (s *session) finish() error {
+	var failed error
+	try := func(err error) { failed = errors.Join(failed, err) }
 	if s.several() {
-		if err := s.Dir.WriteFile(rundir.RunsFile, func(w io.Writer) error {
+		try(s.Dir.WriteFile(rundir.RunsFile, func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			e.SetIndent("", "  ")
 			return e.Encode(s.Runs)
-		}); err != nil {
-			return err
-		}
+		}))
 	}
-	if err := s.save(); err != nil || s.Best < 0 {
-		return err
+	try(s.save())
+	if s.Best < 0 {
+		return failed
 	}
 	epochs := s.Runs[s.Best].Epochs
 	if s.several() {
-		if err := s.Dir.WriteFile(rundir.MetricsFile, func(w io.Writer) error {
+		try(s.Dir.WriteFile(rundir.MetricsFile, func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			for _, m := range epochs {
 				if err := e.Encode(m); err != nil {
@@ -137,17 +140,16 @@ func (s *session) finish() error {
 				}
 			}
 			return nil
-		}); err != nil {
-			return err
-		}
+		}))
 	}
-	return s.writeFigure(epochs)
+	try(s.writeFigure(epochs))
+	return failed
 }
 
 // writeFigure draws the accuracies of some epochs of the best run.
 func (s *session) writeFigure(epochs []Metrics) error {
 	c := figure.Curve{
-		Title: fmt.Sprintf("%s: %v", s.Dataset.Name, s.Config.Network()),
+		Title: fmt.Sprintf("%s: %v", terminal.Line(s.Dataset.Name), s.Config.Network()),
 		Best:  s.best.metrics.Epoch,
 	}
 	for _, m := range epochs {
@@ -157,8 +159,8 @@ func (s *session) writeFigure(epochs []Metrics) error {
 		c.Train = append(c.Train, m.TrainAccuracy)
 		c.Test = append(c.Test, m.TestAccuracy)
 	}
-	if err := s.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }); err != nil {
-		return err
-	}
-	return s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) })
+	return errors.Join(
+		s.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }),
+		s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) }),
+	)
 }

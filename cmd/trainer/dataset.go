@@ -24,7 +24,7 @@ import (
 func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.Writer) (*data.Dataset, error) {
 	n := c.Network()
 	spec := datasetSpec(c, stderr)
-	spec.Classes, spec.TestOnly = n.Outputs(), testOnly
+	spec.Classes, spec.TestOnly = min(n.Outputs(), vm.MaxClasses), testOnly
 	d, notes, err := data.Open(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 			continue
 		}
 		if err := vm.CheckSet(set, n); err != nil {
-			return nil, fmt.Errorf("%w: for this data set, set %s", err, layersFor(n, set))
+			return nil, usageError(fmt.Sprintf("%v: for this data set, set %s", err, layersFor(n, set)))
 		}
 	}
 	return d, nil
@@ -96,7 +96,7 @@ func settled(c config.Config, d *data.Dataset) (config.Config, error) {
 func downloadProgress(w io.Writer, isTerminal bool) func(data.Progress) {
 	return func(p data.Progress) {
 		over := p.Err != nil || p.Done == p.Total
-		line := terminal.Line(p.String()) // it may have text of a server
+		line := terminal.Shorten(terminal.Line(p.String()), 300) // a server's reason is in it
 		switch {
 		case isTerminal && over:
 			_, _ = fmt.Fprintf(w, "\r%s\x1b[K\n", line)

@@ -6,6 +6,7 @@ import (
 
 	"trainer/train"
 	"trainer/train/config"
+	"trainer/train/terminal"
 )
 
 // modelUsage is the text of the flag -model.
@@ -50,7 +51,7 @@ func (c *configFlags) readFor(known config.Known) (config.Config, error) {
 func openModel(path string, stderr io.Writer) (train.Trained, error) {
 	m, err := train.OpenModel(path)
 	if err == nil && m.Note != "" {
-		_, _ = fmt.Fprintln(stderr, m.Note)
+		_, _ = fmt.Fprintln(stderr, terminal.Line(m.Note))
 	}
 	return m, err
 }

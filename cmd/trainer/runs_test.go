@@ -27,7 +27,7 @@ func TestRuns(t *testing.T) {
 			t.Errorf("standard output lacks %q:\n%s", want, stdout)
 		}
 	}
-	if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout {
+	if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout+"ended: done\n" {
 		t.Errorf("log.txt is %q, %v; want what was printed", logged, err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, rundir.RunsFile))

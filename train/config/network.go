@@ -29,6 +29,10 @@ func ReadFor(path string, sets []string, known Known) (Config, error) {
 // contradicts the file.
 func (r *reader) know(known Known) {
 	n := known.Network
+	if len(n.Layers) > maxLayers {
+		r.report(Problem{File: known.File}, "the model has %d layers, the limit is %d: take another model", len(n.Layers), maxLayers)
+		return
+	}
 	given := func(path string) bool {
 		_, ok := r.places[path]
 		return ok
