@@ -297,7 +297,7 @@ func contents(dir string) string {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() { // a named pipe cannot be opened at once
 		return "this is a file, not a folder"
 	}
-	f, err := os.Open(dir)
+	f, err := os.Open(dir) //nolint:forbidigo // a folder
 	if errors.Is(err, os.ErrNotExist) {
 		if link := brokenLink(dir); link != "" {
 			return link

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +27,9 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 	spec := datasetSpec(c, stderr)
 	spec.Classes, spec.TestOnly = min(n.Outputs(), vm.MaxClasses), testOnly
 	d, notes, err := data.Open(ctx, spec)
+	if errors.As(err, new(data.OutputsError)) {
+		return nil, usageError(err.Error())
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -35,16 +35,16 @@ func checkText(t *testing.T, what, text string) {
 // not control the terminal, wherever they are shown.
 func TestForeignText(t *testing.T) {
 	const evil = "\x1b]0;pwn\a\r\u202e\u009b1m"
+	// The data set is named after its folder, so its name is in all that is shown. No
+	// flag and no key takes a path with a control character; \u202e is none.
+	const turned = "\u202e"
 	flags := rows(t)
-	set := filepath.Join(t.TempDir(), "set"+evil)
+	set := filepath.Join(t.TempDir(), "set"+turned)
 	if err := os.Rename(strings.TrimPrefix(flags[3], "data.dir="), set); err != nil {
 		t.Skip(err)
 	}
 	flags[3] = "data.dir=" + set
-	// The data set is named after its folder, so its name is in all that is shown.
-	quoted := `data.dir="` + strings.NewReplacer("\x1b", `\x1b`, "\a", `\a`, "\r", `\r`, "\u202e", `\u202e`, "\u009b", `\x9b`).Replace(set) + `"`
-	flags[3] = quoted
-	out := filepath.Join(t.TempDir(), "run"+evil)
+	out := filepath.Join(t.TempDir(), "run"+turned)
 	check := func(what string, code int, args ...string) {
 		t.Helper()
 		got, stdout, stderr := trainer(args...)
@@ -81,21 +81,34 @@ func TestForeignText(t *testing.T) {
 	check("long tensor", exitFailed, "eval", "-model", named(strings.Repeat("x", 1<<20)))
 	metadata := foreign(t, out, func(f *safetensors.File) { f.Metadata = map[string]string{"activation": evil} })
 	check("metadata", exitFailed, "eval", "-model", metadata)
-	csv := filepath.Join(t.TempDir(), "rows"+evil+".csv")
+	csv := filepath.Join(t.TempDir(), "rows"+turned+".csv")
 	header := "id" + strings.Repeat(",p"+evil, 16) + ",label\n1" + strings.Repeat(",0", 17) + "\n"
 	if err := os.WriteFile(csv, []byte(strings.ReplaceAll(header, "\r", "")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check("predict", exitDone, "predict", "-model", out, "-data", csv, "-o", filepath.Join(t.TempDir(), "p"+evil))
+	check("predict", exitDone, "predict", "-model", out, "-data", csv, "-o", filepath.Join(t.TempDir(), "p"+turned))
 	if err := os.WriteFile(csv, []byte(strings.Repeat(evil+",", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	check("bad rows", exitFailed, "predict", "-model", out, "-data", csv)
-	yaml := filepath.Join(t.TempDir(), "c"+evil+".yaml")
+	yaml := filepath.Join(t.TempDir(), "c"+turned+".yaml")
 	if err := os.WriteFile(yaml, []byte(`"\e]0;pwn\a": 1`+"\n"+strings.Repeat("x", 5000)+": 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	check("configuration", exitUsage, "-config", yaml)
+	check("a path", exitUsage, "-out", "run"+evil)
+	check("a path of a model", exitUsage, "eval", "-model", "run"+evil)
+	check("a path of data", exitUsage, "-set", "data.dir=set"+evil)
+	images := t.TempDir()
+	for _, class := range []string{"a" + strings.ReplaceAll(evil, "\r", ""), "b"} {
+		if err := os.MkdirAll(filepath.Join(images, class), 0o777); err != nil {
+			t.Skip(err)
+		}
+		if err := os.WriteFile(filepath.Join(images, class, "no"+evil+".png"), []byte("no image"), 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	check("names of classes and images", exitFailed, "-set", "data.train="+images)
 	check("command", exitUsage, evil)
 	check("flag", exitUsage, "-"+evil)
 	check("setting", exitUsage, "-set", evil+"=1")

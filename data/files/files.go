@@ -227,7 +227,9 @@ func Kind(mode fs.FileMode) string {
 // anything else at once.
 func OpenRegular(path string) (*os.File, error) {
 	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		e.Op = "open" // what the caller wants
+	} else if err == nil && !info.Mode().IsRegular() {
 		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is %s, not a file", Kind(info.Mode()))}
 	}
 	if err != nil {

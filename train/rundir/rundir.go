@@ -193,7 +193,7 @@ func sweep(parent string) {
 
 // onlyLeftovers reports whether a folder has nothing but a lock and temporary files.
 func onlyLeftovers(path string) bool {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:forbidigo // a folder
 	if err != nil {
 		return false
 	}
