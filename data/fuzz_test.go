@@ -28,7 +28,7 @@ func readRowBytes(b []byte, inputs int) (*Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readRows(context.Background(), in, inputs, "id")
+	return readRows(context.Background(), in, RowOptions{Inputs: inputs, ID: "id", Values: Range{0, 255}})
 }
 
 // TestRowsCost checks that the memory for a file of rows is linear in its size.

@@ -12,7 +12,7 @@ func TestCauses(t *testing.T) {
 	dir := t.TempDir()
 	_, err := ReadCSV(ctx, put(t, dir, "page.csv", page), 10)
 	requireError(t, err, "page.csv", "this is a web page")
-	_, err = ReadRows(ctx, put(t, dir, "page-rows.csv", page), 3, "id")
+	_, err = ReadRows(ctx, put(t, dir, "page-rows.csv", page), RowOptions{Inputs: 3})
 	requireError(t, err, "page-rows.csv", "this is a web page")
 	packed := gz(t, []byte("1,2\n3,4\n"))
 	for _, tail := range []string{"x", "xy", "\x00", "trailing bytes", "\x1f"} {

@@ -17,7 +17,8 @@ type table struct {
 	wide       []float32 // in place of pixels, where values are no whole numbers of 0 to 255
 	labels     []uint8   // codes
 	names      labelNames
-	labelled   bool // whether the files have labels
+	labelled   bool     // whether the files have labels
+	ids        []string // of images without labels; or nil
 
 	place  func(image int) string // "csv: f.csv:7": where the label of an image is
 	outer  string                 // the first value outside of 0 to 255, as an error

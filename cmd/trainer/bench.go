@@ -35,7 +35,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	}
 	ctx, stop := untilSignal(func(os.Signal) {})
 	defer stop()
-	d, err := openDataset(ctx, c, false, stderr)
+	d, _, err := openDataset(ctx, c, false, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}

@@ -35,7 +35,7 @@ func (c *configFlags) readInitial(path string, stderr io.Writer) (config.Config,
 		return config.Config{}, fmt.Errorf("model.init.file: %w", err)
 	}
 	known := m.Known()
-	known.AnyPrecision = true // the training's, not the model's
+	known.ToTrain = true
 	return c.readFor(known)
 }
 

@@ -101,14 +101,13 @@ func (r *rowsOutput) check(f *flag.FlagSet, asJSON bool) error {
 }
 
 func (r *rowsOutput) predict(ctx context.Context, c config.Config, m vm.VM, asJSON bool, stdout, stderr io.Writer) error {
-	rows, err := data.ReadRows(ctx, r.file, m.Network().Inputs(), r.id)
+	rows, err := data.ReadRows(ctx, r.file, data.RowOptions{
+		Inputs: m.Network().Inputs(), ID: r.id, Values: c.Data.Values.Range(), Ends: c.Data.Inputs.Range(), Transpose: c.Data.Transpose,
+	})
 	if err != nil {
 		return err
 	}
-	for _, note := range rows.Notes {
-		_, _ = fmt.Fprintln(stderr, terminal.Line(note))
-	}
-	rows.Scale = data.Scale{Pixels: c.Data.Values.Range(), Inputs: c.Data.Inputs.Range()}
+	say(stderr, rows.Notes)
 	all, err := prediction.Run(ctx, m, rows, c.Data.Classes)
 	if err != nil {
 		return err

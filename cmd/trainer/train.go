@@ -68,7 +68,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, fleet.Close()) }()
-	dataset, err := openDataset(ctx, c, false, stderr)
+	dataset, notes, err := openDataset(ctx, c, false, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -89,6 +89,9 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	defer log.Store(nil)
 	defer func() { logEnd(dir, err, recover()) }()
 	screen := newScreen(shown, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
+	for _, note := range notes { // they were shown
+		screen.logged.Print(lineOf(note))
+	}
 	from := ""
 	if dataset.Source != data.BuiltIn {
 		from = ", from " + dataset.Source
