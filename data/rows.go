@@ -137,7 +137,7 @@ func (p *csvParser) assignRows(fields []string, header bool) error {
 	}
 	leftOut := 0
 	for i, name := range names {
-		why := ""
+		var why string
 		switch {
 		case i == id:
 			kinds[i] = idColumn

@@ -85,10 +85,14 @@ func (r *reader) knowData(file *Config, known Known, given func(path string) boo
 	if m.Classes != nil {
 		to.Classes = m.Classes
 	}
-	for _, path := range []string{"data.inputs.low", "data.inputs.high", "data.targets.low", "data.targets.high", "data.classes"} {
+	paths := []string{"data.inputs.low", "data.inputs.high", "data.targets.low", "data.targets.high"}
+	if len(r.config.Data.Classes) > 0 { // an empty list says nothing
+		paths = append(paths, "data.classes")
+	}
+	for _, path := range paths {
 		k := find(path)
 		have, want := format(k.field(&r.config)), format(k.field(file))
-		if given(path) && r.good(path) && have != want && !(path == "data.classes" && len(r.config.Data.Classes) == 0) {
+		if given(path) && r.good(path) && have != want {
 			r.report(r.place(path), "have %s, but the model %s was trained with %s: leave it out, or take another model", have, known.File, want)
 		}
 	}
