@@ -3,16 +3,13 @@ package train
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"strconv"
 	"time"
 
 	"trainer/graph/model"
-	"trainer/train/figure"
 	"trainer/train/rundir"
-	"trainer/train/terminal"
 )
 
 // saveEvery is the least time between two saves of the parameters during a
@@ -32,6 +29,7 @@ type snapshot struct {
 	parameters model.Parameters // nil: there is no snapshot
 	metrics    Metrics          // of the last whole epoch; zero before the first
 	samples    int              // visited since then; 0 unless interrupted
+	confusion  [][]int          // of the test set after that epoch: [label][predicted]
 }
 
 // writeConfig writes the first file of a run folder, if there is space for all.
@@ -130,8 +128,8 @@ func (s *session) finish() error {
 	if s.Best < 0 {
 		return failed
 	}
-	epochs := s.Runs[s.Best].Epochs
 	if s.several() {
+		epochs := s.Runs[s.Best].Epochs
 		try(s.Dir.WriteFile(rundir.MetricsFile, func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			for _, m := range epochs {
@@ -142,25 +140,6 @@ func (s *session) finish() error {
 			return nil
 		}))
 	}
-	try(s.writeFigure(epochs))
+	try(s.writeFigures())
 	return failed
-}
-
-// writeFigure draws the accuracies of some epochs of the best run.
-func (s *session) writeFigure(epochs []Metrics) error {
-	c := figure.Curve{
-		Title: fmt.Sprintf("%s: %v", terminal.Line(s.Dataset.Name), s.Config.Network()),
-		Best:  s.best.metrics.Epoch,
-	}
-	for _, m := range epochs {
-		if m.Validation != nil {
-			c.Validation = append(c.Validation, m.ValidationAccuracy)
-		}
-		c.Train = append(c.Train, m.TrainAccuracy)
-		c.Test = append(c.Test, m.TestAccuracy)
-	}
-	return errors.Join(
-		s.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }),
-		s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) }),
-	)
 }
