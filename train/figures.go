@@ -114,11 +114,11 @@ func (s *session) title() string {
 	if name := s.Config.Name; name != config.Default().Name && !strings.Contains(strings.ToLower(set), strings.ToLower(name)) {
 		set = name + " · " + set
 	}
-	return titleText.Format(s.Language, set, describeNetwork(s.Config.Network(), s.Language))
+	return titleText.Format(s.Language, set, DescribeNetwork(s.Config.Network(), s.Language))
 }
 
-// describeNetwork describes a network as its String does, in a language.
-func describeNetwork(n model.Network, l lang.Language) string {
+// DescribeNetwork describes a network as its String does, in a language.
+func DescribeNetwork(n model.Network, l lang.Language) string {
 	layers := make([]string, len(n.Layers))
 	for i, size := range n.Layers {
 		layers[i] = fmt.Sprint(size)

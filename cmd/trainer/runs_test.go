@@ -11,6 +11,7 @@ import (
 
 	"trainer/data"
 	"trainer/train"
+	"trainer/train/lang"
 	"trainer/train/rundir"
 )
 
@@ -119,7 +120,7 @@ func TestReport(t *testing.T) {
 			set.Validation = &data.Set{}
 		}
 		var out bytes.Buffer
-		newScreen(&out, dir, 5, len(test.runs), 10).report(train.Result{Runs: test.runs, Best: test.best}, &train.Session{Dataset: set, Dir: dir})
+		newScreen(&out, dir, lang.English, 5, len(test.runs), 10).report(train.Result{Runs: test.runs, Best: test.best}, &train.Session{Dataset: set, Dir: dir})
 		if err := dir.Close(); err != nil {
 			t.Error(err)
 		}

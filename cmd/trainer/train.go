@@ -11,13 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"text/tabwriter"
 	"time"
 
 	"trainer/data"
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
+	"trainer/train/lang"
 	"trainer/train/progress"
 	"trainer/train/rundir"
 	"trainer/train/terminal"
@@ -44,16 +44,53 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	return trainRun(c, flags.source(), *out, stdout, stderr)
 }
 
+// What a training says.
+var (
+	stoppingText   = lang.Text{En: "%v: finishing the batch and saving", Zh: "%v：正在完成当前批次并保存"}
+	againText      = lang.Text{En: "trainer: %s; send it again to end at once\n", Zh: "trainer: %s；再次发送该信号将立即结束\n"}
+	imagesText     = lang.Text{En: "%s: %d + %d images%s", Zh: "%s：%d + %d 幅图像%s"}
+	fromText       = lang.Text{En: ", from %s", Zh: "，来自 %s"}
+	validationText = lang.Text{En: ", and %d for validation", Zh: "，另有 %d 幅用于验证"}
+	parametersText = lang.Text{En: "%v: %d parameters", Zh: "%v：%d 个参数"}
+	machineText    = lang.Text{En: "machine %s", Zh: "计算设备 %s"}
+	folderText     = lang.Text{En: "run folder %s", Zh: "运行文件夹 %s"}
+	seedsText      = lang.Text{En: "%d runs, with the seeds %d to %d", Zh: "%d 次独立训练，随机种子为 %d 至 %d"}
+	runText        = lang.Text{En: "run %d", Zh: "训练 %d"}
+	bestRunText    = lang.Text{En: "the best is run %d, seed %d, rate %.4g: ", Zh: "最好的是训练 %d，种子 %d，学习率 %.4g："}
+	stoppedText    = lang.Text{En: "stopped early: no improvement for %d epochs", Zh: "提前停止：连续 %d 轮没有提高"}
+	resultText     = lang.Text{En: "%s: %stest accuracy %.4f after epoch %d, %s", Zh: "%s：%s测试准确率 %.4f（第 %[4]d 次迭代后），%[5]s"}
+	onValidation   = lang.Text{En: "and %.4f after epoch %d, the best on the validation set (%.4f)", Zh: "验证集上最好的是第 %[2]d 次迭代（%.4[3]f），其测试准确率 %.4[1]f"}
+	onTest         = lang.Text{En: "at best %.4f after epoch %d, chosen on the test set", Zh: "最高 %.4f（第 %d 次迭代后），按测试集选取"}
+	warningText    = lang.Text{En: "warning: the run %s", Zh: "警告：本次训练 %s"}
+	warningOfText  = lang.Text{En: "warning: run %d %s", Zh: "警告：训练 %d %s"}
+	removedText    = lang.Text{En: "the run folder %s was removed, or moved elsewhere", Zh: "运行文件夹 %s 已被删除或移走"}
+	movedText      = lang.Text{En: "the run folder %s was moved to %s", Zh: "运行文件夹 %s 已移至 %s"}
+	filesText      = lang.Text{En: "files in %s: %s", Zh: "%s 中的文件：%s"}
+	ofBestText     = lang.Text{En: " of the best", Zh: "（最好的一次）"}
+	ofAllText      = lang.Text{En: "; %s of all", Zh: "；%s（全部）"}
+	failedText     = lang.Text{En: "run %d failed: %s", Zh: "训练 %d 失败：%s"}
+	stoppedOfText  = lang.Text{En: "run %d stopped early after epoch %d", Zh: "训练 %d 在第 %d 次迭代后提前停止"}
+	tableText      = lang.Text{En: "run|seed|rate|best test accuracy|after epoch|last", Zh: "训练|种子|学习率|最高测试准确率|迭代|最后"}
+	validatedText  = lang.Text{En: "run|seed|rate|best validation accuracy|after epoch|last|test accuracy: best|last",
+		Zh: "训练|种子|学习率|最高验证准确率|迭代|最后|测试准确率：最好|最后"}
+	noneText    = lang.Text{En: "none", Zh: "无"}
+	failedWord  = lang.Text{En: "failed", Zh: "失败"}
+	endedText   = lang.Text{En: "ended: %v", Zh: "结束：%v"}
+	doneText    = lang.Text{En: "done", Zh: "完成"}
+	undrawnText = lang.Text{En: "warning: the figures lack the characters %s, and show boxes in PNG", Zh: "警告：图中缺少字符 %s，PNG 中以方框显示"}
+)
+
 // trainRun makes everything that a session needs, cheap checks first, and runs
 // it. The run folder is made last, and a session that does not start leaves none.
 // source says which configuration c is, if that is not plain.
 func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (err error) {
 	shown := progress.NewQueue(stdout)
 	defer func() { flush(shown, errors.As(err, new(signalError))) }()
+	language := c.Language(os.Getenv)
 	var log atomic.Pointer[rundir.Dir]
 	ctx, stop := untilSignal(func(s os.Signal) {
-		line := fmt.Sprintf("%v: finishing the batch and saving", s)
-		_, _ = fmt.Fprintf(stderr, "trainer: %s; send it again to end at once\n", line)
+		line := stoppingText.Format(language, s)
+		_, _ = io.WriteString(stderr, againText.Format(language, line))
 		if dir := log.Load(); dir != nil {
 			_ = dir.AppendLine(rundir.LogFile, []byte(line))
 		}
@@ -87,29 +124,29 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	defer func() { err = errors.Join(err, leave()) }()
 	log.Store(dir)
 	defer log.Store(nil)
-	defer func() { logEnd(dir, err, recover()) }()
-	screen := newScreen(shown, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
+	defer func() { logEnd(dir, language, err, recover()) }()
+	screen := newScreen(shown, dir, language, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
 	for _, note := range notes { // they were shown
 		screen.logged.Print(lineOf(note))
 	}
 	from := ""
 	if dataset.Source != data.BuiltIn {
-		from = ", from " + dataset.Source
+		from = fromText.Format(language, dataset.Source)
 	}
 	if v := dataset.Validation; v != nil {
-		from = fmt.Sprintf(", and %d for validation%s", v.Len(), from)
+		from = validationText.Format(language, v.Len()) + from
 	}
 	if source != "" {
-		screen.say("%s", source)
+		screen.print(source)
 	}
-	screen.say("%s: %d + %d images%s", dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)
-	screen.say("%v: %d parameters", c.Network(), c.Network().Size())
-	screen.say("%s", chose)
-	screen.say("run folder %s", dir.Path())
+	screen.say(imagesText, dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)
+	screen.say(parametersText, train.DescribeNetwork(c.Network(), language), c.Network().Size())
+	screen.say(machineText, strings.TrimPrefix(chose, "machine "))
+	screen.say(folderText, dir.Path())
 	if n := fleet.Len(); n > 1 {
-		screen.say("%d runs, with the seeds %d to %d", n, c.Seed, c.Run(n-1).Seed)
+		screen.say(seedsText, n, c.Seed, c.Run(n-1).Seed)
 	}
-	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen, Language: c.Language(os.Getenv)}
+	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen, Language: language}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
 	if result.Runs == nil { // it did not start
@@ -133,23 +170,27 @@ func newFleet(c config.Config) (f vm.Fleet, chose string, err error) {
 // screen shows how a session proceeds: on standard output, and in the folder's
 // log.
 type screen struct {
-	shown   *progress.Progress
-	logged  *progress.Progress
-	several bool // whether there is more than one run
+	shown    *progress.Progress
+	logged   *progress.Progress
+	language lang.Language
+	several  bool // whether there is more than one run
 }
 
 // newScreen makes the screen of a session of runs, each with so many samples an
 // epoch.
-func newScreen(stdout io.Writer, dir *rundir.Dir, epochs, runs, samples int) screen {
+func newScreen(stdout io.Writer, dir *rundir.Dir, l lang.Language, epochs, runs, samples int) screen {
 	return screen{
-		shown:   progress.New(stdout, progress.IsTerminal(stdout), epochs, runs*samples),
-		logged:  progress.New(logWriter{dir}, false, epochs, runs*samples),
-		several: runs > 1,
+		shown:    progress.New(stdout, progress.IsTerminal(stdout), l, epochs, runs*samples),
+		logged:   progress.New(logWriter{dir}, false, l, epochs, runs*samples),
+		language: l,
+		several:  runs > 1,
 	}
 }
 
-func (s screen) say(format string, args ...any) {
-	line := terminal.Line(fmt.Sprintf(format, args...))
+func (s screen) say(text lang.Text, args ...any) { s.print(text.Format(s.language, args...)) }
+
+func (s screen) print(line string) {
+	line = terminal.Line(line)
 	s.shown.Print(line)
 	s.logged.Print(line)
 }
@@ -170,7 +211,7 @@ func (s screen) Epoch(runs []train.RunMetrics, top int, best bool) {
 		line.Validation = &progress.Validation{Cost: v.ValidationCost, Accuracy: v.ValidationAccuracy}
 	}
 	if s.several {
-		line.Note = fmt.Sprintf("run %d", m.Run)
+		line.Note = runText.Format(s.language, m.Run)
 	}
 	s.shown.Epoch(line)
 	s.logged.Epoch(line)
@@ -186,14 +227,16 @@ func (s screen) report(result train.Result, session *train.Session) {
 	}
 	best, which := result.Runs[result.Best], ""
 	if s.several {
-		which = fmt.Sprintf("the best is run %d, seed %d, rate %.4g: ", best.Run, best.Seed, best.InitialRate)
+		which = bestRunText.Format(s.language, best.Run, best.Seed, best.InitialRate)
 	} else if best.StoppedEarly {
-		s.say("stopped early: no improvement for %d epochs", session.Config.Train.EarlyStopping.Patience)
+		s.say(stoppedText, session.Config.Train.EarlyStopping.Patience)
 	}
-	s.say("%s: %stest accuracy %.4f after epoch %d, %s",
-		session.Dataset.Name, which, best.Last.TestAccuracy, best.Last.Epoch, chosen(*best.Best))
+	s.say(resultText, session.Dataset.Name, which, best.Last.TestAccuracy, best.Last.Epoch, chosen(*best.Best, s.language))
 	if best.Advice != "" && !s.several { // list shows that of several runs
-		s.say("warning: the run %s", best.Advice)
+		s.say(warningText, best.Advice)
+	}
+	if result.Undrawn != "" {
+		s.say(undrawnText, result.Undrawn)
 	}
 	s.files(session.Dir)
 }
@@ -203,10 +246,10 @@ func (s screen) files(dir *rundir.Dir) {
 	path, moved := dir.Where()
 	switch {
 	case moved && path == "":
-		s.say("the run folder %s was removed, or moved elsewhere", dir.Path())
+		s.say(removedText, dir.Path())
 		return
 	case moved:
-		s.say("the run folder %s was moved to %s", dir.Path(), path)
+		s.say(movedText, dir.Path(), path)
 	}
 	best := dir.Written(rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
 	if len(best) == 0 {
@@ -214,51 +257,49 @@ func (s screen) files(dir *rundir.Dir) {
 	}
 	list := strings.Join(best, ", ")
 	if s.several {
-		list += " of the best"
+		list += ofBestText.In(s.language)
 		if all := dir.Written(rundir.RunsFile, rundir.RunMetricsFile); len(all) > 0 {
-			list += "; " + strings.Join(all, ", ") + " of all"
+			list += ofAllText.Format(s.language, strings.Join(all, ", "))
 		}
 	}
-	s.say("files in %s: %s", path, list)
+	s.say(filesText, path, list)
 }
 
 // logEnd writes how the session ended as the last line of the log. panicked is what the
 // session panicked with, or nil; logEnd panics with it again.
-func logEnd(dir *rundir.Dir, err error, panicked any) {
-	end := "ended: done"
+func logEnd(dir *rundir.Dir, l lang.Language, err error, panicked any) {
+	var how any = doneText
 	switch {
 	case panicked != nil:
-		end = fmt.Sprintf("ended: %v", panicked)
+		how = panicked
 	case err != nil:
-		end = fmt.Sprintf("ended: %v", err)
+		how = err
 	}
-	_ = dir.AppendLine(rundir.LogFile, []byte(terminal.Line(end)))
+	_ = dir.AppendLine(rundir.LogFile, []byte(terminal.Line(endedText.Format(l, how))))
 	if panicked != nil {
 		panic(panicked)
 	}
 }
 
 // chosen says how good the best epoch is, and on which set it was chosen.
-func chosen(best train.Metrics) string {
+func chosen(best train.Metrics, l lang.Language) string {
 	if v := best.Validation; v != nil {
-		return fmt.Sprintf("and %.4f after epoch %d, the best on the validation set (%.4f)", best.TestAccuracy, best.Epoch, v.ValidationAccuracy)
+		return onValidation.Format(l, best.TestAccuracy, best.Epoch, v.ValidationAccuracy)
 	}
-	return fmt.Sprintf("at best %.4f after epoch %d, chosen on the test set", best.TestAccuracy, best.Epoch)
+	return onTest.Format(l, best.TestAccuracy, best.Epoch)
 }
 
 // list shows a table of all runs. The test accuracies of runs that were judged on
 // a validation set have their own columns.
 func (s screen) list(runs []train.Run, validated bool) {
-	header, columns := "run\tseed\trate\tbest test accuracy\tafter epoch\tlast\t", 3
+	header, columns := tableText, 3
 	if validated {
-		header, columns = "run\tseed\trate\tbest validation accuracy\tafter epoch\tlast\ttest accuracy: best\tlast\t", 5
+		header, columns = validatedText, 5
 	}
-	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintln(w, header)
+	table := [][]string{strings.Split(header.In(s.language), "|")}
 	for _, r := range runs {
 		row := slices.Repeat([]string{"-"}, columns)
-		row[0] = "none"
+		row[0] = noneText.In(s.language)
 		if r.Best != nil {
 			best, _ := r.Best.Judged()
 			last, _ := r.Last.Judged()
@@ -268,22 +309,21 @@ func (s screen) list(runs []train.Run, validated bool) {
 			}
 		}
 		if r.Failed != "" {
-			row[2] = "failed"
+			row[2] = failedWord.In(s.language)
 		}
-		_, _ = fmt.Fprintf(w, "%d\t%d\t%.4g\t%s\t\n", r.Run, r.Seed, r.InitialRate, strings.Join(row, "\t"))
+		table = append(table, append([]string{strconv.Itoa(r.Run), strconv.FormatUint(r.Seed, 10), fmt.Sprintf("%.4g", r.InitialRate)}, row...))
 	}
-	_ = w.Flush() // to memory
-	for line := range strings.Lines(table.String()) {
-		s.say("%s", strings.TrimSuffix(line, "\n"))
+	for _, line := range terminal.Table(table) {
+		s.print(line)
 	}
 	for _, r := range runs {
 		if r.Failed != "" {
-			s.say("run %d failed: %s", r.Run, r.Failed)
+			s.say(failedText, r.Run, r.Failed)
 		} else if r.StoppedEarly {
-			s.say("run %d stopped early after epoch %d", r.Run, r.Last.Epoch)
+			s.say(stoppedOfText, r.Run, r.Last.Epoch)
 		}
 		if r.Advice != "" {
-			s.say("warning: run %d %s", r.Run, r.Advice)
+			s.say(warningOfText, r.Run, r.Advice)
 		}
 	}
 }

@@ -98,7 +98,7 @@ var keys = []key{
 		doc:   "Type of all weights and values of the network.",
 		field: func(c *Config) any { return &c.Precision }},
 	{path: "lang", kind: choice, def: "auto", choices: Languages,
-		doc:   "Language of the figures: en is English, zh is Chinese; auto takes the language of the locale (LC_ALL, LC_MESSAGES or LANG).",
+		doc:   "Language of results and figures: en is English, zh is Chinese; auto takes the language of the locale (LC_ALL, LC_MESSAGES or LANG).",
 		field: func(c *Config) any { return &c.Lang }},
 
 	{path: "model", kind: group, doc: "The network and its first weights."},

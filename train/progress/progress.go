@@ -10,6 +10,12 @@
 //
 //	epoch  3/50  rate 0.1      train cost 0.0312 acc 0.9641  test cost 0.0389 acc 0.9570  1.02 M samples/s  0.06 s
 //
+// In Chinese, an epoch has the lines of the textbook's listing (appendix A.5):
+//
+//	第3次迭代...
+//	训练准确率: 0.964100
+//	测试准确率: 0.957000
+//
 // After the first error of the writer, such as a closed pipe, the package writes
 // nothing more, and the run continues. For standard output the program must also
 // ignore SIGPIPE. A Progress that writes to a Queue does not wait for a reader who does
@@ -26,16 +32,36 @@ import (
 	"sync"
 	"time"
 
+	"trainer/train/lang"
+	"trainer/train/terminal"
+
 	"golang.org/x/term"
 )
 
 // redrawEvery is the minimum time between two drawings of the bar.
 const redrawEvery = 100 * time.Millisecond
 
+// The words of the bar. Those of the line of an epoch are English only: in Chinese it
+// has those of the listing.
+var (
+	epochText   = lang.Text{En: "epoch %*d/%d", Zh: "第 %*d/%d 次迭代"}
+	samplesText = lang.Text{En: " samples/s", Zh: " 样本/秒"}
+	secondsText = lang.Text{En: "%.*f s", Zh: "%.*f 秒"}
+	minutesText = lang.Text{En: "%.0f min", Zh: "%.0f 分钟"}
+	hoursText   = lang.Text{En: "%.1f h", Zh: "%.1f 小时"}
+	leftText    = lang.Text{En: "%s left", Zh: "剩余 %s"}
+)
+
+// The listing's lines, and one for a validation set.
+var listing = struct{ epoch, train, validation, test string }{
+	"第%d次迭代...", "训练准确率: %f", "验证准确率: %f", "测试准确率: %f",
+}
+
 // Progress shows the progress of one run. It is safe for concurrent use.
 type Progress struct {
 	epochs  int
 	samples int // samples per epoch
+	lang    lang.Language
 	bar     bool
 	color   bool
 	unicode bool
@@ -88,10 +114,11 @@ func isUTF8() bool {
 // New returns the progress of a run. isTerminal says whether w supports control
 // characters: see IsTerminal. Colours are off if the environment variable NO_COLOR
 // is set.
-func New(w io.Writer, isTerminal bool, epochs, samplesPerEpoch int) *Progress {
+func New(w io.Writer, isTerminal bool, l lang.Language, epochs, samplesPerEpoch int) *Progress {
 	p := &Progress{
 		epochs:  epochs,
 		samples: samplesPerEpoch,
+		lang:    l,
 		bar:     isTerminal && os.Getenv("TERM") != "dumb",
 		color:   os.Getenv("NO_COLOR") == "",
 		unicode: isUTF8(),
@@ -144,11 +171,18 @@ func (p *Progress) Epoch(line EpochLine) {
 	if p.bar {
 		columns = p.width() - 1
 	}
-	s := line.format(p.epochs, columns)
-	if p.bar && p.color && line.Best {
-		s = "\x1b[1m" + s + "\x1b[0m" // bold
+	lines := []string{line.format(p.epochs, columns)}
+	if p.lang == lang.Chinese {
+		lines = line.listing(columns)
 	}
-	p.write(p.clear() + s + "\n")
+	text := p.clear()
+	for _, s := range lines {
+		if p.bar && p.color && line.Best {
+			s = "\x1b[1m" + s + "\x1b[0m" // bold
+		}
+		text += s + "\n"
+	}
+	p.write(text)
 	p.last = time.Time{} // draw the bar again at the next Advance
 }
 
@@ -199,17 +233,17 @@ func (p *Progress) draw(s string) {
 // barLine returns the bottom line. It is at least one column narrower than the
 // terminal.
 func (p *Progress) barLine(epoch int, fraction, rate float64, left time.Duration) string {
-	head := epochOf(epoch, p.epochs) + " "
+	head := epochOf(epoch, p.epochs, p.lang) + " "
 	tail := fmt.Sprintf(" %3.0f %%", math.Floor(100*fraction))
 	if rate > 0 {
-		tail += "  " + formatRate(rate)
+		tail += "  " + formatRate(rate, p.lang)
 	}
 	if left >= 0 {
-		tail += "  " + formatLeft(left) + " left"
+		tail += "  " + leftText.Format(p.lang, formatLeft(left, p.lang))
 	}
 	columns := p.width() - 1
 	const tailRoom = 40 // for the longest tail, so that the bar keeps its length
-	size := min(columns-len(head)-tailRoom, 40)
+	size := min(columns-terminal.Columns(head)-tailRoom, 40)
 	if size < 5 {
 		return truncate(head+strings.TrimSpace(tail), columns)
 	}
@@ -228,8 +262,26 @@ func (p *Progress) barLine(epoch int, fraction, rate float64, left time.Duration
 	return head + line + rest + tail
 }
 
-func epochOf(epoch, epochs int) string {
-	return fmt.Sprintf("epoch %*d/%d", len(strconv.Itoa(epochs)), epoch, epochs)
+func epochOf(epoch, epochs int, l lang.Language) string {
+	return epochText.Format(l, len(strconv.Itoa(epochs)), epoch, epochs)
+}
+
+// listing returns the lines of an epoch as the textbook's listing prints them, each
+// with at most the given number of columns.
+func (l EpochLine) listing(columns int) []string {
+	first := fmt.Sprintf(listing.epoch, l.Epoch)
+	if l.Note != "" {
+		first += " " + l.Note
+	}
+	lines := []string{first, fmt.Sprintf(listing.train, l.TrainAccuracy)}
+	if v := l.Validation; v != nil {
+		lines = append(lines, fmt.Sprintf(listing.validation, v.Accuracy))
+	}
+	lines = append(lines, fmt.Sprintf(listing.test, l.TestAccuracy))
+	for i := range lines {
+		lines[i] = truncate(lines[i], columns)
+	}
+	return lines
 }
 
 // format returns the line of an epoch, with at most the given number of columns. If
@@ -245,13 +297,13 @@ func (l EpochLine) format(epochs, columns int) string {
 		test.worth = 3
 	}
 	parts := []part{
-		{epochOf(l.Epoch, epochs), 6},
+		{epochOf(l.Epoch, epochs, lang.English), 6},
 		{l.Note, 5},
 		{fmt.Sprintf("rate %-7.4g", l.Rate), 2},
 		{fmt.Sprintf("train cost %.4f acc %.4f", l.TrainCost, l.TrainAccuracy), 4},
 		validation,
 		test,
-		{formatRate(l.SamplesPerSecond), 1},
+		{formatRate(l.SamplesPerSecond, lang.English), 1},
 		{fmt.Sprintf("%.2f s", l.Seconds), 3},
 	}
 	for least := 1; ; least++ {
@@ -270,13 +322,13 @@ func (l EpochLine) format(epochs, columns int) string {
 
 // formatRate formats a number of samples per second with three digits:
 // "1.02 M samples/s".
-func formatRate(rate float64) string {
-	unit := " samples/s"
+func formatRate(rate float64, l lang.Language) string {
+	unit := samplesText.In(l)
 	switch {
 	case rate >= 999_500:
-		rate, unit = rate/1e6, " M samples/s"
+		rate, unit = rate/1e6, " M"+unit
 	case rate >= 999.5:
-		rate, unit = rate/1e3, " k samples/s"
+		rate, unit = rate/1e3, " k"+unit
 	}
 	decimals := 0
 	switch {
@@ -289,27 +341,26 @@ func formatRate(rate float64) string {
 }
 
 // formatLeft formats an estimated time, with few digits.
-func formatLeft(d time.Duration) string {
+func formatLeft(d time.Duration, l lang.Language) string {
 	switch s := d.Seconds(); {
 	case s < 9.95:
-		return fmt.Sprintf("%.1f s", s)
+		return secondsText.Format(l, 1, s)
 	case s < 99.5:
-		return fmt.Sprintf("%.0f s", s)
+		return secondsText.Format(l, 0, s)
 	case s < 99.5*60:
-		return fmt.Sprintf("%.0f min", s/60)
+		return minutesText.Format(l, s/60)
 	default:
-		return fmt.Sprintf("%.1f h", s/3600)
+		return hoursText.Format(l, s/3600)
 	}
 }
 
 // truncate cuts s to at most the given number of columns.
 func truncate(s string, columns int) string {
-	r := []rune(s)
-	if len(r) <= columns {
-		return s
+	used := 0
+	for i, r := range s {
+		if used += terminal.Columns(string(r)); used > columns {
+			return s[:i]
+		}
 	}
-	if columns < 1 {
-		return ""
-	}
-	return string(r[:columns])
+	return s
 }

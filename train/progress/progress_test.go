@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"trainer/train/lang"
+	"trainer/train/terminal"
 )
 
 // fakeClock is a clock that the test sets.
@@ -39,7 +42,7 @@ func TestPlain(t *testing.T) {
 			t.Setenv("TERM", "dumb")
 		}
 		var b bytes.Buffer
-		p := New(&b, dumb, 50, 60000) // a dumb terminal counts as no terminal
+		p := New(&b, dumb, lang.English, 50, 60000) // a dumb terminal counts as no terminal
 		for done := range 60000 {
 			p.Advance(3, done)
 		}
@@ -52,9 +55,9 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-func terminal(b *bytes.Buffer, epochs, samples, width int) (*Progress, *fakeClock) {
+func screenOf(b *bytes.Buffer, epochs, samples, width int) (*Progress, *fakeClock) {
 	c := newClock()
-	p := New(b, true, epochs, samples)
+	p := New(b, true, lang.English, epochs, samples)
 	p.bar, p.color, p.unicode = true, false, false // independent of the environment
 	p.width = func() int { return width }
 	p.now = c.now
@@ -63,7 +66,7 @@ func terminal(b *bytes.Buffer, epochs, samples, width int) (*Progress, *fakeCloc
 
 func TestBar(t *testing.T) {
 	var b bytes.Buffer
-	p, c := terminal(&b, 4, 1000, 80)
+	p, c := screenOf(&b, 4, 1000, 80)
 	p.Advance(1, 0)
 	if got, want := b.String(), "\repoch 1/4 "+strings.Repeat(" ", 29)+"   0 %\x1b[K"; got != want {
 		t.Errorf("first %q, want %q", got, want)
@@ -100,7 +103,7 @@ func TestColor(t *testing.T) {
 		t.Setenv("TERM", "xterm")
 		t.Setenv("LC_ALL", "en_US.UTF-8")
 		var b bytes.Buffer
-		p := New(&b, true, 50, 60000)
+		p := New(&b, true, lang.English, 50, 60000)
 		p.Advance(1, 0)
 		p.Epoch(line)
 		check(t, b.String(), "━", noColor == "")
@@ -146,7 +149,7 @@ func TestValidation(t *testing.T) {
 // most ten times per second.
 func TestRedraws(t *testing.T) {
 	var b bytes.Buffer
-	p, c := terminal(&b, 1, 100_000, 80)
+	p, c := screenOf(&b, 1, 100_000, 80)
 	for i := range 100_000 { // 5 seconds
 		p.Advance(1, i)
 		c.add(50 * time.Microsecond)
@@ -160,7 +163,7 @@ func TestRedraws(t *testing.T) {
 func TestNarrow(t *testing.T) {
 	for width := 1; width < 200; width++ {
 		var b bytes.Buffer
-		p, c := terminal(&b, 50, 60000, width)
+		p, c := screenOf(&b, 50, 60000, width)
 		p.Advance(1, 0)
 		c.add(time.Second)
 		p.Advance(1, 3000)
@@ -213,7 +216,7 @@ func (w *brokenPipe) Write(b []byte) (int, error) {
 
 func TestBrokenPipe(t *testing.T) {
 	var w brokenPipe
-	p := New(&w, false, 50, 60000)
+	p := New(&w, false, lang.English, 50, 60000)
 	for range 5 {
 		p.Epoch(third)
 	}
@@ -226,7 +229,7 @@ func TestBrokenPipe(t *testing.T) {
 func TestAtOnce(t *testing.T) {
 	var b bytes.Buffer
 	t.Setenv("TERM", "xterm")
-	p := New(&b, true, 50, 60000)
+	p := New(&b, true, lang.English, 50, 60000)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -242,7 +245,7 @@ func TestAtOnce(t *testing.T) {
 
 func TestResume(t *testing.T) {
 	var b bytes.Buffer
-	p, c := terminal(&b, 10, 1000, 80)
+	p, c := screenOf(&b, 10, 1000, 80)
 	p.Advance(9, 0) // an earlier process did 8,000 samples
 	c.add(time.Second)
 	p.Advance(9, 1000)
@@ -254,7 +257,7 @@ func TestFormat(t *testing.T) {
 		0: "0.00 samples/s", 3.456: "3.46 samples/s", 99.96: " 100 samples/s", 999.6: "1.00 k samples/s",
 		16_600: "16.6 k samples/s", 999_600: "1.00 M samples/s", 1.5e8: " 150 M samples/s", math.NaN(): " NaN samples/s",
 	} {
-		if got := formatRate(rate); got != want {
+		if got := formatRate(rate, lang.English); got != want {
 			t.Errorf("%v: %q, want %q", rate, got, want)
 		}
 	}
@@ -262,7 +265,7 @@ func TestFormat(t *testing.T) {
 		0: "0.0 s", 3140 * time.Millisecond: "3.1 s", 9960 * time.Millisecond: "10 s", 99 * time.Second: "99 s",
 		100 * time.Second: "2 min", 5940 * time.Second: "99 min", 100 * time.Minute: "1.7 h", 90 * time.Hour: "90.0 h",
 	} {
-		if got := formatLeft(d); got != want {
+		if got := formatLeft(d, lang.English); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
@@ -281,7 +284,7 @@ func TestIsTerminal(t *testing.T) {
 
 func BenchmarkAdvance(b *testing.B) {
 	var out bytes.Buffer
-	p := New(&out, true, 1, math.MaxInt32)
+	p := New(&out, true, lang.English, 1, math.MaxInt32)
 	p.bar = true
 	i := 0
 	for b.Loop() {
@@ -291,10 +294,40 @@ func BenchmarkAdvance(b *testing.B) {
 }
 
 func ExampleProgress() {
-	p := New(os.Stdout, false, 50, 60000)
+	p := New(os.Stdout, false, lang.English, 50, 60000)
 	p.Epoch(EpochLine{Epoch: 3, Rate: 0.1, TrainCost: 0.0312, TrainAccuracy: 0.9641, TestCost: 0.0389, TestAccuracy: 0.957, SamplesPerSecond: 1.02e6, Seconds: 0.06})
 	fmt.Println("done")
 	// Output:
 	// epoch  3/50  rate 0.1      train cost 0.0312 acc 0.9641  test cost 0.0389 acc 0.9570  1.02 M samples/s  0.06 s
 	// done
+}
+
+// TestListing: in Chinese the lines of an epoch are those of the textbook's listing,
+// and the bar keeps to the columns of the terminal.
+func TestListing(t *testing.T) {
+	var b bytes.Buffer
+	p := New(&b, false, lang.Chinese, 50, 60000)
+	first := EpochLine{Epoch: 1, TrainAccuracy: 0.9316, TestAccuracy: 0.9302}
+	p.Epoch(first)
+	first.Epoch, first.Validation, first.Note = 12, &Validation{Accuracy: 0.95}, "训练 3"
+	p.Epoch(first)
+	if want := "第1次迭代...\n训练准确率: 0.931600\n测试准确率: 0.930200\n" +
+		"第12次迭代... 训练 3\n训练准确率: 0.931600\n验证准确率: 0.950000\n测试准确率: 0.930200\n"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+	for columns := range 100 {
+		b.Reset()
+		p, c := screenOf(&b, 50, 60000, columns)
+		p.lang = lang.Chinese
+		p.Advance(3, 0)
+		c.add(time.Second)
+		p.Advance(3, 30000)
+		for line := range strings.SplitSeq(b.String(), "\r") {
+			if line = strings.TrimSuffix(line, "\x1b[K"); terminal.Columns(line) > max(columns-1, 0) {
+				t.Errorf("%d columns: %q has %d", columns, line, terminal.Columns(line))
+			}
+		}
+	}
+	contains(t, b.String(), "第  3/50 次迭代 ")
+	contains(t, b.String(), "样本/秒  剩余 ")
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"trainer/train/lang"
 )
 
 // stuck is a reader that does not read before it is released.
@@ -26,7 +28,7 @@ func (s *stuck) Write(b []byte) (int, error) {
 func TestQueueStuck(t *testing.T) {
 	out := &stuck{release: make(chan struct{})}
 	q := NewQueue(out)
-	p := New(q, true, 1_000_000, 10)
+	p := New(q, true, lang.English, 1_000_000, 10)
 	p.bar, p.color = true, false
 	line := strings.Repeat("x", 1000)
 	const lines = 100_000

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 )
 
 // Printable returns s without what could control a terminal: control characters
@@ -67,4 +69,35 @@ func Shorten(s string, most int) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Columns returns the number of columns of a text on a terminal: the characters of
+// Chinese, Japanese and Korean take two.
+func Columns(s string) (n int) {
+	for _, r := range s {
+		n++
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+			n++
+		}
+	}
+	return n
+}
+
+// Table returns the lines of a table, with its columns aligned on the right and two
+// spaces before each. All rows have the cells of the first.
+func Table(rows [][]string) (lines []string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], Columns(cell))
+		}
+	}
+	for _, row := range rows {
+		var b strings.Builder
+		for i, cell := range row {
+			b.WriteString(strings.Repeat(" ", 2+widths[i]-Columns(cell)) + cell)
+		}
+		lines = append(lines, b.String())
+	}
+	return lines
 }

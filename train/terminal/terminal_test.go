@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -43,5 +44,13 @@ func TestShorten(t *testing.T) {
 	first, second, _ := strings.Cut(got, "\n")
 	if first != "short" || utf8.RuneCountInString(second) != 103 || !strings.Contains(second, " … ") {
 		t.Errorf("have %q", got)
+	}
+}
+
+func TestTable(t *testing.T) {
+	have := Table([][]string{{"训练", "rate"}, {"1", "0.125"}, {"12345", "图"}})
+	want := []string{"   训练   rate", "      1  0.125", "  12345     图"}
+	if !slices.Equal(have, want) {
+		t.Errorf("have %q, want %q", have, want)
 	}
 }
