@@ -10,6 +10,7 @@ import (
 	"trainer/data"
 	"trainer/graph/model"
 	"trainer/train/config"
+	"trainer/train/lang"
 )
 
 // diagnose says in a line what is wrong with run r: that it learned nothing or
@@ -29,27 +30,35 @@ func (s *session) diagnose(r int) string {
 		return "" // there is nothing to look at, and the session reports the error
 	}
 	d := &diagnosis{
-		config: s.Config.Run(r), rateKey: s.rateKey(), network: s.Config.Network(),
+		lang: s.Language, config: s.Config.Run(r), rateKey: s.rateKey(), network: s.Config.Network(),
 		set: s.Dataset.Train, run: run, last: end,
 	}
 	d.count()
 	outcome := d.outcome()
 	if layer := equalNodes(end); layer > 0 {
-		cause := fmt.Sprintf("all nodes of layer %d have equal weights, because they started equal, and do the work of one: %s", layer, d.unequalInit())
-		outcome = cmp.Or(outcome, "learned less than it can")
-		return outcome + ": " + cause
+		cause := lang.Text{
+			En: "all nodes of layer %d have equal weights, because they started equal, and do the work of one: %s",
+			Zh: "第 %d 层的所有节点权重相同（初始值就相同），作用等于一个节点：%s",
+		}
+		return because.Format(d.lang, cmp.Or(outcome, lessText.In(d.lang)), cause.Format(d.lang, layer, d.unequalInit()))
 	}
 	lost := d.lostUpdates()
 	switch {
 	case outcome == "" && lost == "":
 		return ""
 	case outcome == "":
-		return "learned less than it can: " + lost
+		return because.Format(d.lang, lessText, lost)
 	case lost != "":
-		return outcome + ": " + d.cause() + "; and " + lost
+		return because.Format(d.lang, outcome, andText.Format(d.lang, d.cause(), lost))
 	}
-	return outcome + ": " + d.cause()
+	return because.Format(d.lang, outcome, d.cause())
 }
+
+var (
+	because  = lang.Text{En: "%s: %s", Zh: "%s：%s"}
+	andText  = lang.Text{En: "%s; and %s", Zh: "%s；而且%s"}
+	lessText = lang.Text{En: "learned less than it can", Zh: "没有学到应有的程度"}
+)
 
 // rateKey returns the key that sets the first learning rate.
 func (s *session) rateKey() string {
@@ -61,6 +70,7 @@ func (s *session) rateKey() string {
 
 // diagnosis is what is known about a run at its end.
 type diagnosis struct {
+	lang    lang.Language
 	config  config.Config // of the run alone
 	rateKey string
 	network model.Network
@@ -108,26 +118,40 @@ func (d *diagnosis) className(class int) string {
 	if names := d.set.ClassNames; class < len(names) {
 		return strconv.Quote(names[class])
 	}
-	return fmt.Sprintf("class %d", class)
+	return lang.Text{En: "class %d", Zh: "类别 %d"}.Format(d.lang, class)
 }
 
 // outcome says how bad the run ended, or "".
 func (d *diagnosis) outcome() string {
 	last := d.run.Last
 	lowest, rose := d.rose()
-	const nothing = "learned nothing"
 	switch {
 	case d.answered >= 0.99 && d.frequent < 0.99:
-		return fmt.Sprintf("%s (it answers %s for %.4g %% of the training images)", nothing, d.className(d.answer), 100*d.answered)
+		return lang.Text{
+			En: "learned nothing (it answers %s for %.4g %% of the training images)",
+			Zh: "什么也没学到（把 %.4[2]g%% 的训练图像都判为%[1]s）",
+		}.Format(d.lang, d.className(d.answer), 100*d.answered)
 	case d.chance(last.TrainAccuracy):
-		return fmt.Sprintf("%s (training accuracy %.4f; the most frequent class alone has %.4f)", nothing, last.TrainAccuracy, d.frequent)
+		return lang.Text{
+			En: "learned nothing (training accuracy %.4f; the most frequent class alone has %.4f)",
+			Zh: "什么也没学到（训练准确率 %.4f，而只答最常见的类别就有 %.4f）",
+		}.Format(d.lang, last.TrainAccuracy, d.frequent)
 	case last.TrainCost > 1.05*d.constant:
-		return fmt.Sprintf("ended badly (training cost %.4f; a constant answer has %.4f)", last.TrainCost, d.constant)
+		return lang.Text{
+			En: "ended badly (training cost %.4f; a constant answer has %.4f)",
+			Zh: "结果很差（训练代价 %.4f，而恒定输出的代价为 %.4f）",
+		}.Format(d.lang, last.TrainCost, d.constant)
 	case rose:
-		return fmt.Sprintf("got worse (training cost %.4f after epoch %d, %.4f at the end)", lowest.TrainCost, lowest.Epoch, last.TrainCost)
+		return lang.Text{
+			En: "got worse (training cost %.4f after epoch %d, %.4f at the end)",
+			Zh: "越训练越差（第 %[2]d 次迭代后训练代价 %.4[1]f，最后为 %.4[3]f）",
+		}.Format(d.lang, lowest.TrainCost, lowest.Epoch, last.TrainCost)
 	case d.config.Model.Init.Kind() == "file":
 		if before, after := d.costs(); d.higher(after, before) {
-			return fmt.Sprintf("got worse than model.init.file (cost of some training images %.4f at first, %.4f at the end)", before, after)
+			return lang.Text{
+				En: "got worse than model.init.file (cost of some training images %.4f at first, %.4f at the end)",
+				Zh: "比 model.init.file 更差（部分训练图像的代价起初为 %.4f，最后为 %.4f）",
+			}.Format(d.lang, before, after)
 		}
 	}
 	return ""
@@ -169,7 +193,10 @@ const (
 // cause says why the run ended badly, and what to change.
 func (d *diagnosis) cause() string {
 	if hidden := d.network.Layers[1 : len(d.network.Layers)-1]; slices.Contains(hidden, 1) && d.network.Outputs() > 2 {
-		return "a hidden layer of one node cannot tell the classes apart: give it more in model.layers"
+		return lang.Text{
+			En: "a hidden layer of one node cannot tell the classes apart: give it more in model.layers",
+			Zh: "只有一个节点的隐藏层无法区分各类别：请在 model.layers 中增加节点",
+		}.In(d.lang)
 	}
 	first, err := InitialParameters(d.config)
 	if err != nil {
@@ -197,30 +224,46 @@ func (d *diagnosis) cause() string {
 		for _, l := range start {
 			saturated = max(saturated, l.saturated)
 		}
-		return fmt.Sprintf("the first weights are likely too large, with %.0f %% of a layer's nodes saturated before the first step: %s",
-			100*saturated, d.otherInit(cmp.Or(d.rescaled(first, images, false), "less")))
+		return lang.Text{
+			En: "the first weights are likely too large, with %.0f %% of a layer's nodes saturated before the first step: %s",
+			Zh: "初始权重可能过大，训练前就有一层的 %.0f%% 节点饱和：%s",
+		}.Format(d.lang, 100*saturated, d.otherInit(cmp.Or(d.rescaled(first, images, false), lang.Text{En: "less", Zh: "更小的值"}.In(d.lang))))
 	case cost > 1.02*startCost, end[outputs].slope < 0.3*usual, hidden < 0.05:
 		return d.rateTooLarge()
 	case cost > 1.1*d.constant:
 		return d.rateTooSmall()
 	case outputs > 0 && end[outputs-1].spread < silent:
-		return fmt.Sprintf("the first weights are likely too small, since the last hidden layer hardly differs from image to image: %s",
-			d.otherInit(cmp.Or(d.rescaled(first, images, true), "more, or use fewer layers")))
+		return lang.Text{
+			En: "the first weights are likely too small, since the last hidden layer hardly differs from image to image: %s",
+			Zh: "初始权重可能过小，最后一个隐藏层对不同图像几乎没有差别：%s",
+		}.Format(d.lang, d.otherInit(cmp.Or(d.rescaled(first, images, true), lang.Text{En: "more, or use fewer layers", Zh: "更大的值，或减少层数"}.In(d.lang))))
 	case !d.separable():
-		return "the mean images of the classes do not tell them apart: check that the labels belong to the images; if they do, raise " + d.rateKey
+		return lang.Text{
+			En: "the mean images of the classes do not tell them apart: check that the labels belong to the images; if they do, raise %s",
+			Zh: "各类别的平均图像无法区分：请检查标签与图像是否对应；若对应，请增大 %s",
+		}.Format(d.lang, d.rateKey)
 	}
 	return d.rateTooSmall()
 }
 
 func (d *diagnosis) rateTooLarge() string {
-	return fmt.Sprintf("the learning rate is likely too large: lower %s, now %.4g, to a tenth or less", d.rateKey, d.config.Train.Rate.Initial)
+	return lang.Text{
+		En: "the learning rate is likely too large: lower %s, now %.4g, to a tenth or less",
+		Zh: "学习率可能过大：请将 %s（现为 %.4g）降到十分之一或更小",
+	}.Format(d.lang, d.rateKey, d.config.Train.Rate.Initial)
 }
 
 func (d *diagnosis) rateTooSmall() string {
 	steps := d.run.Last.Epoch * ((d.set.Len() + d.config.Train.Batch - 1) / d.config.Train.Batch)
-	text := fmt.Sprintf("the learning rate is likely too small for %d steps: raise %s, now %.4g, tenfold or more", steps, d.rateKey, d.config.Train.Rate.Initial)
+	text := lang.Text{
+		En: "the learning rate is likely too small for %d steps: raise %s, now %.4g, tenfold or more",
+		Zh: "对 %d 步而言学习率可能过小：请将 %s（现为 %.4g）增大到十倍或更多",
+	}.Format(d.lang, steps, d.rateKey, d.config.Train.Rate.Initial)
 	if now := d.run.Last.LearningRate; now < 0.1*d.config.Train.Rate.Initial {
-		text += fmt.Sprintf(", or train.rate.factor, by which it fell to %.4g", now)
+		text += lang.Text{
+			En: ", or train.rate.factor, by which it fell to %.4g",
+			Zh: "，或增大使其降到 %.4g 的 train.rate.factor",
+		}.Format(d.lang, now)
 	}
 	return text
 }
@@ -229,22 +272,27 @@ func (d *diagnosis) rateTooSmall() string {
 func (d *diagnosis) otherInit(std string) string {
 	switch d.config.Model.Init.Kind() {
 	case "file":
-		return "start from other weights than those of model.init.file"
+		return otherFile.In(d.lang)
 	case "rule":
-		return fmt.Sprintf("set model.init.std to %s, instead of model.init.rule", std)
+		return lang.Text{En: "set model.init.std to %s, instead of model.init.rule", Zh: "请设 model.init.std 为 %s，代替 model.init.rule"}.Format(d.lang, std)
 	}
-	return fmt.Sprintf("set model.init.std to %s", std)
+	return lang.Text{En: "set model.init.std to %s", Zh: "请设 model.init.std 为 %s"}.Format(d.lang, std)
 }
 
 // unequalInit says which key gives the first weights different values.
 func (d *diagnosis) unequalInit() string {
 	switch d.config.Model.Init.Kind() {
 	case "file":
-		return "start from other weights than those of model.init.file"
+		return otherFile.In(d.lang)
 	case "rule":
-		return "set model.init.rule to hidden"
+		return lang.Text{En: "set model.init.rule to hidden", Zh: "请设 model.init.rule 为 hidden"}.In(d.lang)
 	}
-	return "set model.init.rule to hidden, instead of model.init.std"
+	return lang.Text{En: "set model.init.rule to hidden, instead of model.init.std", Zh: "请设 model.init.rule 为 hidden，代替 model.init.std"}.In(d.lang)
+}
+
+var otherFile = lang.Text{
+	En: "start from other weights than those of model.init.file",
+	Zh: "请用 model.init.file 以外的初始权重",
 }
 
 // rescaled returns a standard deviation for the first weights with which no layer
@@ -380,9 +428,13 @@ func probe(n model.Network, p model.Parameters, scale float64, set *data.Set, im
 		sums[l], squares[l] = make([]float64, layer.Out), make([]float64, layer.Out)
 	}
 	x, y := make([]float64, n.Inputs()), make([]float64, n.Outputs())
+	targets := set.Scale.TargetRange()
 	for _, image := range images {
 		data.Input(x, set, image)
 		data.OneHot(y, set.Labels[image])
+		for k := range y {
+			y[k] = targets.Low + y[k]*(targets.High-targets.Low)
+		}
 		a := x
 		for l, layer := range p {
 			in := a

@@ -20,8 +20,8 @@ import (
 // The titles of the figures: a data set and its network.
 var (
 	titleText  = lang.Text{En: "%s: %s", Zh: "%s：%s"}
-	biasText   = lang.Text{En: "%s %v, with bias, %v", Zh: "%s %v，含偏差，%v"}
-	noBiasText = lang.Text{En: "%s %v, no bias, %v", Zh: "%s %v，无偏差，%v"}
+	biasText   = lang.Text{En: "%s %v, with bias, %v", Zh: "%s %v，含偏置，%v"}
+	noBiasText = lang.Text{En: "%s %v, no bias, %v", Zh: "%s %v，无偏置，%v"}
 )
 
 // drawing is a figure in its files.

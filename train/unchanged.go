@@ -1,10 +1,9 @@
 package train
 
 import (
-	"fmt"
-
 	"trainer/data"
 	"trainer/graph/model"
+	"trainer/train/lang"
 )
 
 // unchanged returns the share of weights that are the same before and after an
@@ -54,6 +53,8 @@ func (d *diagnosis) lostUpdates() string {
 	if d.network.Precision != model.Float32 || d.run.unchanged <= 0.5 {
 		return ""
 	}
-	return fmt.Sprintf("the last epoch did not change %.0f %% of the weights, because its updates are smaller than the rounding of float32: use precision: float64, or a larger %s",
-		100*d.run.unchanged, d.rateKey)
+	return lang.Text{
+		En: "the last epoch did not change %.0f %% of the weights, because its updates are smaller than the rounding of float32: use precision: float64, or a larger %s",
+		Zh: "最后一次迭代没有改变 %.0f%% 的权重，因为更新量小于 float32 的舍入误差：请用 precision: float64 或更大的 %s",
+	}.Format(d.lang, 100*d.run.unchanged, d.rateKey)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"flag"
-	"fmt"
 	"image/png"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"trainer/data"
 	"trainer/data/describe"
 	"trainer/data/files"
+	"trainer/train/lang"
 )
 
 // dataCommand describes the configured data set.
@@ -35,10 +35,11 @@ func dataCommand(args []string, stdout, stderr io.Writer) error {
 	if *asJSON {
 		err = printJSON(stdout, report)
 	} else {
-		err = report.Text(stdout)
+		err = report.Text(stdout, c.Language(os.Getenv))
 	}
 	if n := c.Network(); err == nil && !*asJSON && (n.Inputs() != shown.Inputs() || n.Outputs() < shown.Classes) {
-		_, err = fmt.Fprintf(stdout, "the network is %v: for this data set, set %s\n", n, layersFor(n, shown))
+		other := lang.Text{En: "the network is %v: for this data set, set %s\n", Zh: "网络为 %v：对此数据集请设置 %s\n"}
+		_, err = io.WriteString(stdout, other.Format(c.Language(os.Getenv), n, layersFor(n, shown)))
 	}
 	if err != nil || *sheet == "" {
 		return err

@@ -12,9 +12,11 @@ import (
 	"strings"
 
 	"trainer/data"
+	"trainer/data/describe"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
+	"trainer/train/lang"
 	"trainer/train/progress"
 	"trainer/train/terminal"
 )
@@ -33,7 +35,7 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 	if err != nil {
 		return nil, nil, err
 	}
-	say(stderr, notes)
+	say(stderr, notes, c.Language(os.Getenv))
 	for _, set := range []*data.Set{d.Train, d.Validation, d.Test} {
 		if set == nil {
 			continue
@@ -46,19 +48,10 @@ func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.
 }
 
 // say writes a line for each note.
-func say(w io.Writer, notes []data.Note) {
+func say(w io.Writer, notes []data.Note, l lang.Language) {
 	for _, note := range notes {
-		_, _ = fmt.Fprintln(w, lineOf(note))
+		_, _ = fmt.Fprintln(w, describe.Note(note).Line(l))
 	}
-}
-
-// lineOf returns a note as a line.
-func lineOf(note data.Note) string {
-	kind := "note"
-	if note.Warning {
-		kind = "warning"
-	}
-	return terminal.Line(kind + ": " + note.Text)
 }
 
 // datasetSpec returns what the configuration says about data, for labels of any

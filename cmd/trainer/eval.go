@@ -62,7 +62,7 @@ func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if *asJSON {
 		return printJSON(stdout, report)
 	}
-	return report.Text(stdout)
+	return report.Text(stdout, c.Language(os.Getenv))
 }
 
 // cause returns why ctx ended if err says that it did, else err.

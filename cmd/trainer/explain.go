@@ -16,6 +16,7 @@ import (
 	"trainer/graph/model"
 	"trainer/graph/vm/machines"
 	"trainer/train/config"
+	"trainer/train/lang"
 	"trainer/train/prediction"
 	"trainer/train/progress"
 )
@@ -70,7 +71,7 @@ func explainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	options := machineOptions(c)
 	e, err := explain.Explain(machine, machines.Compiler(c.Network(), options), set, explain.Options{
-		Sample: name, Rate: c.Train.Rate.Initial, Listing: options.Listing, Weight: w,
+		Language: c.Language(os.Getenv), Sample: name, Rate: c.Train.Rate.Initial, Listing: options.Listing, Weight: w,
 	})
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func (s *sampleFlags) read(ctx context.Context, c config.Config, stderr io.Write
 		if index < 0 || index >= d.Test.Len() {
 			return nil, "", 0, usageError(fmt.Sprintf("explain: -image %d: %s has the images 0 to %d", index, d.Test.Name, d.Test.Len()-1))
 		}
-		return d.Test.Slice(index, index+1), fmt.Sprintf("image %d of %s", index, d.Test.Name), d.Test.Cols, nil
+		return d.Test.Slice(index, index+1), lang.Text{En: "image %d of %s", Zh: "%[2]s 的第 %[1]d 幅图像"}.Format(c.Language(os.Getenv), index, d.Test.Name), d.Test.Cols, nil
 	}
 	if s.label < 0 || s.label >= n.Outputs() {
 		return nil, "", 0, usageError(fmt.Sprintf("explain: -image FILE needs -label, from 0 to %d: the cost is measured against it", n.Outputs()-1))

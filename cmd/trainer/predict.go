@@ -16,6 +16,7 @@ import (
 	"trainer/data/photo"
 	"trainer/graph/vm"
 	"trainer/train/config"
+	"trainer/train/lang"
 	"trainer/train/prediction"
 	"trainer/train/progress"
 	"trainer/train/terminal"
@@ -107,7 +108,7 @@ func (r *rowsOutput) predict(ctx context.Context, c config.Config, m vm.VM, asJS
 	if err != nil {
 		return err
 	}
-	say(stderr, rows.Notes)
+	say(stderr, rows.Notes, c.Language(os.Getenv))
 	all, err := prediction.Run(ctx, m, rows, c.Data.Classes)
 	if err != nil {
 		return err
@@ -122,7 +123,8 @@ func (r *rowsOutput) predict(ctx context.Context, c config.Config, m vm.VM, asJS
 	if err := files.Write(r.out, write); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%d predictions in %s\n", len(all), terminal.Line(r.out))
+	written := lang.Text{En: "%d predictions in %s\n", Zh: "%[2]s 中有 %[1]d 个预测\n"}
+	_, err = io.WriteString(stdout, written.Format(c.Language(os.Getenv), len(all), terminal.Line(r.out)))
 	return err
 }
 

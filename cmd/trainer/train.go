@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/data/describe"
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
@@ -127,7 +128,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	defer func() { logEnd(dir, language, err, recover()) }()
 	screen := newScreen(shown, dir, language, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
 	for _, note := range notes { // they were shown
-		screen.logged.Print(lineOf(note))
+		screen.logged.Print(describe.Note(note).Line(language))
 	}
 	from := ""
 	if dataset.Source != data.BuiltIn {

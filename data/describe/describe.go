@@ -9,11 +9,13 @@ import (
 	"image/draw"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 
 	"trainer/data"
+	"trainer/train/lang"
+	"trainer/train/terminal"
 )
 
 // Report is what there is to say about a data set.
@@ -60,7 +62,7 @@ func New(d *data.Dataset, notes []data.Note) Report {
 	for _, part := range []struct {
 		name string
 		set  *data.Set
-	}{{"training", d.Train}, {"validation", d.Validation}, {"test", d.Test}} {
+	}{{training, d.Train}, {validation, d.Validation}, {test, d.Test}} {
 		if part.set != nil {
 			r.Sets = append(r.Sets, Set{part.name, part.set.Len(), part.set.Counts()})
 		}
@@ -74,59 +76,90 @@ func New(d *data.Dataset, notes []data.Note) Report {
 	return r
 }
 
-// Text writes the report, and samples as blocks of half a line.
-func (r Report) Text(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	from := ""
+// What Text says beside the numbers.
+var (
+	dataText    = lang.Text{En: "data", Zh: "数据"}
+	fromText    = lang.Text{En: "%s, from %s", Zh: "%s，来自 %s"}
+	imagesText  = lang.Text{En: "images", Zh: "图像"}
+	pixelsText  = lang.Text{En: "%s, %d×%d pixels: %d inputs", Zh: "%s，%d×%d 像素：%d 个输入"}
+	valuesText  = lang.Text{En: "values", Zh: "取值"}
+	rangesText  = lang.Text{En: "%g to %g, as inputs %g to %g", Zh: "%g 至 %g，作为输入为 %g 至 %g"}
+	classesText = lang.Text{En: "classes", Zh: "类别"}
+	targetsText = lang.Text{En: "%d, with targets %g and %g", Zh: "%d 个，目标值为 %g 和 %g"}
+	classText   = lang.Text{En: "class", Zh: "类别"}
+	noteText    = lang.Text{En: "note", Zh: "提示"}
+	warningText = lang.Text{En: "warning", Zh: "警告"}
+	kindText    = lang.Text{En: "%s: %s", Zh: "%s：%s"}
+)
+
+// The names of the sets in JSON.
+const (
+	training   = "training"
+	validation = "validation"
+	test       = "test"
+)
+
+// setTexts are the names of the sets.
+var setTexts = map[string]lang.Text{
+	training:   {En: "training", Zh: "训练集"},
+	validation: {En: "validation", Zh: "验证集"},
+	test:       {En: "test", Zh: "测试集"},
+}
+
+// Text writes the report in a language, and samples as blocks of half a line.
+func (r Report) Text(w io.Writer, l lang.Language) error {
+	name := terminal.Line(r.Name)
 	if r.Source != r.Name {
-		from = ", from " + r.Source
+		name = fromText.Format(l, name, terminal.Line(r.Source))
 	}
-	_, _ = fmt.Fprintf(t, "data\t%s%s\n", r.Name, from)
-	_, _ = fmt.Fprintf(t, "images\t%s, %d×%d pixels: %d inputs\n", r.sizes(), r.Rows, r.Cols, r.Rows*r.Cols)
-	_, _ = fmt.Fprintf(t, "values\t%g to %g, as inputs %g to %g\n", r.Values[0], r.Values[1], r.Inputs[0], r.Inputs[1])
-	_, _ = fmt.Fprintf(t, "classes\t%d, with targets %g and %g\n", len(r.Classes), r.Targets[0], r.Targets[1])
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if err := r.table(w); err != nil {
-		return err
-	}
+	lines := append(terminal.Pairs([][2]string{
+		{dataText.In(l), name},
+		{imagesText.In(l), pixelsText.Format(l, r.sizes(l), r.Rows, r.Cols, r.Rows*r.Cols)},
+		{valuesText.In(l), rangesText.Format(l, r.Values[0], r.Values[1], r.Inputs[0], r.Inputs[1])},
+		{classesText.In(l), targetsText.Format(l, len(r.Classes), r.Targets[0], r.Targets[1])},
+	}), "")
+	lines = append(append(lines, r.table(l)...), "")
 	for _, n := range r.Notes {
-		kind := "note"
-		if n.Warning {
-			kind = "warning"
-		}
-		if _, err := fmt.Fprintf(w, "%s: %s\n", kind, n.Text); err != nil {
-			return err
-		}
+		lines = append(lines, n.Line(l))
+	}
+	if _, err := io.WriteString(w, strings.Join(lines, "\n")+"\n"); err != nil {
+		return err
 	}
 	return Blocks(w, r.shown)
 }
 
-// sizes returns "60000 training and 10000 test".
-func (r Report) sizes() string {
+// Line returns the note as a line for a terminal. Its text is English.
+func (n Note) Line(l lang.Language) string {
+	kind := noteText
+	if n.Warning {
+		kind = warningText
+	}
+	return terminal.Line(kindText.Format(l, kind, n.Text))
+}
+
+// sizes returns "60000 training, 10000 test".
+func (r Report) sizes(l lang.Language) string {
 	var list []string
 	for _, s := range r.Sets {
-		list = append(list, fmt.Sprintf("%d %s", s.Images, s.Name))
+		list = append(list, fmt.Sprintf("%d %s", s.Images, setTexts[s.Name].In(l)))
 	}
 	return strings.Join(list, ", ")
 }
 
-// table writes how many images of each class there are.
-func (r Report) table(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprint(t, "\nclass\t")
+// table returns how many images of each class there are.
+func (r Report) table(l lang.Language) []string {
+	rows := [][]string{{classText.In(l)}}
 	for _, s := range r.Sets {
-		_, _ = fmt.Fprintf(t, "%s\t", s.Name)
+		rows[0] = append(rows[0], setTexts[s.Name].In(l))
 	}
 	for k, name := range r.Classes {
-		_, _ = fmt.Fprintf(t, "\n%s\t", name)
+		row := []string{terminal.Line(name)}
 		for _, s := range r.Sets {
-			_, _ = fmt.Fprintf(t, "%d\t", s.Counts[k])
+			row = append(row, strconv.Itoa(s.Counts[k]))
 		}
+		rows = append(rows, row)
 	}
-	_, _ = fmt.Fprint(t, "\n\n")
-	return t.Flush()
+	return terminal.Table(rows)
 }
 
 // The samples of Blocks.

@@ -12,11 +12,16 @@ import (
 	"trainer/graph/gradcheck"
 	"trainer/graph/model"
 	"trainer/graph/vm"
+	"trainer/train/lang"
 )
 
 const (
 	machine    = "machine"
 	programmed = "program"
+
+	// The update orders.
+	simultaneous = "simultaneous"
+	listing      = "listing"
 )
 
 // train takes one step with the one image of set.
@@ -26,7 +31,7 @@ func train(m vm.VM, set *data.Set, rate float64) error {
 
 // explanation puts the derivation together, in the order of the book.
 func (d *derivation) explanation() (Explanation, error) {
-	e := Explanation{
+	e := Explanation{language: d.o.Language,
 		Sample: d.o.Sample, Network: d.n.String(), Layers: slices.Clone(d.n.Layers), Machine: d.m.Name(), Rate: d.o.Rate,
 		Label: int(d.set.Labels[0]), Answer: largest(d.output), Input: d.x, Target: d.y, Output: d.output,
 		Groups: []Group{
@@ -93,7 +98,7 @@ func (d *derivation) of(prefix string, l int) []float64 {
 }
 
 func (d *derivation) forward() Group {
-	g := Group{Title: "Forward pass"}
+	g := Group{Title: lang.Text{En: "Forward pass", Zh: "前向传播"}.In(d.o.Language)}
 	for l := 2; l <= d.L(); l++ {
 		z := fmt.Sprintf("z^%d = W^%d a^%d", l, l, l-1)
 		if d.n.Bias {
@@ -115,7 +120,10 @@ func (d *derivation) costs() Group {
 	L := d.L()
 	in := d.program.cost()
 	mean := delta.MeanCost(d.net, []delta.Vector{d.x}, []delta.Vector{d.y})
-	return Group{Title: "Cost", Note: "training does not compute it: the gradients do not need it", Equations: []Equation{
+	return Group{Title: lang.Text{En: "Cost", Zh: "代价"}.In(d.o.Language), Note: lang.Text{
+		En: "training does not compute it: the gradients do not need it",
+		Zh: "训练时不计算它：求梯度用不到它",
+	}.In(d.o.Language), Equations: []Equation{
 		scalar("A.45", fmt.Sprintf("E = ½ ‖y − a^%d‖²", L), "delta.Cost", "E", delta.Cost(d.y, d.pass.A[L]), d.cost, machine, in),
 		scalar("A.46", "E_t = 1/N Σ_i E_i, here N = 1", "delta.MeanCost", "E_t", mean, d.cost, machine, in[max(len(in)-1, 0):]),
 	}}
@@ -140,7 +148,9 @@ func minus(a, b delta.Matrix) delta.Matrix {
 }
 
 func (d *derivation) descent() Group {
-	g := Group{Title: "Gradient descent", Note: fmt.Sprintf("the change of the parameters, with η = %.6g", d.o.Rate)}
+	g := Group{Title: lang.Text{En: "Gradient descent", Zh: "梯度下降"}.In(d.o.Language), Note: lang.Text{
+		En: "the change of the parameters, with η = %.6g", Zh: "参数的变化量，η = %.6g",
+	}.Format(d.o.Language, d.o.Rate)}
 	mean := delta.MeanGradients([]delta.Gradients{delta.Backpropagate(d.net, d.x, d.y)})
 	for l := 2; l <= d.L(); l++ {
 		g.Equations = append(g.Equations, matrix("A.47", fmt.Sprintf("W^%d ← W^%d − η ∂E_t/∂W^%d", l, l, l), "delta.DescendWeights", fmt.Sprintf("−η ∂E_t/∂W^%d", l),
@@ -151,7 +161,7 @@ func (d *derivation) descent() Group {
 			delta.Scale(-d.o.Rate, mean.B[l]), delta.Scale(-d.o.Rate, d.gradients.B[l]), machine, d.in("b", l)))
 	}
 	if !d.n.Bias {
-		g.Note += "; the network has no bias, so there is no A.48"
+		g.Note += lang.Text{En: "; the network has no bias, so there is no A.48", Zh: "；网络没有偏置，所以没有 A.48"}.In(d.o.Language)
 	}
 	return g
 }
@@ -182,7 +192,8 @@ func (d *derivation) outputLayer() Group {
 	inD, inW := d.in("d", L), d.in("W", L)
 	other, otherD := d.gradients.W[L], d.of("d", L)
 	return Group{
-		Title: fmt.Sprintf("Output layer, l = %d", L), Note: fmt.Sprintf("element by element for i = %d, j = %d", i, j),
+		Title: lang.Text{En: "Output layer, l = %d", Zh: "输出层，l = %d"}.Format(d.o.Language, L),
+		Note:  lang.Text{En: "element by element for i = %d, j = %d", Zh: "逐元素，取 i = %d，j = %d"}.Format(d.o.Language, i, j),
 		Equations: []Equation{
 			scalar("A.49", fmt.Sprintf("∂E/∂w_ij^%d = −(y_i − a_i^%d) g'(z_i^%d) a_j^%d", L, L, L, L-1), "delta.OutputWeightElement", symbolW,
 				delta.OutputWeightElement(act, d.y, a, z, aPrev, i, j), other[i][j], machine, inW),
@@ -203,9 +214,9 @@ func (d *derivation) outputLayer() Group {
 }
 
 func (d *derivation) hiddenLayers() Group {
-	g := Group{Title: "Hidden layers"}
+	g := Group{Title: lang.Text{En: "Hidden layers", Zh: "隐藏层"}.In(d.o.Language)}
 	if d.L() == 2 {
-		g.Note = "the network has none, so there are no A.56 to A.59"
+		g.Note = lang.Text{En: "the network has none, so there are no A.56 to A.59", Zh: "网络没有隐藏层，所以没有 A.56 至 A.59"}.In(d.o.Language)
 		return g
 	}
 	for l := d.L() - 1; l >= 2; l-- {
@@ -227,17 +238,17 @@ func (d *derivation) hiddenLayers() Group {
 				delta.HiddenDelta(d.net.G, next, dNext, z), other, programmed, inD))
 	}
 	slices.SortStableFunc(g.Equations, func(a, b Equation) int { return strings.Compare(a.Number, b.Number) })
-	g.Note = "element by element for the i, j of the largest gradient"
+	g.Note = lang.Text{En: "element by element for the i, j of the largest gradient", Zh: "逐元素，取梯度最大的 i、j"}.In(d.o.Language)
 	if w := d.o.Weight; w != nil {
-		g.Note += fmt.Sprintf(", or of %v", *w)
+		g.Note += lang.Text{En: ", or of %v", Zh: "，或取 %v"}.Format(d.o.Language, *w)
 	}
 	return g
 }
 
 func (d *derivation) biases() Group {
-	g := Group{Title: "Biases"}
+	g := Group{Title: lang.Text{En: "Biases", Zh: "偏置"}.In(d.o.Language)}
 	if !d.n.Bias {
-		g.Note = "the network has none, so there are no A.60 and A.61"
+		g.Note = lang.Text{En: "the network has none, so there are no A.60 and A.61", Zh: "网络没有偏置，所以没有 A.60 和 A.61"}.In(d.o.Language)
 		return g
 	}
 	for l := d.L(); l >= 2; l-- {
@@ -253,9 +264,14 @@ func (d *derivation) biases() Group {
 }
 
 func (d *derivation) updates() Group {
-	g := Group{Title: "Updates", Note: "the change of the parameters in the step"}
+	g := Group{Title: lang.Text{En: "Updates", Zh: "参数更新"}.In(d.o.Language), Note: lang.Text{
+		En: "the change of the parameters in the step", Zh: "这一步中参数的变化量",
+	}.In(d.o.Language)}
 	if d.o.Listing {
-		g.Note += ", in the listing's order: δ of a hidden layer comes from the updated weights"
+		g.Note += lang.Text{
+			En: ", in the listing's order: δ of a hidden layer comes from the updated weights",
+			Zh: "，按书中程序的次序：隐藏层的 δ 由更新后的权重算出",
+		}.In(d.o.Language)
 	}
 	for l := d.L(); l >= 2; l-- {
 		g.Equations = append(g.Equations, matrix("A.62", fmt.Sprintf("W^%d ← W^%d − η δ^%d (a^%d)ᵀ", l, l, l, l-1), "delta.UpdateWeights", fmt.Sprintf("ΔW^%d", l),
@@ -270,7 +286,10 @@ func (d *derivation) updates() Group {
 
 func (d *derivation) algorithm() Group {
 	L := d.L()
-	g := Group{Title: "The algorithm", Note: "A.64 and A.65 are A.54 and A.59 in the order of the computation; A.66 is for a mini-batch S, here of one sample"}
+	g := Group{Title: lang.Text{En: "The algorithm", Zh: "算法"}.In(d.o.Language), Note: lang.Text{
+		En: "A.64 and A.65 are A.54 and A.59 in the order of the computation; A.66 is for a mini-batch S, here of one sample",
+		Zh: "A.64 和 A.65 就是按计算次序排列的 A.54 和 A.59；A.66 用于小批量 S，此处只有一个样本",
+	}.In(d.o.Language)}
 	g.Equations = append(g.Equations, vector("A.64", fmt.Sprintf("δ^%d = −(y − a^%d) ⊙ g'(z^%d)", L, L, L), "delta.Deltas", fmt.Sprintf("δ^%d", L),
 		d.deltas[L], d.of("d", L), programmed, d.in("d", L)))
 	for l := L - 1; l >= 2; l-- {
@@ -307,13 +326,13 @@ func (d *derivation) gradient() Gradient {
 func (d *derivation) step() Step {
 	after := delta.Output(d.after, d.x)
 	s := Step{
-		Order:      "simultaneous",
+		Order:      simultaneous,
 		CostBefore: d.cost, CostAfter: d.costAfter,
 		Before: d.output, After: d.outputAfter, AnswerAfter: largest(d.outputAfter),
 		Difference: max(Difference(d.outputAfter, after), Difference([]float64{d.costAfter}, []float64{delta.Cost(d.y, after)})),
 	}
 	if d.o.Listing {
-		s.Order = "listing"
+		s.Order = listing
 	}
 	return s
 }

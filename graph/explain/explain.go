@@ -29,12 +29,14 @@ import (
 	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
+	"trainer/train/lang"
 )
 
 // Options says what to explain.
 type Options struct {
-	Sample string // what the sample is called: "image 17 of MNIST test"
-	Rate   float64
+	Language lang.Language
+	Sample   string // what the sample is called: "image 17 of MNIST test"
+	Rate     float64
 
 	// Listing says that the machine and the compiler use the update order of the
 	// textbook's listing.
@@ -78,6 +80,8 @@ type Explanation struct {
 	Gradient   Gradient `json:"gradient"`
 	Step       Step     `json:"step"`
 	Difference float64  `json:"difference"` // the largest of all Groups and of the step
+
+	language lang.Language // of Text
 }
 
 // Group is a part of the derivation.

@@ -6,7 +6,9 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"trainer/train/lang"
+	"trainer/train/terminal"
 )
 
 // width is that of the text, in columns.
@@ -16,11 +18,10 @@ const width = 100
 // formula and its function; then the instructions, with their numbers in the program;
 // then this sample's numbers. With step it ends with the outputs before and after a step.
 func (e Explanation) Text(w io.Writer, step bool) error {
-	p := printer{bufio.NewWriter(w)}
-	p.line("%s: label %d, answer %d", e.Sample, e.Label, e.Answer)
-	p.line("network  %s", e.Network)
-	p.line("numbers  by package delta in float64, compared with the machine %s and with the", e.Machine)
-	p.line("         compiled program; the largest difference is %s", tiny(e.Difference))
+	p := printer{bufio.NewWriter(w), e.language}
+	p.say(sampleText, e.Sample, e.Label, e.Answer)
+	p.say(networkText, e.Network)
+	p.wrapped(numbersText.In(p.lang), strings.Split(howText.Format(p.lang, e.Machine, tiny(e.Difference)), " "), " ")
 	for _, g := range e.Groups {
 		p.line("")
 		p.line("== %s ==", g.Title)
@@ -40,8 +41,58 @@ func (e Explanation) Text(w io.Writer, step bool) error {
 	return p.Flush()
 }
 
+// What the text says beside the equations.
+var (
+	sampleText  = lang.Text{En: "%s: label %d, answer %d", Zh: "%s：标签 %d，答案 %d"}
+	networkText = lang.Text{En: "network  %s", Zh: "网络  %s"}
+	numbersText = lang.Text{En: "numbers  ", Zh: "数值  "}
+	howText     = lang.Text{
+		En: "by package delta in float64, compared with the machine %s and with the compiled program; the largest difference is %s",
+		Zh: "由 delta 包以 float64 算出，并与计算设备 %s 及编译后的程序比较；最大差别为 %s",
+	}
+	machineWord = lang.Text{En: "the machine's", Zh: "计算设备"}
+	programWord = lang.Text{En: "the program's", Zh: "程序"}
+	differsText = lang.Text{En: "differs from %s by %s", Zh: "与%s的差别 %s"}
+	valuesText  = lang.Text{En: "%s values from %s to %s", Zh: "%s 个值，从 %s 到 %s"}
+	normText    = lang.Text{En: "norm %s", Zh: "范数 %s"}
+	zerosText   = lang.Text{En: "%d are 0", Zh: "%d 个为 0"}
+	largestText = lang.Text{En: "largest %s", Zh: "最大 %s"}
+	waysText    = lang.Text{En: "== One gradient in three ways ==", Zh: "== 一个梯度的三种算法 =="}
+	whereText   = lang.Text{En: "∂E/∂%v, where %v = %s", Zh: "∂E/∂%v，其中 %v = %s"}
+	machineText = lang.Text{En: "machine", Zh: "计算设备"}
+	centralText = lang.Text{En: "central differences", Zh: "中心差分"}
+	errorText   = lang.Text{En: "their rounding error", Zh: "其舍入误差"}
+	atMostText  = lang.Text{En: "at most %s", Zh: "不超过 %s"}
+	stepText    = lang.Text{En: "== A step ==", Zh: "== 一步更新 =="}
+	orderText   = lang.Text{En: "with η = %s, order %s", Zh: "η = %s，更新次序 %s"}
+	beforeText  = lang.Text{En: "before", Zh: "更新前"}
+	afterText   = lang.Text{En: "after", Zh: "更新后"}
+	changeText  = lang.Text{En: "change", Zh: "变化"}
+	answersText = lang.Text{En: "answer %d before, %d after; label %d", Zh: "更新前答案 %d，更新后 %d；标签 %d"}
+	deltaWord   = lang.Text{En: "delta's", Zh: " delta "}
+)
+
+// orderTexts are the words for Step.Order.
+var orderTexts = map[string]lang.Text{
+	simultaneous: {En: "simultaneous", Zh: "同时"},
+	listing:      {En: "listing", Zh: "书中程序"},
+}
+
 // printer writes lines. Its errors are those of Flush.
-type printer struct{ *bufio.Writer }
+type printer struct {
+	*bufio.Writer
+	lang lang.Language
+}
+
+func (p printer) say(text lang.Text, args ...any) { p.line("%s", text.Format(p.lang, args...)) }
+
+// right returns a text aligned on the right of so many columns, and left on the left.
+func right(s string, columns int) string {
+	return strings.Repeat(" ", max(columns-terminal.Columns(s), 0)) + s
+}
+func left(s string, columns int) string {
+	return s + strings.Repeat(" ", max(columns-terminal.Columns(s), 0))
+}
 
 func (p printer) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(p, format+"\n", args...)
@@ -49,10 +100,10 @@ func (p printer) line(format string, args ...any) {
 
 // ends writes a line with text at both ends, or two lines if they do not fit.
 func (p printer) ends(left, right string) {
-	room := width - utf8.RuneCountInString(left) - utf8.RuneCountInString(right)
+	room := width - terminal.Columns(left) - terminal.Columns(right)
 	if room < 2 {
 		p.line("%s", left)
-		left, room = "", width-utf8.RuneCountInString(right)
+		left, room = "", width-terminal.Columns(right)
 	}
 	p.line("%s%s%s", left, strings.Repeat(" ", room), right)
 }
@@ -66,9 +117,9 @@ func (p printer) wrapped(indent string, words []string, separator string) {
 		if k < len(words)-1 {
 			next += strings.TrimRight(separator, " ")
 		}
-		if used && utf8.RuneCountInString(next) > width {
+		if used && terminal.Columns(next) > width {
 			p.line("%s", line+strings.TrimRight(separator, " "))
-			line, used = strings.Repeat(" ", utf8.RuneCountInString(indent)), false
+			line, used = strings.Repeat(" ", terminal.Columns(indent)), false
 		}
 		if used {
 			line += separator
@@ -101,7 +152,11 @@ func (p printer) equation(q Equation) {
 			p.line("%s", line)
 			continue
 		}
-		p.ends(line, fmt.Sprintf("differs from the %s's by %s", q.Against, tiny(q.Difference)))
+		against := machineWord
+		if q.Against == programmed {
+			against = programWord
+		}
+		p.ends(line, differsText.Format(p.lang, against, tiny(q.Difference)))
 	}
 	p.value(indent+q.Symbol, q.Value)
 }
@@ -122,9 +177,9 @@ func (p printer) value(left string, v Value) {
 	if v.Cols == 1 {
 		size = strconv.Itoa(v.Rows)
 	}
-	words := []string{fmt.Sprintf("%s values from %s to %s", size, short(v.Min), short(v.Max)), "norm " + short(v.Norm)}
+	words := []string{valuesText.Format(p.lang, size, short(v.Min), short(v.Max)), normText.Format(p.lang, short(v.Norm))}
 	if v.Zeros > 0 {
-		words = append(words, fmt.Sprintf("%d are 0", v.Zeros))
+		words = append(words, zerosText.Format(p.lang, v.Zeros))
 	}
 	for k, entry := range v.Largest {
 		at := fmt.Sprintf("[%d,%d]", entry.I, entry.J)
@@ -133,7 +188,7 @@ func (p printer) value(left string, v Value) {
 		}
 		word := at + " " + short(entry.Value)
 		if k == 0 {
-			word = "largest " + word
+			word = largestText.Format(p.lang, word)
 		}
 		words = append(words, word)
 	}
@@ -141,19 +196,24 @@ func (p printer) value(left string, v Value) {
 }
 
 func (p printer) gradient(g Gradient) {
-	p.line("== One gradient in three ways ==")
-	p.line("∂E/∂%v, where %v = %s", g.Weight, g.Weight, short(g.Parameter))
-	p.line("      %-22s%s", "machine", long(g.Machine))
-	p.line("      %-22s%s   differs from the machine's by %s", "delta", long(g.Delta), tiny(abs(g.Delta-g.Machine)))
-	p.line("      %-22s%s   differs from the machine's by %s", "central differences", long(g.Differences), tiny(abs(g.Differences-g.Machine)))
-	p.line("      %-22s at most %s", "their rounding error", tiny(g.Error))
+	differs := func(v float64) string {
+		return differsText.Format(p.lang, machineWord, tiny(abs(v-g.Machine)))
+	}
+	const wide = 22
+	p.say(waysText)
+	p.say(whereText, g.Weight, g.Weight, short(g.Parameter))
+	p.line("      %s%s", left(machineText.In(p.lang), wide), long(g.Machine))
+	p.line("      %s%s   %s", left("delta", wide), long(g.Delta), differs(g.Delta))
+	p.line("      %s%s   %s", left(centralText.In(p.lang), wide), long(g.Differences), differs(g.Differences))
+	p.line("      %s %s", left(errorText.In(p.lang), wide), atMostText.Format(p.lang, tiny(g.Error)))
 }
 
 func (p printer) step(e Explanation) {
 	s := e.Step
-	p.line("== A step ==")
-	p.line("with η = %s, order %s", short(e.Rate), s.Order)
-	p.line("      %-8s%14s%14s%14s", "", "before", "after", "change")
+	p.say(stepText)
+	p.say(orderText, short(e.Rate), orderTexts[s.Order])
+	const wide = 14
+	p.line("      %-8s%s%s%s", "", right(beforeText.In(p.lang), wide), right(afterText.In(p.lang), wide), right(changeText.In(p.lang), wide))
 	row := func(name string, before, after float64) {
 		p.line("      %-8s%14s%14s%14s", name, short(before), short(after), short(after-before))
 	}
@@ -161,8 +221,8 @@ func (p printer) step(e Explanation) {
 	for k := range s.Before {
 		row(fmt.Sprintf("a^%d[%d]", len(e.Layers), k), s.Before[k], s.After[k])
 	}
-	p.line("answer %d before, %d after; label %d", e.Answer, s.AnswerAfter, e.Label)
-	p.ends("", fmt.Sprintf("differs from delta's by %s", tiny(s.Difference)))
+	p.say(answersText, e.Answer, s.AnswerAfter, e.Label)
+	p.ends("", differsText.Format(p.lang, deltaWord, tiny(s.Difference)))
 }
 
 func abs(v float64) float64 { return max(v, -v) }

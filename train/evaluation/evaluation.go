@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"trainer/data"
 	"trainer/graph/vm"
+	"trainer/train/lang"
 	"trainer/train/terminal"
 )
 
@@ -72,24 +75,55 @@ func on(ctx context.Context, m vm.VM, set *data.Set) (Result, error) {
 	return Result{s.Samples, s.Cost, s.Correct, s.Accuracy(), s.Confusion, Classes(s.Confusion, set.ClassName)}, nil
 }
 
-// Text writes the report as tables.
-func (r Report) Text(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "model\t%s\nnetwork\t%s\ndata\t%s, from %s\n", terminal.Line(r.Model), r.Network, terminal.Line(r.Dataset), terminal.Line(r.Source))
-	for _, part := range []struct {
-		name string
-		*Result
-	}{{"train", r.Train}, {"validation", r.Validation}, {"test", &r.Test}} {
-		if part.Result == nil {
-			continue
-		}
-		_, _ = fmt.Fprintf(t, "%s\taccuracy %.4f (%d of %d), cost %.5f\n", part.name, part.Accuracy, part.Correct, part.Samples, part.Cost)
+// What the tables say.
+var (
+	modelText      = lang.Text{En: "model", Zh: "模型"}
+	networkText    = lang.Text{En: "network", Zh: "网络"}
+	dataText       = lang.Text{En: "data", Zh: "数据"}
+	fromText       = lang.Text{En: "%s, from %s", Zh: "%s，来自 %s"}
+	trainText      = lang.Text{En: "train", Zh: "训练集"}
+	validationText = lang.Text{En: "validation", Zh: "验证集"}
+	testText       = lang.Text{En: "test", Zh: "测试集"}
+	resultText     = lang.Text{En: "accuracy %.4f (%d of %d), cost %.5f", Zh: "准确率 %.4f（%d / %d），代价 %.5f"}
+	confusionText  = lang.Text{
+		En: "Confusion on the test set: a row for each label, a column for each prediction.",
+		Zh: "测试集上的混淆矩阵：每行一个标签，每列一个预测。",
 	}
-	if err := t.Flush(); err != nil {
+	classesText = lang.Text{
+		En: "Precision: of those taken for the class, the share that is right. Recall: of those of the class, the share found.",
+		Zh: "精确率：判为该类的样本中正确的比例。召回率：该类样本中被找出的比例。",
+	}
+	classHeader = lang.Text{En: "class|samples|precision|recall", Zh: "类别|样本|精确率|召回率"}
+	nameText    = lang.Text{En: "name", Zh: "名称"}
+	wrongText   = lang.Text{
+		En: "The worst mistakes on the test set, by index from 0, with the outputs for the label and for the answer.",
+		Zh: "测试集上最严重的错误，序号从 0 开始，以及标签和答案对应的输出。",
+	}
+	wrongHeader = lang.Text{En: "image|label|answer|a(label)|a(answer)", Zh: "图像|标签|答案|a(标签)|a(答案)"}
+)
+
+// Text writes the report as tables, in a language.
+func (r Report) Text(w io.Writer, l lang.Language) error {
+	rows := [][2]string{
+		{modelText.In(l), terminal.Line(r.Model)},
+		{networkText.In(l), r.Network},
+		{dataText.In(l), fromText.Format(l, terminal.Line(r.Dataset), terminal.Line(r.Source))},
+	}
+	for _, part := range []struct {
+		name lang.Text
+		*Result
+	}{{trainText, r.Train}, {validationText, r.Validation}, {testText, &r.Test}} {
+		if part.Result != nil {
+			rows = append(rows, [2]string{part.name.In(l), resultText.Format(l, part.Accuracy, part.Correct, part.Samples, part.Cost)})
+		}
+	}
+	if err := lines(w, terminal.Pairs(rows)...); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "\nConfusion on the test set: a row for each label, a column for each prediction.\n")
-	t = tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight)
+	if err := lines(w, "", confusionText.In(l)); err != nil {
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', tabwriter.AlignRight)
 	for k := range r.Test.Confusion {
 		_, _ = fmt.Fprintf(t, "\t%d", k)
 	}
@@ -104,40 +138,45 @@ func (r Report) Text(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if err := r.Test.classTable(w); err != nil || len(r.Wrong) == 0 {
+	if err := r.Test.classTable(w, l); err != nil || len(r.Wrong) == 0 {
 		return err
 	}
-	return r.wrongTable(w)
+	return r.wrongTable(w, l)
+}
+
+func lines(w io.Writer, lines ...string) error {
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
 }
 
 // classTable writes the outcome for each class.
-func (r *Result) classTable(w io.Writer) error {
-	_, _ = fmt.Fprintf(w, "\nPrecision: of those taken for the class, the share that is right. Recall: of those of the class, the share found.\n")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(t, "class\tsamples\tprecision\trecall\t%s\n", r.nameOf("name"))
+func (r *Result) classTable(w io.Writer, l lang.Language) error {
+	table := [][]string{strings.Split(classHeader.In(l), "|")}
 	for _, c := range r.Classes {
-		_, _ = fmt.Fprintf(t, "%d\t%d\t%s\t%s\t%s\n", c.Label, c.Samples, c.Precision.text(), c.Recall.text(), r.nameOf("  "+terminal.Line(c.Name)))
+		table = append(table, []string{strconv.Itoa(c.Label), strconv.Itoa(c.Samples), c.Precision.text(), c.Recall.text()})
 	}
-	return t.Flush()
-}
-
-// nameOf returns s where the classes have names.
-func (r *Result) nameOf(s string) string {
-	for _, c := range r.Classes {
-		if c.Name != strconv.Itoa(c.Label) {
-			return s
+	text := terminal.Table(table)
+	if r.named() {
+		text[0] += "  " + nameText.In(l)
+		for i, c := range r.Classes {
+			text[i+1] += "  " + terminal.Line(c.Name)
 		}
 	}
-	return ""
+	return lines(w, append([]string{"", classesText.In(l)}, text...)...)
+}
+
+// named reports whether the classes have names.
+func (r *Result) named() bool {
+	return slices.ContainsFunc(r.Classes, func(c Class) bool { return c.Name != strconv.Itoa(c.Label) })
 }
 
 // wrongTable writes the mistakes.
-func (r *Report) wrongTable(w io.Writer) error {
-	_, _ = fmt.Fprintf(w, "\nThe worst mistakes on the test set, by index from 0, with the outputs for the label and for the answer.\n")
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(t, "image\tlabel\tanswer\ta(label)\ta(answer)\t\n")
+func (r *Report) wrongTable(w io.Writer, l lang.Language) error {
+	table := [][]string{strings.Split(wrongHeader.In(l), "|")}
 	for _, m := range r.Wrong {
-		_, _ = fmt.Fprintf(t, "%d\t%d\t%d\t%s\t%s\t\n", m.Index, m.Label, m.Answer, m.Outputs[m.Label].text(), m.Outputs[m.Answer].text())
+		table = append(table, []string{
+			strconv.Itoa(m.Index), strconv.Itoa(m.Label), strconv.Itoa(m.Answer), m.Outputs[m.Label].text(), m.Outputs[m.Answer].text(),
+		})
 	}
-	return t.Flush()
+	return lines(w, append([]string{"", wrongText.In(l)}, terminal.Table(table)...)...)
 }

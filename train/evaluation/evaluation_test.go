@@ -14,6 +14,7 @@ import (
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/train/evaluation"
+	"trainer/train/lang"
 )
 
 // evaluated is a machine, with known parameters, and a data set whose outcome on
@@ -45,7 +46,7 @@ func TestReport(t *testing.T) {
 	}
 	r.Model = "a.safetensors"
 	var b bytes.Buffer
-	if err := r.Text(&b); err != nil {
+	if err := r.Text(&b, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	// With s = σ(−4) = 0.0179862, the outputs are 1−s and s in one order or the
@@ -85,7 +86,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := r.Text(&b); err != nil {
+	if err := r.Text(&b, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	// Image 1 is ink, and its label is paper: σ(−4) and σ(4).
@@ -105,7 +106,7 @@ func TestSets(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := r.Text(&b); err != nil {
+	if err := r.Text(&b, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	if text := b.String(); strings.Contains(text, "train ") || !strings.Contains(text, "validation  accuracy 1.0000 (2 of 2)") || !strings.Contains(text, "test        accuracy 0.7500") {

@@ -120,7 +120,7 @@ const oddTitle = "手写数字 くずし字 \U00020BB7野家 鑫淼 한국어 ع
 func gallery(t testing.TB) map[string]*Figure {
 	t.Helper()
 	zh := training(validated(50, 3))
-	zh.Language, zh.Title = lang.Chinese, "MNIST：784-50-10 sigmoid，含偏差，float32"
+	zh.Language, zh.Title = lang.Chinese, "MNIST：784-50-10 sigmoid，含偏置，float32"
 	severalZh := several(8)
 	severalZh.Language = lang.Chinese
 	odd := training(validated(50, 3))

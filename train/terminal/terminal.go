@@ -101,3 +101,15 @@ func Table(rows [][]string) (lines []string) {
 	}
 	return lines
 }
+
+// Pairs returns the lines of a table of two columns, aligned on the left.
+func Pairs(rows [][2]string) (lines []string) {
+	widest := 0
+	for _, row := range rows {
+		widest = max(widest, Columns(row[0]))
+	}
+	for _, row := range rows {
+		lines = append(lines, row[0]+strings.Repeat(" ", 2+widest-Columns(row[0]))+row[1])
+	}
+	return lines
+}
