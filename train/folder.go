@@ -2,14 +2,12 @@ package train
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"strconv"
 	"time"
 
 	"trainer/graph/model"
-	"trainer/train/figure"
 	"trainer/train/rundir"
 )
 
@@ -30,6 +28,7 @@ type snapshot struct {
 	parameters model.Parameters // nil: there is no snapshot
 	metrics    Metrics          // of the last whole epoch; zero before the first
 	samples    int              // visited since then; 0 unless interrupted
+	confusion  [][]int          // of the test set after that epoch: [label][predicted]
 }
 
 // writeConfig writes the first file of a run folder, if there is space for all.
@@ -127,8 +126,8 @@ func (s *session) finish() error {
 	if err := s.save(); err != nil || s.Best < 0 {
 		return err
 	}
-	epochs := s.Runs[s.Best].Epochs
 	if s.several() {
+		epochs := s.Runs[s.Best].Epochs
 		if err := s.Dir.WriteFile(rundir.MetricsFile, func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			for _, m := range epochs {
@@ -141,24 +140,5 @@ func (s *session) finish() error {
 			return err
 		}
 	}
-	return s.writeFigure(epochs)
-}
-
-// writeFigure draws the accuracies of some epochs of the best run.
-func (s *session) writeFigure(epochs []Metrics) error {
-	c := figure.Curve{
-		Title: fmt.Sprintf("%s: %v", s.Dataset.Name, s.Config.Network()),
-		Best:  s.best.metrics.Epoch,
-	}
-	for _, m := range epochs {
-		if m.Validation != nil {
-			c.Validation = append(c.Validation, m.ValidationAccuracy)
-		}
-		c.Train = append(c.Train, m.TrainAccuracy)
-		c.Test = append(c.Test, m.TestAccuracy)
-	}
-	if err := s.Dir.WriteFile(rundir.FigureSVG, func(w io.Writer) error { return figure.SVG(w, c) }); err != nil {
-		return err
-	}
-	return s.Dir.WriteFile(rundir.FigurePNG, func(w io.Writer) error { return figure.PNG(w, c) })
+	return s.writeFigures()
 }

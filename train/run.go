@@ -40,7 +40,8 @@ type Run struct {
 	// although their inputs were not all zero. It is known of the best run only.
 	unchanged float64
 
-	confusion [][]int // of the training set after the last whole epoch: [label][predicted]
+	// After the last whole epoch: [label][predicted].
+	confusion, testConfusion [][]int // of the training set and the test set
 }
 
 // add adds a whole epoch.

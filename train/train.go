@@ -19,6 +19,7 @@ import (
 	"trainer/data"
 	"trainer/graph/vm"
 	"trainer/train/config"
+	"trainer/train/lang"
 	"trainer/train/rundir"
 )
 
@@ -38,9 +39,9 @@ import (
 //
 // The folder of a single run has config.yaml, metrics.jsonl (a Metrics for each
 // epoch), model.safetensors (the last parameters), best.safetensors (those of
-// the best epoch) and the figure. The folder of several runs has the same files
-// for the best run; its metrics.jsonl and figure are written at the end. It also
-// has runs.jsonl (a RunMetrics for each epoch and run) and, at the end,
+// the best epoch) and the figures (see package figure). The folder of several runs
+// has the same files for the best run; its metrics.jsonl is written at the end. It
+// also has runs.jsonl (a RunMetrics for each epoch and run) and, at the end,
 // runs.json (a Run for each).
 type Session struct {
 	Config  config.Config
@@ -48,6 +49,8 @@ type Session struct {
 	Fleet   vm.Fleet // of Config.Train.Runs.Count runs
 	Dir     *rundir.Dir
 	Watch   Watcher
+
+	Language lang.Language // of the figures
 }
 
 // Watcher is told how a session proceeds.
@@ -66,6 +69,10 @@ type Watcher interface {
 type Result struct {
 	Runs []Run
 	Best int // the run with the best epoch of all; -1 if there is no whole epoch
+
+	// Undrawn has the characters for which the figures have no outline: in an SVG they
+	// are text, in a PNG they are empty boxes.
+	Undrawn string
 }
 
 // Run trains all runs and writes the files of the run folder.
@@ -83,7 +90,8 @@ func (s *Session) Run(ctx context.Context) (Result, error) {
 	for r := range u.Runs {
 		u.Runs[r].Advice = u.diagnose(r)
 	}
-	return u.Result, errors.Join(err, u.finish())
+	finished := u.finish() // which adds to the result
+	return u.Result, errors.Join(err, finished)
 }
 
 // session is a Session that is running.
@@ -287,7 +295,7 @@ func (s *session) evaluate(ctx context.Context, runs vm.Runs, e *epoch) error {
 			failed = &vm.RunsError{Failed: bad}
 			continue
 		}
-		s.Runs[r].confusion = train[i].Confusion
+		s.Runs[r].confusion, s.Runs[r].testConfusion = train[i].Confusion, test[i].Confusion
 		all = append(all, m)
 	}
 	if err := s.fail(e, failed); err != nil || len(all) == 0 {
@@ -321,7 +329,7 @@ func (s *session) record(runs vm.Runs, all []RunMetrics) error {
 		if before := s.last; before.parameters != nil && before.metrics.Epoch == last.Epoch-1 {
 			s.Runs[s.Best].unchanged = s.unchanged(before.parameters, p)
 		}
-		s.last = snapshot{parameters: p, metrics: *last}
+		s.last = snapshot{parameters: p, metrics: *last, confusion: s.Runs[s.Best].testConfusion}
 		if improved {
 			s.best, s.unsaved = s.last, true
 		}

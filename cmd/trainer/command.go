@@ -114,12 +114,14 @@ func presetList() string {
 type configFlags struct {
 	file   string
 	device string
+	lang   string
 	sets   settings
 }
 
 func (c *configFlags) register(f *flag.FlagSet) {
 	f.StringVar(&c.file, "config", "", "read the configuration `file` (YAML), or a built-in one: "+strings.Join(configs.Names(), ", ")+"; without it, all defaults")
 	f.StringVar(&c.device, "device", "", "`"+strings.Join(config.Devices, "|")+"`, short for -set device=…")
+	f.StringVar(&c.lang, "lang", "", "`"+strings.Join(config.Languages, "|")+"`, the language of the figures, short for -set lang=…")
 	f.Var(&c.sets, "set", "set a key of the configuration, `key=value`; may be repeated")
 }
 
@@ -141,18 +143,23 @@ func (c *configFlags) read() (config.Config, error) {
 
 // settings returns the settings of -set and those that have a flag of their own.
 func (c *configFlags) settings() ([]string, error) {
-	switch c.device {
-	case "":
-		return c.sets, nil
-	case "gpu":
+	if c.device == "gpu" {
 		c.device = "cuda"
 	}
-	for _, s := range c.sets {
-		if strings.HasPrefix(s, "device=") && s != "device="+c.device {
-			return nil, usageError("-device " + c.device + " and -set " + s + ": give one of them")
+	sets := slices.Clip(c.sets)
+	for _, short := range []struct{ flag, value string }{{"device", c.device}, {"lang", c.lang}} {
+		if short.value == "" {
+			continue
 		}
+		setting := short.flag + "=" + short.value
+		for _, s := range c.sets {
+			if strings.HasPrefix(s, short.flag+"=") && s != setting {
+				return nil, usageError("-" + short.flag + " " + short.value + " and -set " + s + ": give one of them")
+			}
+		}
+		sets = append(sets, setting)
 	}
-	return append(slices.Clip(c.sets), "device="+c.device), nil
+	return sets, nil
 }
 
 // source says in a line which configuration a name stands for; "" where that is plain.

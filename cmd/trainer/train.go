@@ -88,7 +88,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	if n := fleet.Len(); n > 1 {
 		screen.say("%d runs, with the seeds %d to %d", n, c.Seed, c.Run(n-1).Seed)
 	}
-	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen}
+	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen, Language: c.Language(os.Getenv)}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
 	if result.Runs == nil { // it did not start

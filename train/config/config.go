@@ -32,15 +32,17 @@ import (
 
 	"trainer/data"
 	"trainer/graph/model"
+	"trainer/train/lang"
 )
 
 // Config is the resolved configuration of a run: every key has a value.
 type Config struct {
-	Name      string          // a part of the name of the run folder
+	Name      string          // a part of the name of the run folder, and in the figures
 	Seed      uint64          // seed of all random numbers of the run
 	Device    string          // one of Devices
 	Machine   string          // one of Machines
 	Precision model.Precision // of all values of the network
+	Lang      string          // one of Languages: see Language
 	Model     Model
 	Data      Data
 	Train     Train
@@ -204,6 +206,9 @@ type EarlyStopping struct {
 
 // The legal values of keys that accept a fixed set of words.
 var (
+	// Languages lists those of the messages and figures; auto takes that of the locale.
+	Languages = []string{"auto", lang.English.String(), lang.Chinese.String()}
+
 	Devices = []string{"auto", "cpu", "cuda"}
 
 	// Machines lists the kinds of machines that package machines knows.
@@ -249,6 +254,17 @@ func (c Config) Network() model.Network {
 		Bias:       c.Model.Bias,
 		Precision:  c.Precision,
 	}
+}
+
+// Language returns the language of what a user sees: that of the key lang, or the
+// locale's. getenv is os.Getenv.
+func (c Config) Language(getenv func(string) string) lang.Language {
+	for _, l := range []lang.Language{lang.English, lang.Chinese} {
+		if c.Lang == l.String() {
+			return l
+		}
+	}
+	return lang.FromLocale(getenv)
 }
 
 // WithNetwork returns c for another network: that of a model file.

@@ -44,6 +44,8 @@ type key struct {
 	most       int            // entries of a list, or characters of a text, at most
 	pattern    *regexp.Regexp // of a text that is not free
 	patternDoc string         // what pattern says, after "a text "
+
+	schemaPattern *regexp.Regexp // that of the JSON schema, if it is another
 	isPath     bool           // whether a text is a path: see pathOf
 
 	auto   bool // of a number: the word auto is legal too, and of a group: it stands for all of its keys
@@ -67,15 +69,19 @@ const (
 	maxSeed = 1<<53 - 1
 )
 
-// fileName is the pattern of a text that becomes a part of a folder's name, on
-// any system. JSON schema readers in all languages know its syntax.
-var fileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+// fileName is the pattern of a text that becomes a part of a folder's name, on any
+// system: letters of all languages, with their marks. Few JSON schema readers know its
+// syntax: schemaFileName has theirs, and takes more characters that are not ASCII.
+var (
+	fileName       = regexp.MustCompile(`^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}._-]*$`)
+	schemaFileName = regexp.MustCompile("^[^\\x00-/:-@\\[-`{-\\x7f][^\\x00-,/:-@\\[-^`{-\\x7f]*$")
+)
 
 // keys is the table, in the order of the file. A group stands before its keys.
 var keys = []key{
 	{path: "name", kind: text, def: "run", most: 64,
-		pattern: fileName, patternDoc: "of letters (a to z, A to Z), digits, dots, dashes and underscores that begins with a letter or a digit",
-		doc:   "Name of the run; a part of the name of its folder.",
+		pattern: fileName, schemaPattern: schemaFileName, patternDoc: "of letters of any language, digits, dots, dashes and underscores that begins with a letter or a digit",
+		doc:   "Name of the run; a part of the name of its folder, and of the titles of its figures.",
 		field: func(c *Config) any { return &c.Name }},
 	{path: "seed", kind: integer, def: "1", max: maxSeed,
 		doc:   "Seed of all random numbers: first weights, shuffling, built-in digits. Same seed, same run.",
@@ -91,6 +97,9 @@ var keys = []key{
 	{path: "precision", kind: choice, def: "float32", choices: model.PrecisionNames(),
 		doc:   "Type of all weights and values of the network.",
 		field: func(c *Config) any { return &c.Precision }},
+	{path: "lang", kind: choice, def: "auto", choices: Languages,
+		doc:   "Language of the figures: en is English, zh is Chinese; auto takes the language of the locale (LC_ALL, LC_MESSAGES or LANG).",
+		field: func(c *Config) any { return &c.Lang }},
 
 	{path: "model", kind: group, doc: "The network and its first weights."},
 	{path: "model.layers", kind: list, def: "[784, 50, 10]", least: 2, most: maxLayers, min: 1, max: maxNodes,

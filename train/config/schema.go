@@ -114,7 +114,9 @@ func (k *key) schema() schema {
 		s = groupSchema(k.path)
 	case text:
 		s.MaxLength = k.most
-		if k.pattern != nil {
+		if k.schemaPattern != nil {
+			s.Pattern = k.schemaPattern.String()
+		} else if k.pattern != nil {
 			s.Pattern = k.pattern.String()
 		}
 		if k.scalar {

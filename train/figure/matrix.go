@@ -34,11 +34,12 @@ var (
 
 // The sizes of the matrix, in points.
 const (
-	matrixSide = 400 // of all cells together, about
-	mostCell   = 36
-	leastCell  = 6 / dots
-	mostName   = 90 // width of the name of a class
-	numbered   = 30 // classes with a number in each cell, at most
+	matrixSide  = 400 // of all cells together, about
+	mostCell    = 36
+	leastCell   = 6 / dots
+	mostName    = 90  // width of the name of a class
+	mostClasses = 256 // a label is a byte
+	numbered    = 30  // classes with a number in each cell, at most
 )
 
 var (
@@ -46,9 +47,17 @@ var (
 	wrongColor = color.NRGBA{R: 0xc8, G: 0x1e, B: 0x1e, A: 0xff}
 )
 
-// Figure returns the figure. It is an error if Counts is no square or is empty.
+// Figure returns the figure, of the first 256 classes. It is an error if Counts is no
+// square or is empty.
 func (m Matrix) Figure() (*Figure, error) {
 	n := len(m.Counts)
+	if n > mostClasses {
+		counts := make([][]int, mostClasses)
+		for label := range counts {
+			counts[label] = m.Counts[label][:min(mostClasses, len(m.Counts[label]))]
+		}
+		m.Counts, n = counts, mostClasses
+	}
 	sum, right := 0, 0
 	for label, row := range m.Counts {
 		if len(row) != n {

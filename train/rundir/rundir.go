@@ -29,13 +29,17 @@ import (
 
 // The files of a run.
 const (
-	ConfigFile  = "config.yaml"       // the resolved configuration, which can be run again
-	MetricsFile = "metrics.jsonl"     // one JSON object per epoch
-	ModelFile   = "model.safetensors" // the parameters after the last epoch
-	BestFile    = "best.safetensors"  // the parameters of the best epoch, chosen on the validation set, or else on the test set
-	FigureSVG   = "accuracy.svg"      // accuracy over epochs
-	FigurePNG   = "accuracy.png"      // the same figure
-	LogFile     = "log.txt"           // the messages on the terminal
+	ConfigFile   = "config.yaml"       // the resolved configuration, which can be run again
+	MetricsFile  = "metrics.jsonl"     // one JSON object per epoch
+	ModelFile    = "model.safetensors" // the parameters after the last epoch
+	BestFile     = "best.safetensors"  // the parameters of the best epoch, chosen on the validation set, or else on the test set
+	FigureSVG    = "accuracy.svg"      // accuracy and cost over epochs
+	FigurePNG    = "accuracy.png"      // the same figure
+	HiddenSVG    = "hidden.svg"        // the weights of the hidden units as images, after the best epoch
+	HiddenPNG    = "hidden.png"
+	ConfusionSVG = "confusion.svg" // the confusion matrix of the test set, after the best epoch
+	ConfusionPNG = "confusion.png"
+	LogFile      = "log.txt" // the messages on the terminal
 
 	// Of several runs.
 	RunsFile       = "runs.json"  // the result of each run
@@ -343,14 +347,14 @@ func isTemp(name string) bool {
 	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp")
 }
 
-// CleanName converts name to a part of the name of a folder: letters, digits, dots,
+// CleanName converts name to a part of the name of a folder: letters and their marks, digits, dots,
 // underscores and single dashes, at most 60 bytes. If nothing is left, it returns
 // "run".
 func CleanName(name string) string {
 	var b strings.Builder
 	dash := false // whether a dash goes before the next character
 	for _, r := range name {
-		if r == unicode.ReplacementChar || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '.' && r != '_' {
+		if r == unicode.ReplacementChar || !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != '.' && r != '_' {
 			dash = true
 			continue
 		}

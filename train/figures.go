@@ -1,0 +1,149 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+
+	"trainer/graph/model"
+	"trainer/train/config"
+	"trainer/train/figure"
+	"trainer/train/lang"
+	"trainer/train/rundir"
+)
+
+// The titles of the figures: a data set and its network.
+var (
+	titleText  = lang.Text{En: "%s: %s", Zh: "%s：%s"}
+	biasText   = lang.Text{En: "%s %v, with bias, %v", Zh: "%s %v，含偏差，%v"}
+	noBiasText = lang.Text{En: "%s %v, no bias, %v", Zh: "%s %v，无偏差，%v"}
+)
+
+// drawing is a figure in its files.
+type drawing struct {
+	figure   *figure.Figure
+	svg, png string // the names of the files
+}
+
+// writeFigures draws what the session came to: the training and, of the best epoch, the
+// hidden units and the confusion matrix.
+func (s *session) writeFigures() error {
+	drawings, err := s.drawings()
+	if err != nil {
+		return err
+	}
+	type file struct {
+		name    string
+		content bytes.Buffer
+		err     error
+	}
+	files := make([]file, 2*len(drawings))
+	var all sync.WaitGroup
+	for i, d := range drawings {
+		svg, png := &files[2*i], &files[2*i+1]
+		svg.name, png.name = d.svg, d.png
+		all.Go(func() { svg.err = d.figure.SVG(&svg.content) })
+		all.Go(func() { png.err = d.figure.PNG(&png.content) })
+		s.Undrawn += d.figure.Missing()
+	}
+	all.Wait()
+	missing := []rune(s.Undrawn)
+	slices.Sort(missing)
+	s.Undrawn = string(slices.Compact(missing))
+	for i := range files {
+		f := &files[i]
+		if f.err == nil {
+			f.err = s.Dir.WriteFile(f.name, func(w io.Writer) error {
+				_, err := w.Write(f.content.Bytes())
+				return err
+			})
+		}
+		err = errors.Join(err, f.err)
+	}
+	return err
+}
+
+// drawings returns the figures.
+func (s *session) drawings() ([]drawing, error) {
+	title := s.title()
+	training := figure.Training{Title: title, Language: s.Language, Best: s.Best, Classes: s.Dataset.Test.Classes}
+	for _, r := range s.Runs {
+		training.Runs = append(training.Runs, curves(r))
+	}
+	f, err := training.Figure()
+	if err != nil {
+		return nil, err
+	}
+	all := []drawing{{f, rundir.FigureSVG, rundir.FigurePNG}}
+
+	epoch := s.best.metrics.Epoch
+	if set := s.Dataset.Train; set.Rows >= leastSide && set.Cols >= leastSide {
+		first := s.best.parameters[0]
+		f, err := figure.Units{
+			Title: title, Language: s.Language, Epoch: epoch,
+			Weights: first.Weight, Rows: set.Rows, Cols: set.Cols, Outputs: len(s.best.parameters) == 1,
+		}.Figure()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, drawing{f, rundir.HiddenSVG, rundir.HiddenPNG})
+	}
+	test := s.Dataset.Test
+	f, err = figure.Matrix{
+		Title: title, Language: s.Language, Epoch: epoch, Set: figure.TestSet,
+		Counts: s.best.confusion, Samples: test.Len(), Name: test.ClassName,
+	}.Figure()
+	if err != nil {
+		return nil, err
+	}
+	return append(all, drawing{f, rundir.ConfusionSVG, rundir.ConfusionPNG}), nil
+}
+
+// leastSide is the least side of an image, in pixels, for which the weights of a unit
+// are worth a look. A table with four columns is an image of 2×2 pixels, too.
+const leastSide = 4
+
+// title names the run, if it has a name of its own, the data set and the network.
+func (s *session) title() string {
+	set := s.Dataset.Name
+	if name := s.Config.Name; name != config.Default().Name && !strings.Contains(strings.ToLower(set), strings.ToLower(name)) {
+		set = name + " · " + set
+	}
+	return titleText.Format(s.Language, set, describeNetwork(s.Config.Network(), s.Language))
+}
+
+// describeNetwork describes a network as its String does, in a language.
+func describeNetwork(n model.Network, l lang.Language) string {
+	layers := make([]string, len(n.Layers))
+	for i, size := range n.Layers {
+		layers[i] = fmt.Sprint(size)
+	}
+	text := noBiasText
+	if n.Bias {
+		text = biasText
+	}
+	return text.Format(l, strings.Join(layers, "-"), n.Activation, n.Precision)
+}
+
+// curves returns what the figure shows of a run.
+func curves(r Run) figure.Run {
+	var f figure.Run
+	if r.Best != nil {
+		f.Best = r.Best.Epoch
+	}
+	for _, m := range r.Epochs {
+		f.Accuracy.Train = append(f.Accuracy.Train, m.TrainAccuracy)
+		f.Cost.Train = append(f.Cost.Train, m.TrainCost)
+		if v := m.Validation; v != nil {
+			f.Accuracy.Validation = append(f.Accuracy.Validation, v.ValidationAccuracy)
+			f.Cost.Validation = append(f.Cost.Validation, v.ValidationCost)
+		}
+		f.Accuracy.Test = append(f.Accuracy.Test, m.TestAccuracy)
+		f.Cost.Test = append(f.Cost.Test, m.TestCost)
+	}
+	return f
+}
