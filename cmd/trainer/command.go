@@ -121,7 +121,7 @@ type configFlags struct {
 func (c *configFlags) register(f *flag.FlagSet) {
 	f.StringVar(&c.file, "config", "", "read the configuration `file` (YAML), or a built-in one: "+strings.Join(configs.Names(), ", ")+"; without it, all defaults")
 	f.StringVar(&c.device, "device", "", "`"+strings.Join(config.Devices, "|")+"`, short for -set device=…")
-	f.StringVar(&c.lang, "lang", "", "`"+strings.Join(config.Languages, "|")+"`, the language of the figures, short for -set lang=…")
+	f.StringVar(&c.lang, "lang", "", "`"+strings.Join(config.Languages, "|")+"`, the language, short for -set lang=…")
 	f.Var(&c.sets, "set", "set a key of the configuration, `key=value`; may be repeated")
 }
 

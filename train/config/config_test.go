@@ -60,7 +60,7 @@ func readSource(source []byte, sets ...string) (Config, error) {
 // TestDefault compares the defaults with a second list, written by hand.
 func TestDefault(t *testing.T) {
 	want := Config{
-		Name: "run", Seed: 1, Device: "auto", Machine: "compiled", Precision: model.Float32,
+		Name: "run", Seed: 1, Device: "auto", Machine: "compiled", Precision: model.Float32, Lang: "auto",
 		Model: Model{Layers: []int{784, 50, 10}, Activation: model.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
 		Data: Data{Dataset: "mnist", Fallback: "none", Split: Split{Test: 0.2, Seed: 1}, CSV: CSV{Label: "auto"},
 			Inputs: Ends{0, 1}, Targets: Ends{0, 1}},
@@ -248,7 +248,11 @@ func TestValues(t *testing.T) {
 		{"model.layers", "[10000, 10000]", "limit"}, // with biases 100,010,000
 		{"name", "a-b_c.1", ""},
 		{"name", "'2026'", ""},
-		{"name", "手写", "want a text of letters"},
+		{"name", "手写数字-ひらがな_1", ""},
+		{"name", "हिन्दी", ""}, // has marks
+		{"name", "'\u0301a'", "want a text of letters"},
+		{"name", "手写　数字", "want a text of letters"},
+		{"name", "a😀", "want a text of letters"},
 		{"name", "../x", "want a text of letters"},
 		{"name", "a/b", "want a text of letters"},
 		{"name", "''", `have "", want a text`},
@@ -331,7 +335,7 @@ func TestSetErrors(t *testing.T) {
 		{"train.batch=x", "-set train.batch=x: have x, want a whole number from 1 to 100000"},
 		{"train.batch=", "have no value"},
 		{"train.batch", "want key=value, as in -set train.epochs=5"},
-		{"=3", "-set =3: unknown key. The keys are: name, seed, device, machine, precision, model, data, train"},
+		{"=3", "-set =3: unknown key. The keys are: name, seed, device, machine, precision, lang, model, data, train"},
 		{"batch=3", "did you mean train.batch?"},
 		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, runs"},
 		{"train.rate.initial.x=3", "The keys in train.rate are: initial, factor, every"},
@@ -527,8 +531,8 @@ func TestRoundTrip(t *testing.T) {
 	float := func(top float64) float64 { return top * math.Pow(10, -20*random.Float64()) }
 	for range 500 {
 		c := Config{
-			Name: pick([]string{"run", "true", "1e3", "2026-01-01", "x.y-z", "null"}), Seed: random.Uint64N(maxSeed + 1),
-			Device: pick(Devices), Machine: pick(Machines), Precision: model.Precision(random.IntN(2)),
+			Name: pick([]string{"run", "true", "1e3", "2026-01-01", "x.y-z", "null", "手写"}), Seed: random.Uint64N(maxSeed + 1),
+			Device: pick(Devices), Machine: pick(Machines), Precision: model.Precision(random.IntN(2)), Lang: pick(Languages),
 			Model: Model{Layers: []int{1 + random.IntN(9999), 1 + random.IntN(9999)}, Activation: model.Activation(random.IntN(2)), Bias: random.IntN(2) == 0,
 				Init: []Init{{Std: PerLayer{float(1000)}}, {Std: PerLayer{0}}, {Rule: pick(Rules)}, {File: "f" + word(20)}}[random.IntN(4)]},
 			Data: Data{Dataset: pick(Datasets), Dir: word(20), Fallback: pick(Fallbacks), Split: Split{Test: float(1), Seed: random.Uint64N(maxSeed + 1)},

@@ -74,6 +74,7 @@ func TestCleanName(t *testing.T) {
 		"":                       "run",
 		"-rf":                    "rf",
 		"手写数字 1":                 "手写数字-1",
+		"हिन्दी":                 "हिन्दी", // has marks
 		"a\x00\x1b[31m\nb":       "a-31m-b",
 		"\xff\xfe":               "run",
 		strings.Repeat("x", 300): strings.Repeat("x", 60),
