@@ -1,6 +1,6 @@
 // Package figure draws the figures of a run: accuracy and cost over epochs, as the
 // textbook's listing does ([Training]), the weights of the hidden units ([Units]), and
-// the confusion matrix ([Matrix]). The formats are SVG and PNG, with 150 pixels an inch.
+// the confusion matrix ([Matrix]). The formats are SVG and PNG, with 144 pixels an inch.
 //
 // A figure needs no font of the computer: text is drawn as outlines (package glyph). A
 // character without an outline is text in an SVG, as wide as the room that it has, and

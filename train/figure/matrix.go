@@ -36,7 +36,7 @@ var (
 const (
 	matrixSide  = 400 // of all cells together, about
 	mostCell    = 36
-	leastCell   = 6 / dots
+	leastCell   = 6.0 / dots
 	mostName    = 90  // width of the name of a class
 	mostClasses = 256 // a label is a byte
 	numbered    = 30  // classes with a number in each cell, at most

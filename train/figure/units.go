@@ -29,7 +29,7 @@ const mostUnits = 105 // in 15 columns
 // The sizes of the images, in pixels of a PNG.
 const (
 	tileSide = 112 // of the longer side of an image, at most
-	tileGap  = 4
+	tileGap  = 4   // at least
 )
 
 var (
@@ -49,30 +49,32 @@ func (u Units) Figure() (*Figure, error) {
 	}
 	units := len(u.Weights) / size
 	drawn := min(units, mostUnits)
-	end, cut := u.end(u.Weights[:drawn*size])
+	most, cut := u.end(u.Weights[:drawn*size])
 
 	// An image has whole pixels for a weight, or the other way round.
 	longer := max(u.Rows, u.Cols)
 	zoom, shrink := max(1, tileSide/longer), (longer+tileSide-1)/tileSide
 	rows, cols := (u.Rows+shrink-1)/shrink, (u.Cols+shrink-1)/shrink
-	w, h := float64(cols*zoom)/dots, float64(rows*zoom)/dots
-	const gap = tileGap / dots
-	across := acrossOf(drawn, w+gap, h+gap)
+	gap := (tileGap + zoom - 1) / zoom // in weights
+	across := acrossOf(drawn, float64(cols+gap), float64(rows+gap))
 	down := (drawn + across - 1) / across
+	m := mosaic{image.NewPaletted(image.Rect(0, 0, across*(cols+gap)-gap, down*(rows+gap)-gap), palette), rows, cols, gap}
+	wide, tall := float64(m.Rect.Dx()*zoom)/dots, float64(m.Rect.Dy()*zoom)/dots
 
 	notes := []string{u.note(units, drawn), ""}
 	if cut {
-		notes[1] = cutText.Format(u.Language, end)
+		notes[1] = cutText.Format(u.Language, most)
 	}
-	first := float64(across*(down-1) + 1)
-	numbers := measure(fmt.Sprint(first), noteSize) + 6
+	numbers := measure(fmt.Sprint(across*(down-1)+1), noteSize) + 6
 	const bar = 14 // width of the scale
-	ticks := linearTicks(scale{lo: -end, hi: end}, 6)
+	ticks := linearTicks(scale{lo: -most, hi: most}, 6)
 	right := bar + 12 + tickGap + leftOf(ticks) - textSize - 8
-	body := numbers + float64(across)*(w+gap) + right
+	body := numbers + wide + right
 	width := math.Ceil(max(body, headWidth(u.Title, notes...)) + 2*margin)
 	top := heading(u.Title, notes...)
-	tall := float64(down) * (h + gap)
+	for i := range drawn {
+		u.tile(m, i/across, i%across, u.Weights[i*size:(i+1)*size], most, shrink)
+	}
 	return &Figure{
 		width: width, height: math.Ceil(top + max(tall, 100) + margin),
 		label: described(append([]string{u.Title}, notes...)...),
@@ -81,18 +83,16 @@ func (u Units) Figure() (*Figure, error) {
 			// Whole pixels, for images that are sharp.
 			left := math.Round(((width-body)/2+numbers)*dots) / dots
 			top := math.Round(top*dots) / dots
-			for i := range drawn {
-				x, y := left+float64(i%across)*(w+gap), top+float64(i/across)*(h+gap)
-				if i%across == 0 {
-					c.text(label{x: left - 6, y: y + h/2 + 0.36*noteSize, at: 1, size: noteSize, color: noteColor, text: fmt.Sprint(i + 1)})
-				}
-				c.pixels(x, y, w, h, u.tile(u.Weights[i*size:(i+1)*size], end, rows, cols, shrink))
+			c.pixels(left, top, wide, tall, m.Paletted)
+			for row := range down {
+				y := top + float64((row*(rows+gap)+rows/2)*zoom)/dots
+				c.text(label{x: left - 6, y: y + 0.36*noteSize, at: end, size: noteSize, color: noteColor, text: fmt.Sprint(row*across + 1)})
 			}
-			x := left + float64(across)*(w+gap) + 12
-			bottom := top + max(tall-gap, 90)
+			x := left + wide + 12
+			bottom := top + max(tall, 90)
 			c.pixels(x, top, bar, bottom-top, colourBar())
 			axis := stroke{color: axisColor, width: axisWidth}
-			up := scale{lo: -end, hi: end}
+			up := scale{lo: -most, hi: most}
 			for _, t := range ticks {
 				y := bottom - (bottom-top)*up.at(t.value)
 				c.line([]point{{x + bar, y}, {x + bar + tickLength, y}}, axis)
@@ -152,11 +152,18 @@ func (u Units) end(weights []float64) (end float64, cut bool) {
 	return end, largest > end
 }
 
-// tile returns the image of a unit; each pixel is the mean of shrink × shrink weights.
-func (u Units) tile(weights []float64, end float64, rows, cols, shrink int) *image.Paletted {
-	m := image.NewPaletted(image.Rect(0, 0, cols, rows), palette)
-	for i := range rows {
-		for j := range cols {
+// mosaic is an image with a tile for each unit and gaps between them.
+type mosaic struct {
+	*image.Paletted
+	rows, cols, gap int // of a tile, in pixels
+}
+
+// tile draws a unit at its place; each pixel is the mean of shrink × shrink weights, and
+// most is the weight at the end of the scale.
+func (u Units) tile(m mosaic, row, col int, weights []float64, most float64, shrink int) {
+	top, left := row*(m.rows+m.gap), col*(m.cols+m.gap)
+	for i := range m.rows {
+		for j := range m.cols {
 			sum, n := 0.0, 0
 			for y := i * shrink; y < min((i+1)*shrink, u.Rows); y++ {
 				for x := j * shrink; x < min((j+1)*shrink, u.Cols); x++ {
@@ -164,10 +171,9 @@ func (u Units) tile(weights []float64, end float64, rows, cols, shrink int) *ima
 					n++
 				}
 			}
-			m.Pix[i*m.Stride+j] = shade(sum / float64(n) / end)
+			m.Pix[(top+i)*m.Stride+left+j] = shade(sum / float64(n) / most)
 		}
 	}
-	return m
 }
 
 // shade returns the index in the palette of a value from −1 to 1; NaN has that of 0.
@@ -175,14 +181,14 @@ func shade(v float64) uint8 {
 	if math.IsNaN(v) {
 		v = 0
 	}
-	return uint8(math.Round((max(-1, min(v, 1)) + 1) / 2 * shades))
+	return 1 + uint8(math.Round((max(-1, min(v, 1))+1)/2*shades))
 }
 
-// shades is the largest index in the palette. It is even, so that 0 has a colour of its
-// own.
+// shades + 1 is the number of colours of weights in the palette. shades is even, so that
+// 0 has a colour of its own.
 const shades = 254
 
-// palette has the colours of −1 to 1: dark blue, grey, light yellow. They diverge from
+// palette has white, for gaps, and the colours of −1 to 1: dark blue, grey, light yellow. They diverge from
 // grey, and get lighter all the way, so that the sign can be seen without colours.
 var palette = func() color.Palette {
 	stops := []struct {
@@ -195,15 +201,15 @@ var palette = func() color.Palette {
 		{0.5, color.NRGBA{R: 0xf0, G: 0xb0, B: 0x30, A: 0xff}},
 		{1, color.NRGBA{R: 0xff, G: 0xf7, B: 0xc4, A: 0xff}},
 	}
-	p := make(color.Palette, shades+1)
-	for i := range p {
+	p := color.Palette{white}
+	for i := range shades + 1 {
 		v := 2*float64(i)/shades - 1
 		k := 0
 		for k < len(stops)-2 && v > stops[k+1].at {
 			k++
 		}
 		a, b := stops[k], stops[k+1]
-		p[i] = blend(a.c, b.c, (v-a.at)/(b.at-a.at))
+		p = append(p, blend(a.c, b.c, (v-a.at)/(b.at-a.at)))
 	}
 	return p
 }()
@@ -216,9 +222,9 @@ func blend(a, b color.NRGBA, t float64) color.NRGBA {
 
 // colourBar is the palette from top to bottom.
 func colourBar() *image.Paletted {
-	m := image.NewPaletted(image.Rect(0, 0, 1, len(palette)), palette)
+	m := image.NewPaletted(image.Rect(0, 0, 1, shades+1), palette)
 	for i := range m.Pix {
-		m.Pix[i] = uint8(shades - i)
+		m.Pix[i] = uint8(shades + 1 - i)
 	}
 	return m
 }
