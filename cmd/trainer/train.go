@@ -17,6 +17,7 @@ import (
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
+	"trainer/train/lang"
 	"trainer/train/progress"
 	"trainer/train/rundir"
 	"trainer/train/terminal"
@@ -179,6 +180,15 @@ func (s screen) report(result train.Result, session *train.Session) {
 		files += fmt.Sprintf(" of the best; %s, %s of all", rundir.RunsFile, rundir.RunMetricsFile)
 	}
 	s.say("%s", files)
+	if result.Undrawn != "" {
+		s.say("%s", undrawnText.Format(session.Language, result.Undrawn))
+	}
+}
+
+// undrawnText warns of characters that figures cannot show.
+var undrawnText = lang.Text{
+	En: "warning: the figures have no outlines for %s: these are empty boxes in the PNG files, and text in the SVG files",
+	Zh: "警告：图中没有这些字的字形：%s，PNG文件中显示为空框，SVG文件中为普通文本",
 }
 
 // chosen says how good the best epoch is, and on which set it was chosen.
