@@ -133,17 +133,24 @@ func acrossOf(n int, w, h float64) int {
 // exceeds, so that a few large ones do not make all others grey. cut says whether some
 // do. Weights that are not finite do not count.
 func (u Units) end(weights []float64) (end float64, cut bool) {
-	sizes := make([]float64, 0, len(weights))
-	for _, w := range weights {
-		if finite(w) {
+	const most = 100_000 // that are sorted
+	step := 1 + len(weights)/most
+	var sizes []float64
+	largest := 0.0
+	for i, w := range weights {
+		if !finite(w) {
+			continue
+		}
+		if i%step == 0 {
 			sizes = append(sizes, math.Abs(w))
 		}
+		largest = max(largest, math.Abs(w))
 	}
 	if len(sizes) == 0 {
 		return 1, false
 	}
 	slices.Sort(sizes)
-	end, largest := sizes[(len(sizes)-1)*995/1000], sizes[len(sizes)-1]
+	end = sizes[(len(sizes)-1)*995/1000]
 	if end == 0 {
 		end = largest
 	}
