@@ -196,8 +196,9 @@ func shade(v float64) uint8 {
 // 0 has a colour of its own.
 const shades = 254
 
-// palette has white, for gaps, and the colours of −1 to 1: dark blue, grey, light yellow. They diverge from
-// grey, and get lighter all the way, so that the sign can be seen without colours.
+// palette has white, for gaps, and the colours of −1 to 1: dark blue, grey, light yellow.
+// They diverge from grey, and get lighter all the way, so that the sign can be seen
+// without colours.
 var palette = func() color.Palette {
 	stops := []struct {
 		at float64
