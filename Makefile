@@ -4,14 +4,17 @@ BIN := $(CURDIR)/.bin
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := $(BIN)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 
+GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
+
 # The GPU build needs Go and gcc, and no CUDA toolkit: our cuda.h declares what
 # is used. To build with NVIDIA's, give its folder: make gpu CUDA_INCLUDE=/usr/local/cuda/include
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published
+.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published vulns fuzz
 
-check: format tidy vet lint fresh test noasm race platforms gpu-check
+check: format tidy vet lint fresh test noasm race platforms gpu-check vulns
 
 format: ## every file is as gofmt writes it
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -33,7 +36,7 @@ $(GOLANGCI_LINT):
 
 fresh: ## generated files are what their generators write
 	go generate ./...
-	@git diff --exit-code -- configs/schema.json graph/vm/cpu/kernel || { echo "generated files were stale: commit them"; exit 1; }
+	@git diff --exit-code -- configs/schema.json graph/vm/cpu/kernel NOTICE || { echo "generated files were stale: commit them"; exit 1; }
 
 test:
 	go test ./...
@@ -64,6 +67,24 @@ gpu-bundle: ## what gpu-report needs on a computer with a GPU, as gpu-bundle.tar
 
 gpu-report: gpu-bundle ## checks and measures on this computer's GPU: gpu-bundle/results/report.md
 	gpu-bundle/report.sh
+
+vulns: $(GOVULNCHECK) ## known vulnerabilities in what is linked, where the database can be reached
+	@out=$$($(GOVULNCHECK) ./cmd/... 2>&1) && { echo "$$out"; exit 0; }; code=$$?; echo "$$out"; \
+	case "$$out" in *"fetching vulnerabilities"*) echo "vulns: NOT CHECKED: the database cannot be reached" ;; *) exit $$code ;; esac
+
+$(GOVULNCHECK):
+	GOFLAGS= GOBIN=$(BIN) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(BIN)/govulncheck $@
+
+FUZZTIME := 20s
+
+fuzz: ## every fuzz target, for FUZZTIME each; `make test` runs their seeds
+	@set -e; git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r package; do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$package/*_test.go | cut -c6-); do \
+			echo "./$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package; \
+		done; \
+	done
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -43,7 +43,8 @@ func ReadCSV(ctx context.Context, path string, classes int) (*Set, error) {
 type csvOptions struct {
 	label  string // data.csv.label; "": auto
 	values Range  // of the pixels; zero: not known yet
-	inputs int    // where not 0, a file of lines with so many numbers has no labels
+	inputs int    // where not 0, the images have so many pixels and no labels
+	id     string // where there are no labels: the name of the column of identifiers, or ""
 }
 
 func readCSVFile(ctx context.Context, path string, o csvOptions) (*table, error) {
@@ -100,6 +101,7 @@ type csvParser struct {
 	outer  string // the first value outside of 0 to 255, and its place
 	labels []uint8
 	names  labelNames
+	ids    []string // of the images
 	gaps   []gap
 }
 
@@ -226,7 +228,11 @@ func (p *csvParser) begin(line []byte) (header bool, err error) {
 		header = p.isHeader(fields)
 	}
 	p.first = p.number
-	if err := p.assign(fields, header, p.options); err != nil {
+	assign := p.assign
+	if p.options.inputs > 0 {
+		assign = p.assignRows
+	}
+	if err := assign(fields, header); err != nil {
 		return false, p.errorf(1, "%w", err)
 	}
 	return header, nil
@@ -264,6 +270,14 @@ func (p *csvParser) image(line []byte) error {
 			pixel += c.count
 		case labelColumn:
 			next, err = p.label(line, next)
+		case idColumn:
+			if next > len(line) {
+				return p.short(line)
+			}
+			var field []byte
+			field, next = p.field(line, next)
+			next++
+			p.ids = append(p.ids[:rows], string(field))
 		case otherColumns:
 			for range c.count {
 				if next > len(line) {
@@ -461,7 +475,11 @@ func (p *csvParser) parseNumber(field []byte) (v float64, ok bool) {
 // table returns what was read.
 func (p *csvParser) table() (*table, error) {
 	if len(p.labels) == 0 {
-		return nil, p.errorf(1, "no images: want lines of label,p0,p1,…")
+		want := "label,p0,p1,…"
+		if p.options.inputs > 0 {
+			want = fmt.Sprintf("%d values", p.options.inputs)
+		}
+		return nil, p.errorf(1, "no images: want lines of %s", want)
 	}
 	rows, cols := 1, p.width
 	if isSquare(p.width) {
@@ -469,11 +487,11 @@ func (p *csvParser) table() (*table, error) {
 		cols = rows
 	}
 	t := &table{
-		path: p.path, rows: rows, cols: cols, pixels: p.pixels, wide: p.wide, labels: p.labels, names: p.names, labelled: p.labelled,
+		path: p.path, rows: rows, cols: cols, pixels: p.pixels, wide: p.wide, labels: p.labels, names: p.names, labelled: p.labelled, ids: p.ids,
 		outer: p.outer, notes: p.notes, advice: p.advice(),
 		place: func(image int) string { return fmt.Sprintf("csv: %s:%d", p.path, p.line(image)) },
 	}
-	if rows == 1 && cols > 1 {
+	if rows == 1 && cols > 1 && p.options.inputs == 0 {
 		t.notes = append(t.notes, Note{true, fmt.Sprintf("%s: images of %d pixels, which is no square: taken for 1×%d", p.path, cols, cols)})
 	}
 	if p.advised && p.numbersLines() {

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"trainer/data/files/costtest"
 )
 
 // readCSVBytes reads a file held in memory, called "f.csv".
@@ -223,7 +225,9 @@ func FuzzReadCSV(f *testing.F) {
 	f.Add([]byte("id,p0,y\n7,0.5,cat\n8,16,dog\n,,\n"))
 	f.Add(gz(f, []byte("1,2\n3,4\n")))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := readCSVBytes(b, 10)
+		var s *Set
+		var err error
+		costtest.Check(t, len(b), 4<<20, 5000, func() { s, err = readCSVBytes(b, 10) })
 		if err != nil {
 			return
 		}

@@ -134,11 +134,12 @@ func (s *Set) Slice(from, to int) *Set {
 // Dataset is a training set and a test set that belong together. Train is nil
 // where only the test set was asked for (Spec.TestOnly).
 type Dataset struct {
-	Name   string // for outputs: "MNIST", "digits (built in)", or the folder
-	Source string // where it came from: a folder, a mirror, "built in"
-	Values Range  // the values of the files that become the lowest and the highest input
-	Train  *Set   // nil where the test set alone was opened
-	Test   *Set
+	Name       string // for outputs: "MNIST", "digits (built in)", or the folder
+	Source     string // where it came from: a folder, a mirror, "built in"
+	Values     Range  // the values of the files that become the lowest and the highest input
+	Transposed bool   // whether rows and columns of the files' images were swapped
+	Train      *Set   // nil where the test set alone was opened
+	Test       *Set
 
 	// Validation holds images that were taken out of the training set, to choose
 	// by: the best epoch, when to stop, the best of several runs. Without it, nil,
@@ -146,16 +147,47 @@ type Dataset struct {
 	Validation *Set
 }
 
-// The metadata of a model file that Metadata returns.
+// The metadata of a model file that Metadata returns, each as JSON.
 const (
-	MetaClasses = "classes" // a JSON list of the names
-	MetaValues  = "values"  // JSON lists of the two ends
-	MetaInputs  = "inputs"
-	MetaTargets = "targets"
+	metaClasses   = "classes" // a list of the names
+	metaValues    = "values"  // lists of the two ends
+	metaInputs    = "inputs"
+	metaTargets   = "targets"
+	metaTranspose = "transpose" // true or false
 )
 
+// Meaning is what the inputs and outputs of a network mean. A zero Range is not known.
+type Meaning struct {
+	Classes   []string // their names; nil: they have none
+	Values    Range    // the values of the files that are the lowest and the highest input
+	Inputs    Range    // the lowest and the highest input
+	Targets   Range    // the outputs for the classes that a sample is not of, and for its own
+	Transpose bool     // whether rows and columns of the files' images were swapped
+}
+
+// ReadMeaning returns what the metadata of a model file say, as Metadata wrote them.
+func ReadMeaning(metadata map[string]string) (m Meaning, err error) {
+	for key, to := range map[string]any{metaClasses: &m.Classes, metaTranspose: &m.Transpose} {
+		if text, ok := metadata[key]; ok {
+			if json.Unmarshal([]byte(text), to) != nil {
+				return Meaning{}, fmt.Errorf("the metadata %s are %s: take the file as it was written", key, quote([]byte(text)))
+			}
+		}
+	}
+	for key, to := range map[string]*Range{metaValues: &m.Values, metaInputs: &m.Inputs, metaTargets: &m.Targets} {
+		var ends []float64
+		if text, ok := metadata[key]; ok {
+			if json.Unmarshal([]byte(text), &ends) != nil || len(ends) != 2 || ends[0] == ends[1] {
+				return Meaning{}, fmt.Errorf("the metadata %s are %s, want a list of two numbers: take the file as it was written", key, quote([]byte(text)))
+			}
+			*to = Range{ends[0], ends[1]}
+		}
+	}
+	return m, nil
+}
+
 // Metadata says for a model file what the inputs and outputs of a network that was
-// trained with d mean. What is as in MNIST is left out.
+// trained with d mean.
 func (d *Dataset) Metadata() map[string]string {
 	s := d.Test
 	if d.Train != nil {
@@ -168,17 +200,14 @@ func (d *Dataset) Metadata() map[string]string {
 		}
 	}
 	if s.ClassNames != nil {
-		put(MetaClasses, s.ClassNames)
+		put(metaClasses, s.ClassNames)
 	}
-	for key, r := range map[string]struct{ have, usual Range }{
-		MetaValues:  {d.Values.or(Range{0, 255}), Range{0, 255}},
-		MetaInputs:  {s.Scale.InputRange(), Range{0, 1}},
-		MetaTargets: {s.Scale.TargetRange(), Range{0, 1}},
+	for key, r := range map[string]Range{
+		metaValues: d.Values.or(Range{0, 255}), metaInputs: s.Scale.InputRange(), metaTargets: s.Scale.TargetRange(),
 	} {
-		if r.have != r.usual {
-			put(key, [2]float64{r.have.Low, r.have.High})
-		}
+		put(key, [2]float64{r.Low, r.High})
 	}
+	put(metaTranspose, d.Transposed)
 	return meta
 }
 

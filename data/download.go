@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"trainer/data/files"
 )
 
 // DefaultMirrors returns the folders on the web from which MNIST is downloaded.
@@ -53,10 +55,6 @@ func (p Progress) String() string {
 // may pass.
 const tries = 2
 
-// staleAge is the age from which a temporary file is one that a killed download
-// left behind.
-const staleAge = time.Hour
-
 var (
 	errStalled = errors.New("no bytes came for too long (stalled)")
 	errSlow    = errors.New("took too long")
@@ -65,11 +63,13 @@ var (
 // download brings the four files into dir, unpacked, and returns their paths and
 // the mirror that the last one came from. A file that is there and whole is
 // kept; then the mirror may be empty.
-func (f *Finder) download(ctx context.Context, dir string) (files found, mirror string, err error) {
+func (f *Finder) download(ctx context.Context, dir string) (have found, mirror string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return found{}, "", fmt.Errorf("cannot keep a download: %w", err)
 	}
-	removeStale(dir)
+	if err := files.Sweep(dir); err != nil { // what killed downloads left
+		return found{}, "", fmt.Errorf("cannot keep a download: %w", err)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout(), errSlow)
 	defer cancel()
 
@@ -96,16 +96,6 @@ func (f *Finder) download(ctx context.Context, dir string) (files found, mirror 
 	return found{dir: dir, format: IDX,
 		train: pair{paths[trainImages], paths[trainLabels]},
 		test:  pair{paths[testImages], paths[testLabels]}}, mirror, nil
-}
-
-// removeStale removes what killed downloads left in dir.
-func removeStale(dir string) {
-	names, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*")) // the pattern is well formed
-	for _, name := range names {
-		if info, err := os.Lstat(name); err == nil && time.Since(info.ModTime()) > staleAge {
-			_ = os.Remove(name)
-		}
-	}
 }
 
 // wholeFile tells whether the unpacked bytes of the file at path are file's.
@@ -218,7 +208,7 @@ func (f *Finder) fetch(ctx context.Context, mirror, dir string, i int, limit tim
 	}
 	in, err := newInput("", "", body, file.size)
 	if err == nil {
-		err = writeFile(dir, file.name, func(w io.Writer) error { return copyVerified(w, in, file) })
+		err = files.Write(filepath.Join(dir, file.name), func(w io.Writer) error { return copyVerified(w, in, file) })
 	}
 	if err == nil {
 		body.show(body.done)

@@ -11,7 +11,8 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
+
+	"trainer/data/files"
 )
 
 // What a gzipped file may unpack to: unpackRatio times its own size and
@@ -40,22 +41,22 @@ type input struct {
 
 // openInput opens a regular file. The caller closes it.
 func openInput(format, path string) (*input, error) {
-	// Asked before opening, since to open a named pipe may wait for ever.
-	info, err := os.Stat(path)
+	f, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", format, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %s: not a file", format, path)
-	}
-	f, err := os.Open(path)
+	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", format, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", format, err), f.Close())
 	}
 	in, err := newInput(format, path, f, info.Size())
 	if err != nil {
 		_ = f.Close()
 		return nil, err
+	}
+	if in.html {
+		_ = f.Close()
+		return nil, in.errorf(0, "this is a web page; get the file again")
 	}
 	in.file = f
 	return in, nil
@@ -76,7 +77,7 @@ func newInput(format, path string, r io.Reader, size int64) (*input, error) {
 	if size < (unpackMost-unpackFloor)/unpackRatio {
 		in.limit = unpackFloor + unpackRatio*size
 	}
-	z, err := gzip.NewReader(b)
+	z, err := newGzipReader(b)
 	if err != nil {
 		return nil, in.gzipError(err)
 	}
@@ -182,7 +183,7 @@ func (in *input) gzipError(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return in.errorf(in.off, "gzip: the file is cut off; get it again: %w", io.ErrUnexpectedEOF)
 	case errors.Is(err, gzip.ErrHeader):
-		return in.errorf(in.off, "gzip: wrong header, or bytes after the end; get the file again")
+		return in.errorf(in.off, "gzip: wrong header; get the file again")
 	case errors.As(err, new(flate.CorruptInputError)):
 		return in.errorf(in.off, "gzip: the file is damaged; get it again: %w", err)
 	}
@@ -206,51 +207,6 @@ func (in *input) errorf(off int64, format string, args ...any) error {
 func checkClasses(format string, classes int) error {
 	if classes < 1 || classes > math.MaxUint8+1 {
 		return fmt.Errorf("%s: %d classes, want 1 to 256", format, classes)
-	}
-	return nil
-}
-
-// tempPrefix begins the names of files that are being written.
-const tempPrefix = ".trainer-part-"
-
-// writeFile writes dir/name so that it is there whole or not at all: into a
-// temporary file beside it, which is synced and renamed when write succeeded,
-// and removed when anything failed.
-func writeFile(dir, name string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(dir, tempPrefix+"*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	b := bufio.NewWriterSize(f, 1<<17)
-	if err := write(b); err != nil {
-		return err
-	}
-	if err := b.Flush(); err != nil {
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	// The name lives in the folder. Not every system can sync one; the file
-	// itself is whole in any case.
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
 	}
 	return nil
 }

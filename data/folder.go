@@ -294,7 +294,10 @@ func brokenLink(path string) string {
 // contents says for an error what a folder holds.
 func contents(dir string) string {
 	const most = 12
-	f, err := os.Open(dir)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() { // a named pipe cannot be opened at once
+		return "this is a file, not a folder"
+	}
+	f, err := os.Open(dir) //nolint:forbidigo // a folder
 	if errors.Is(err, os.ErrNotExist) {
 		if link := brokenLink(dir); link != "" {
 			return link
@@ -310,9 +313,6 @@ func contents(dir string) string {
 	defer func() { _ = f.Close() }()
 	entries, err := f.ReadDir(most + 1)
 	if len(entries) == 0 {
-		if info, statErr := f.Stat(); statErr == nil && !info.IsDir() {
-			return "this is a file, not a folder"
-		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err.Error()
 		}

@@ -33,6 +33,7 @@ type columnKind int
 const (
 	pixelColumns columnKind = iota
 	labelColumn
+	idColumn     // identifiers of images without labels
 	otherColumns // left out
 )
 
@@ -145,8 +146,8 @@ func isMangled(texts []string) bool {
 
 // assign finds out which column is the label, and which are left out. fields are
 // those of the header, or of the first image.
-func (p *csvParser) assign(fields []string, header bool, o csvOptions) error {
-	n := len(fields)
+func (p *csvParser) assign(fields []string, header bool) error {
+	n, o := len(fields), p.options
 	kinds := make([]columnKind, n)
 	say := func(format string, args ...any) {
 		p.notes = append(p.notes, Note{Text: p.path + ": " + fmt.Sprintf(format, args...)})
@@ -162,9 +163,7 @@ func (p *csvParser) assign(fields []string, header bool, o csvOptions) error {
 		}
 	}
 	var err error
-	if o.inputs > 0 && n-indices == o.inputs && (o.label == "" || o.label == "auto") {
-		p.labelAt = -1
-	} else if p.labelAt, p.advised, err = p.chooseLabel(kinds, o.label); err != nil {
+	if p.labelAt, p.advised, err = p.chooseLabel(kinds, o.label); err != nil {
 		return err
 	}
 	p.labelled = p.labelAt >= 0
@@ -178,15 +177,8 @@ func (p *csvParser) assign(fields []string, header bool, o csvOptions) error {
 		if k == otherColumns {
 			say("column %s is left out: it numbers the lines", p.columnName(i))
 		}
-		if last := len(p.columns) - 1; last >= 0 && p.columns[last].kind == k {
-			p.columns[last].count++
-		} else {
-			p.columns = append(p.columns, columns{k, 1})
-		}
-		if k == pixelColumns {
-			p.width++
-		}
 	}
+	p.arrange(kinds)
 	if p.width == 0 {
 		return fmt.Errorf("no column of pixels among %d, want label,p0,p1,…", n)
 	}
@@ -205,6 +197,20 @@ func (p *csvParser) assign(fields []string, header bool, o csvOptions) error {
 		say("the label is column %s", p.columnName(p.labelAt))
 	}
 	return nil
+}
+
+// arrange says what each column is.
+func (l *layout) arrange(kinds []columnKind) {
+	for _, k := range kinds {
+		if last := len(l.columns) - 1; last >= 0 && l.columns[last].kind == k {
+			l.columns[last].count++
+		} else {
+			l.columns = append(l.columns, columns{k, 1})
+		}
+		if k == pixelColumns {
+			l.width++
+		}
+	}
 }
 
 func isSquare(n int) bool {

@@ -10,6 +10,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+
+	"trainer/data/files"
 )
 
 // The first four bytes of an IDX file: two zeros, the element type (8: unsigned
@@ -255,7 +257,7 @@ func WriteIDX(dir string, d *Dataset) error {
 		{testImagesIDX, WriteIDXImages, d.Test},
 		{testLabelsIDX, WriteIDXLabels, d.Test},
 	} {
-		err := writeFile(dir, f.name, func(w io.Writer) error { return f.write(w, f.set) })
+		err := files.Write(filepath.Join(dir, f.name), func(w io.Writer) error { return f.write(w, f.set) })
 		if err != nil {
 			return fmt.Errorf("idx: %s: %w", filepath.Join(dir, f.name), err)
 		}

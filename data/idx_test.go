@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"trainer/data/files/costtest"
 )
 
 // words returns 32-bit numbers as an IDX header holds them.
@@ -130,7 +132,7 @@ func TestReadIDXNoFile(t *testing.T) {
 	_, err := ReadIDX(context.Background(), filepath.Join(dir, "a"), filepath.Join(dir, "b"), 10)
 	requireError(t, err, "idx: ", filepath.Join(dir, "b"))
 	_, err = ReadIDX(context.Background(), dir, dir, 10)
-	requireError(t, err, "idx: "+dir+": not a file")
+	requireError(t, err, dir, "not a file")
 }
 
 // Every cut of a packed file is an error, and every flipped byte is one or
@@ -166,7 +168,7 @@ func TestReadIDXDamagedGzip(t *testing.T) {
 	_, err = readIDXBytes(packed[:len(packed)-9], labels, 10)
 	requireError(t, err, "gzip: the file is cut off")
 	_, err = readIDXBytes(append(slices.Clone(packed), "a tail of some bytes"...), labels, 10)
-	requireError(t, err, "gzip: wrong header, or bytes after the end")
+	requireError(t, err, "bytes after the end of the gzip data")
 }
 
 // allocated returns the bytes that f allocates.
@@ -265,7 +267,11 @@ func FuzzReadIDX(f *testing.F) {
 	f.Add(words(0x803, 0x7fffffff, 0x7fffffff, 0x7fffffff), words(0x801, 0x7fffffff))
 	f.Add(words(0x803, 0xffffffff, 2, 2), words(0x801, 0x80000000))
 	f.Fuzz(func(t *testing.T, images, labels []byte) {
-		s, err := readIDXBytes(images, labels, 10)
+		var s *Set
+		var err error
+		// The buffers of two files; gzip unpacks to 1,032 bytes for one at most, and the
+		// memory doubles as bytes come.
+		costtest.Check(t, len(images)+len(labels), 4<<20, 4000, func() { s, err = readIDXBytes(images, labels, 10) })
 		if err != nil {
 			return
 		}

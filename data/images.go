@@ -9,6 +9,7 @@ import (
 	"image/color"
 	_ "image/jpeg" // image.Decode reads these two
 	_ "image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"trainer/data/files"
 )
 
 // maxImageFile is the largest file of an image that is read, in bytes.
@@ -178,19 +181,17 @@ func firstError(errs []error) error {
 
 // decodeGrey reads an image of a size, in grey. The zero size is any.
 func decodeGrey(path string, size image.Point) (*image.Gray, error) {
-	info, err := os.Stat(path)
+	f, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, folderError(path, err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("data: %s: not a file", path)
-	}
-	if info.Size() > maxImageFile {
-		return nil, fmt.Errorf("data: %s: %d bytes, want at most %d for an image", path, info.Size(), maxImageFile)
-	}
-	source, err := os.ReadFile(path)
+	defer func() { _ = f.Close() }() // opened for reading: nothing to lose
+	source, err := io.ReadAll(io.LimitReader(f, maxImageFile+1))
 	if err != nil {
 		return nil, folderError(path, err)
+	}
+	if len(source) > maxImageFile {
+		return nil, fmt.Errorf("data: %s: over %d bytes, the most for an image", path, maxImageFile)
 	}
 	c, _, err := image.DecodeConfig(bytes.NewReader(source))
 	switch {

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"trainer/data/files"
 )
 
 // world is a small stand-in for MNIST, and a machine to look for it on.
@@ -352,8 +354,8 @@ func TestMNISTCacheRepair(t *testing.T) {
 	}
 	put(t, w.cache, trainLabelsIDX+".gz", gz(t, w.raw[trainLabels]))
 	put(t, w.cache, testImagesIDX, w.raw[testImages][1:])
-	stale, fresh := put(t, w.cache, tempPrefix+"1", nil), put(t, w.cache, tempPrefix+"2", nil)
-	old := time.Now().Add(-2 * staleAge)
+	stale, fresh := put(t, w.cache, files.TempPrefix+"1", nil), put(t, w.cache, files.TempPrefix+"2", nil)
+	old := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(stale, old, old); err != nil {
 		t.Fatal(err)
 	}

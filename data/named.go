@@ -6,9 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"trainer/data/files"
 )
 
 // namedSet is a published set other than MNIST in the same format.
@@ -120,7 +121,7 @@ func (n namedSet) verify(ctx context.Context, f found) (notes []Note, err error)
 }
 
 func md5Of(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	if err != nil {
 		return "", err
 	}

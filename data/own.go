@@ -282,6 +282,7 @@ func (s Spec) finish(d *Dataset) (notes []Note, err error) {
 			return nil, fmt.Errorf("data: the values of %s go from %v, and data.values from %v", d.Name, d.Values, v)
 		}
 	}
+	d.Transposed = s.Transpose
 	for _, set := range []*Set{d.Train, d.Test} {
 		if set == nil {
 			continue

@@ -17,7 +17,8 @@ type table struct {
 	wide       []float32 // in place of pixels, where values are no whole numbers of 0 to 255
 	labels     []uint8   // codes
 	names      labelNames
-	labelled   bool // whether the files have labels
+	labelled   bool     // whether the files have labels
+	ids        []string // of images without labels; or nil
 
 	place  func(image int) string // "csv: f.csv:7": where the label of an image is
 	outer  string                 // the first value outside of 0 to 255, as an error
@@ -301,8 +302,8 @@ func classesOf(names []string, outputs int, tables ...*table) (c classing, err e
 				text := sorted[slices.IndexFunc(sorted, func(l string) bool { _, ok := labelNumber(l); return !ok })]
 				where = fmt.Sprintf("%s: label %s among numbers", placeOf(text, tables), quote([]byte(text)))
 			}
-			return c, fmt.Errorf("%s: %d classes (%s), and a network of %s: %s%s",
-				where, len(c.names), shorten(c.names), countOf(outputs, "output"), wantOutputs(len(c.names), outputs), tables[0].advice)
+			return c, OutputsError(fmt.Sprintf("%s: %d classes (%s), and a network of %s: %s%s",
+				where, len(c.names), shorten(c.names), countOf(outputs, "output"), wantOutputs(len(c.names), outputs), tables[0].advice))
 		}
 		if outputs == 0 {
 			c.classes = len(c.names)
@@ -375,8 +376,13 @@ func tooLarge(sorted []string, outputs, lowest, highest int, tables []*table) er
 	if highest > math.MaxUint8 {
 		hint = fmt.Sprintf("the labels go up to %d, which is too much for classes", highest)
 	}
-	return fmt.Errorf("%s: label %s, want 0 to %d: %s%s", placeOf(label, tables), label, outputs-1, hint, advice)
+	return OutputsError(fmt.Sprintf("%s: label %s, want 0 to %d: %s%s", placeOf(label, tables), label, outputs-1, hint, advice))
 }
+
+// OutputsError says that a network has too few outputs for the labels of a set.
+type OutputsError string
+
+func (e OutputsError) Error() string { return string(e) }
 
 // fromOne tells whether labels are counted from 1: none is 0, and most numbers up to
 // the highest are labels.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"trainer/data"
 	"trainer/graph/model"
@@ -102,6 +103,14 @@ func (d *diagnosis) chance(accuracy float64) bool {
 	return accuracy < d.frequent+0.15*(1-d.frequent)
 }
 
+// className says which class it is.
+func (d *diagnosis) className(class int) string {
+	if names := d.set.ClassNames; class < len(names) {
+		return strconv.Quote(names[class])
+	}
+	return fmt.Sprintf("class %d", class)
+}
+
 // outcome says how bad the run ended, or "".
 func (d *diagnosis) outcome() string {
 	last := d.run.Last
@@ -109,7 +118,7 @@ func (d *diagnosis) outcome() string {
 	const nothing = "learned nothing"
 	switch {
 	case d.answered >= 0.99 && d.frequent < 0.99:
-		return fmt.Sprintf("%s (it answers class %d for %.4g %% of the training images)", nothing, d.answer, 100*d.answered)
+		return fmt.Sprintf("%s (it answers %s for %.4g %% of the training images)", nothing, d.className(d.answer), 100*d.answered)
 	case d.chance(last.TrainAccuracy):
 		return fmt.Sprintf("%s (training accuracy %.4f; the most frequent class alone has %.4f)", nothing, last.TrainAccuracy, d.frequent)
 	case last.TrainCost > 1.05*d.constant:

@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"strconv"
@@ -57,22 +58,21 @@ func (s *session) appendMetrics(m RunMetrics) error {
 }
 
 // save writes the last parameters of the best run, and the best ones if they
-// have changed.
+// have changed. If one of the files fails, the other is written.
 func (s *session) save() error {
 	if s.last.parameters == nil {
 		return nil
 	}
-	if err := s.writeModel(rundir.ModelFile, s.last); err != nil {
-		return err
-	}
+	err := s.writeModel(rundir.ModelFile, s.last)
 	if s.unsaved {
-		if err := s.writeModel(rundir.BestFile, s.best); err != nil {
-			return err
-		}
-		s.unsaved = false
+		best := s.writeModel(rundir.BestFile, s.best)
+		s.unsaved = best != nil
+		err = errors.Join(err, best)
 	}
-	s.saved = time.Now()
-	return nil
+	if err == nil {
+		s.saved = time.Now()
+	}
+	return err
 }
 
 // metaSamples is the key of the metadata of a model for the samples that were
@@ -112,23 +112,25 @@ func (s *session) writeModel(file string, at snapshot) error {
 
 func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// finish writes what was reached, whatever ended the session.
+// finish writes what was reached, whatever ended the session. If a file fails, the
+// others are written, and the error names all that failed.
 func (s *session) finish() error {
+	var failed error
+	try := func(err error) { failed = errors.Join(failed, err) }
 	if s.several() {
-		if err := s.Dir.WriteFile(rundir.RunsFile, func(w io.Writer) error {
+		try(s.Dir.WriteFile(rundir.RunsFile, func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			e.SetIndent("", "  ")
 			return e.Encode(s.Runs)
-		}); err != nil {
-			return err
-		}
+		}))
 	}
-	if err := s.save(); err != nil || s.Best < 0 {
-		return err
+	try(s.save())
+	if s.Best < 0 {
+		return failed
 	}
 	if s.several() {
 		epochs := s.Runs[s.Best].Epochs
-		if err := s.Dir.WriteFile(rundir.MetricsFile, func(w io.Writer) error {
+		try(s.Dir.WriteFile(rundir.MetricsFile, func(w io.Writer) error {
 			e := json.NewEncoder(w)
 			for _, m := range epochs {
 				if err := e.Encode(m); err != nil {
@@ -136,9 +138,8 @@ func (s *session) finish() error {
 				}
 			}
 			return nil
-		}); err != nil {
-			return err
-		}
+		}))
 	}
-	return s.writeFigures()
+	try(s.writeFigures())
+	return failed
 }

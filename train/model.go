@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"trainer/data"
 	"trainer/graph/model"
 	"trainer/train/config"
 	"trainer/train/rundir"
@@ -12,9 +13,10 @@ import (
 // Trained is a model that a user's path names.
 type Trained struct {
 	model.Model
-	File   string // the model file
-	Config string // the configuration beside it, "" where there is none
-	Note   string // what the user should know about the choice of the file, or ""
+	Meaning data.Meaning // as far as the file says it
+	File    string       // the model file
+	Config  string       // the configuration beside it, "" where there is none
+	Note    string       // what the user should know about the choice of the file, or ""
 }
 
 // OpenModel reads the model that a path names: a safetensors file, or a run
@@ -29,7 +31,11 @@ func OpenModel(path string) (Trained, error) {
 	if err != nil {
 		return Trained{}, err
 	}
-	t := Trained{Model: m, File: found.Model, Config: found.Config}
+	meaning, err := data.ReadMeaning(m.Metadata)
+	if err != nil {
+		return Trained{}, fmt.Errorf("model: %s: %w", found.Model, err)
+	}
+	t := Trained{Model: m, Meaning: meaning, File: found.Model, Config: found.Config}
 	if found.Last {
 		t.Note = fmt.Sprintf("%s has no %s, because no epoch was completed: taking %s, %s",
 			path, rundir.BestFile, filepath.Base(found.Model), reached(m.Metadata))
@@ -47,5 +53,5 @@ func reached(metadata map[string]string) string {
 
 // Known returns what the configuration of this model must agree with.
 func (t Trained) Known() config.Known {
-	return config.Known{File: t.File, Network: t.Network, Activation: t.SaysActivation, Precision: t.SaysPrecision}
+	return config.Known{File: t.File, Network: t.Network, Activation: t.SaysActivation, Precision: t.SaysPrecision, Meaning: t.Meaning}
 }

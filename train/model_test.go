@@ -38,7 +38,8 @@ func TestOpenModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := config.Known{File: last, Network: s.Config.Network(), Activation: true, Precision: true}
+	want := config.Known{File: last, Network: s.Config.Network(), Activation: true, Precision: true,
+		Meaning: data.Meaning{Values: data.Range{Low: 0, High: 255}, Inputs: data.Range{Low: 0, High: 1}, Targets: data.Range{Low: 0, High: 1}}}
 	if got := m.Known(); !reflect.DeepEqual(got, want) {
 		t.Errorf("known %+v, want %+v", got, want)
 	}

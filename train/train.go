@@ -194,6 +194,8 @@ func (s *session) pass(ctx context.Context, e *epoch) error {
 			total += done - e.done[r]
 			e.done[r] = done
 			s.Watch.Batch(e.number, total)
+		}, Partial: func(visited int) {
+			s.Watch.Batch(e.number, total+visited-e.done[r])
 		}}
 		if s.Config.Train.Shuffle {
 			shuffles.Go(func() { passes[i].Order = data.Shuffled(set.Len(), s.Runs[r].Seed, e.number) })
@@ -202,7 +204,7 @@ func (s *session) pass(ctx context.Context, e *epoch) error {
 	shuffles.Wait()
 	start := time.Now()
 	err := s.Fleet.Train(ctx, e.runs, passes)
-	e.seconds = time.Since(start).Seconds()
+	e.seconds = max(time.Since(start).Seconds(), 1e-9) // a coarse clock may say 0
 	return err
 }
 
@@ -243,10 +245,12 @@ func (s *session) evaluateAhead(ctx context.Context, e *epoch) (<-chan error, er
 	if snapshot == nil || err != nil {
 		return nil, err
 	}
-	// It is short, and an interrupted session should have its last epoch.
-	ctx = context.WithoutCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
+		// It is short for most networks, and an interrupted session should have its
+		// last epoch.
+		ctx, cancel := delayed(ctx, finishEvaluation)
+		defer cancel()
 		err := s.evaluate(ctx, snapshot, e)
 		if err = errors.Join(err, snapshot.Close()); err != nil {
 			err = s.stopped(ctx, e, err)
@@ -254,6 +258,19 @@ func (s *session) evaluateAhead(ctx context.Context, e *epoch) (<-chan error, er
 		done <- err
 	}()
 	return done, nil
+}
+
+// finishEvaluation is how long an evaluation may go on after an interruption.
+const finishEvaluation = 500 * time.Millisecond
+
+// delayed returns a context that is cancelled some time after ctx is.
+func delayed(ctx context.Context, delay time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(delay, cancel) })
+	return later, func() {
+		stop()
+		cancel()
+	}
 }
 
 // evaluate scores the runs of an epoch on all sets and records the results.

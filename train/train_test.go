@@ -253,7 +253,7 @@ func TestFolder(t *testing.T) {
 	}
 	m := readModel(t, dir, rundir.ModelFile)
 	keys := slices.Sorted(maps.Keys(m.Metadata))
-	if want := strings.Fields("activation bias dataset epoch layers name seed test_accuracy test_cost train_accuracy train_cost"); !reflect.DeepEqual(keys, want) {
+	if want := strings.Fields("activation bias dataset epoch inputs layers name seed targets test_accuracy test_cost train_accuracy train_cost transpose values"); !reflect.DeepEqual(keys, want) {
 		t.Errorf("metadata %v, want the keys %v", m.Metadata, want)
 	}
 }

@@ -28,18 +28,23 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	if *python != "" && !*peer {
 		return usageError("bench: -python goes with -peer")
 	}
+	n := c.Network()
+	witness := machines.Options{Kind: machines.Tape}
+	if err := checkMemory(c, machines.Memory(n, witness)+8*int64(n.Size())); err != nil {
+		return err
+	}
 	ctx, stop := untilSignal(func(os.Signal) {})
 	defer stop()
-	d, err := openDataset(ctx, c, false, stderr)
+	d, _, err := openDataset(ctx, c, false, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}
 	open := func(o machines.Options) func() (vm.VM, error) {
-		return func() (vm.VM, error) { m, _, err := machines.Open(c.Network(), o); return m, err }
+		return func() (vm.VM, error) { m, _, err := machines.Open(n, o); return m, err }
 	}
 	o := bench.Options{
 		New:     open(machineOptions(c)),
-		Witness: open(machines.Options{Kind: machines.Tape}),
+		Witness: open(witness),
 		Set:     d.Train,
 		Least:   *least,
 	}

@@ -10,6 +10,7 @@ import (
 
 	"trainer/data"
 	"trainer/data/describe"
+	"trainer/data/files"
 )
 
 // dataCommand describes the configured data set.
@@ -42,5 +43,5 @@ func dataCommand(args []string, stdout, stderr io.Writer) error {
 	if err != nil || *sheet == "" {
 		return err
 	}
-	return writeFile(*sheet, func(w io.Writer) error { return png.Encode(w, describe.Sheet(shown)) })
+	return files.Write(*sheet, func(w io.Writer) error { return png.Encode(w, describe.Sheet(shown)) })
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,31 +21,44 @@ import (
 
 // openDataset opens the data set that the configuration asks for, or its test set
 // alone. It says on stderr how a download gets on, and what there is to know about the
-// data set.
-func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.Writer) (*data.Dataset, error) {
+// data set, and returns the latter.
+func openDataset(ctx context.Context, c config.Config, testOnly bool, stderr io.Writer) (*data.Dataset, []data.Note, error) {
 	n := c.Network()
 	spec := datasetSpec(c, stderr)
-	spec.Classes, spec.TestOnly = n.Outputs(), testOnly
+	spec.Classes, spec.TestOnly = min(n.Outputs(), vm.MaxClasses), testOnly
 	d, notes, err := data.Open(ctx, spec)
+	if errors.As(err, new(data.OutputsError)) {
+		return nil, nil, usageError(err.Error())
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, note := range notes {
-		kind := "note"
-		if note.Warning {
-			kind = "warning"
-		}
-		_, _ = fmt.Fprintf(stderr, "%s: %s\n", kind, terminal.Printable(note.Text))
-	}
+	say(stderr, notes)
 	for _, set := range []*data.Set{d.Train, d.Validation, d.Test} {
 		if set == nil {
 			continue
 		}
 		if err := vm.CheckSet(set, n); err != nil {
-			return nil, fmt.Errorf("%w: for this data set, set %s", err, layersFor(n, set))
+			return nil, nil, usageError(fmt.Sprintf("%v: for this data set, set %s", err, layersFor(n, set)))
 		}
 	}
-	return d, nil
+	return d, notes, nil
+}
+
+// say writes a line for each note.
+func say(w io.Writer, notes []data.Note) {
+	for _, note := range notes {
+		_, _ = fmt.Fprintln(w, lineOf(note))
+	}
+}
+
+// lineOf returns a note as a line.
+func lineOf(note data.Note) string {
+	kind := "note"
+	if note.Warning {
+		kind = "warning"
+	}
+	return terminal.Line(kind + ": " + note.Text)
 }
 
 // datasetSpec returns what the configuration says about data, for labels of any
@@ -96,7 +110,7 @@ func settled(c config.Config, d *data.Dataset) (config.Config, error) {
 func downloadProgress(w io.Writer, isTerminal bool) func(data.Progress) {
 	return func(p data.Progress) {
 		over := p.Err != nil || p.Done == p.Total
-		line := terminal.Line(p.String()) // it may have text of a server
+		line := terminal.Shorten(terminal.Line(p.String()), 300) // a server's reason is in it
 		switch {
 		case isTerminal && over:
 			_, _ = fmt.Fprintf(w, "\r%s\x1b[K\n", line)

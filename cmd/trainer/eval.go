@@ -37,7 +37,7 @@ func evalCommand(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	ctx, stop := untilSignal(func(os.Signal) {})
 	defer stop()
-	d, err := openDataset(ctx, c, !*both, stderr)
+	d, _, err := openDataset(ctx, c, !*both, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}

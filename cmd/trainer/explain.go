@@ -107,7 +107,7 @@ func (s *sampleFlags) read(ctx context.Context, c config.Config, stderr io.Write
 		if s.label >= 0 || s.pictures != (pictureFlags{}) {
 			return nil, "", 0, usageError("explain: -label, -raw and -size are for -image FILE")
 		}
-		d, err := openDataset(ctx, c, true, stderr)
+		d, _, err := openDataset(ctx, c, true, stderr)
 		if err != nil {
 			return nil, "", 0, err
 		}

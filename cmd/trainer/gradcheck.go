@@ -38,6 +38,10 @@ func gradcheckCommand(args []string, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	options.Seed = c.Seed
+	// The parameters and three gradients, each as float64 and as slopes or differences.
+	if err := checkMemory(c, 6*8*int64(c.Network().Size())); err != nil {
+		return err
+	}
 	machine, _, err := newMachine(c)
 	if err != nil {
 		return err

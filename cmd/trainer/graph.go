@@ -5,8 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 
+	"trainer/data/files"
 	"trainer/graph"
 	"trainer/graph/draw"
 	"trainer/graph/ir"
@@ -56,15 +56,7 @@ func graphCommand(args []string, stdout, _ io.Writer) (err error) {
 	if *out == "" {
 		return write(stdout)
 	}
-	file, err := os.Create(*out)
-	if err != nil {
-		return err
-	}
-	if err := write(file); err != nil {
-		_ = file.Close()
-		return err
-	}
-	return file.Close()
+	return files.Write(*out, write)
 }
 
 // printProgram prints what g compiles to, and if asked for the way there.

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"trainer/configs"
+	"trainer/data/files"
 	"trainer/train/suggest"
 )
 
@@ -43,16 +44,19 @@ func initCommand(args []string, stdout, _ io.Writer) error {
 
 // writeNew writes a file that must not be there.
 func writeNew(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	folder, err := files.OpenFolder(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	defer func() { _ = folder.Close() }()
+	err = files.WriteNew(folder, filepath.Base(path), func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("init: %s is there already, and is not overwritten: choose another file with -o, or remove it", path)
 	}
 	if err != nil {
-		return fmt.Errorf("init: %w", err)
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Close()); err != nil {
-		_ = os.Remove(path)
 		return fmt.Errorf("init: %w", err)
 	}
 	return nil

@@ -10,12 +10,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"trainer/train/config"
+	"trainer/train/progress"
 	"trainer/train/terminal"
 )
 
@@ -31,7 +34,20 @@ func main() {
 	// A reader that goes away (trainer | head) must not end a run: without
 	// this, a write to a closed standard output kills the process.
 	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	stderr := progress.NewQueue(os.Stderr)
+	code := run(os.Args[1:], os.Stdout, stderr)
+	flush(stderr, code > exitSignal)
+	os.Exit(code)
+}
+
+// flush waits until a queue is written. After an interruption it does not wait long for
+// a reader who does not read.
+func flush(q *progress.Queue, interrupted bool) {
+	atMost := time.Duration(-1)
+	if interrupted {
+		atMost = 300 * time.Millisecond
+	}
+	q.Flush(atMost)
 }
 
 // run is the program: it returns the exit code.
@@ -66,6 +82,8 @@ func exitCode(err error, command string, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp): // its text was printed
 		return exitDone
+	case isClosedOutput(err): // trainer eval | head: the reader has what it wants
+		return exitDone
 	case errors.As(err, &interrupted):
 		code = exitSignal + int(interrupted.signal)
 	case errors.As(err, &configuration):
@@ -77,6 +95,12 @@ func exitCode(err error, command string, stderr io.Writer) int {
 	message := terminal.Shorten(terminal.Printable(err.Error()), widest)
 	_, _ = fmt.Fprintf(stderr, "trainer: %s%s%s\n", before, message, after)
 	return code
+}
+
+// isClosedOutput reports whether err says that the reader of standard output has gone.
+func isClosedOutput(err error) bool {
+	var e *fs.PathError
+	return errors.As(err, &e) && errors.Is(e.Err, syscall.EPIPE) && e.Path == os.Stdout.Name()
 }
 
 // usageError is a wrong command line.

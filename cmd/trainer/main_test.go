@@ -66,8 +66,8 @@ func TestTrainAndEval(t *testing.T) {
 		t.Errorf("control characters without a terminal: %q", stdout)
 	}
 	logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile))
-	if err != nil || string(logged) != stdout {
-		t.Errorf("log.txt is %q, %v; want what was printed", logged, err)
+	if err != nil || string(logged) != stdout+"ended: done\n" {
+		t.Errorf("log.txt is %q, %v; want what was printed, and how it ended", logged, err)
 	}
 
 	// A second run does not write into the folder.
@@ -191,7 +191,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"-set", "data.dir=" + empty, "-out", filepath.Join(empty, "a")}, exitFailed, []string{empty, "train-images-idx3-ubyte"}},
 		{[]string{"-set", "data.dataset=csv", "-set", "data.dir=" + empty, "-out", filepath.Join(empty, "b")}, exitFailed, []string{empty, "mnist_train.csv"}},
 		{[]string{"-set", "data.dataset=idx"}, exitUsage, []string{"data.dir"}},
-		{append(rows(t), "-set", "model.layers=[17, 3]", "-out", filepath.Join(empty, "c")), exitFailed, []string{"4×4 pixels", "17 inputs", "model.layers"}},
+		{append(rows(t), "-set", "model.layers=[17, 3]", "-out", filepath.Join(empty, "c")), exitUsage, []string{"4×4 pixels", "17 inputs", "model.layers"}},
 		{[]string{"eval"}, exitUsage, []string{"-model"}},
 		{[]string{"eval", "-model", "m", "-wrong", "-1"}, exitUsage, []string{"-wrong -1"}},
 		{[]string{"eval", "-model", empty}, exitFailed, []string{empty, rundir.BestFile}},

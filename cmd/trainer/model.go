@@ -6,6 +6,7 @@ import (
 
 	"trainer/train"
 	"trainer/train/config"
+	"trainer/train/terminal"
 )
 
 // modelUsage is the text of the flag -model.
@@ -34,7 +35,7 @@ func (c *configFlags) readInitial(path string, stderr io.Writer) (config.Config,
 		return config.Config{}, fmt.Errorf("model.init.file: %w", err)
 	}
 	known := m.Known()
-	known.AnyPrecision = true // the training's, not the model's
+	known.ToTrain = true
 	return c.readFor(known)
 }
 
@@ -50,7 +51,7 @@ func (c *configFlags) readFor(known config.Known) (config.Config, error) {
 func openModel(path string, stderr io.Writer) (train.Trained, error) {
 	m, err := train.OpenModel(path)
 	if err == nil && m.Note != "" {
-		_, _ = fmt.Fprintln(stderr, m.Note)
+		_, _ = fmt.Fprintln(stderr, terminal.Line(m.Note))
 	}
 	return m, err
 }

@@ -10,9 +10,9 @@ import (
 	"iter"
 	"math"
 	"os"
-	"path/filepath"
 
 	"trainer/data"
+	"trainer/data/files"
 	"trainer/data/photo"
 	"trainer/graph/vm"
 	"trainer/train/config"
@@ -33,20 +33,20 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	pictures.register(f)
 	var rows rowsOutput
 	rows.register(f)
-	files, err := parseArgs(f, args, stdout)
+	names, err := parseArgs(f, args, stdout)
 	if err != nil {
 		return err
 	}
-	if *path == "" && len(files) > 0 {
-		*path, files = files[0], files[1:]
+	if *path == "" && len(names) > 0 {
+		*path, names = names[0], names[1:]
 	}
 	switch {
 	case *path == "":
 		return usageError("predict: no model: give a run folder or a safetensors file")
-	case rows.file == "" && len(files) == 0:
+	case rows.file == "" && len(names) == 0:
 		return usageError(fmt.Sprintf("predict: no images for the model %q: name PNG, JPEG or GIF files, folders of them, - for standard input, or -data FILE with a row for each image", *path))
-	case rows.file != "" && len(files) > 0:
-		return usageError(fmt.Sprintf("predict: pictures (%q) and -data: give one of them", files[0]))
+	case rows.file != "" && len(names) > 0:
+		return usageError(fmt.Sprintf("predict: pictures (%q) and -data: give one of them", names[0]))
 	}
 	if err := errors.Join(pictures.check(f, rows.file == "", *asJSON), rows.check(f, *asJSON)); err != nil {
 		return err
@@ -74,7 +74,7 @@ func predictCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if rows.file != "" {
 		return cause(ctx, rows.predict(ctx, c, machine, *asJSON, stdout, stderr))
 	}
-	return pictures.predict(ctx, c, machine, files, o, *asJSON, stdout, stderr)
+	return pictures.predict(ctx, c, machine, names, o, *asJSON, stdout, stderr)
 }
 
 // rowsOutput predicts the rows of a file.
@@ -101,14 +101,13 @@ func (r *rowsOutput) check(f *flag.FlagSet, asJSON bool) error {
 }
 
 func (r *rowsOutput) predict(ctx context.Context, c config.Config, m vm.VM, asJSON bool, stdout, stderr io.Writer) error {
-	rows, err := data.ReadRows(ctx, r.file, m.Network().Inputs(), r.id)
+	rows, err := data.ReadRows(ctx, r.file, data.RowOptions{
+		Inputs: m.Network().Inputs(), ID: r.id, Values: c.Data.Values.Range(), Ends: c.Data.Inputs.Range(), Transpose: c.Data.Transpose,
+	})
 	if err != nil {
 		return err
 	}
-	for _, note := range rows.Notes {
-		_, _ = fmt.Fprintln(stderr, terminal.Printable(note))
-	}
-	rows.Scale = data.Scale{Pixels: c.Data.Values.Range(), Inputs: c.Data.Inputs.Range()}
+	say(stderr, rows.Notes)
 	all, err := prediction.Run(ctx, m, rows, c.Data.Classes)
 	if err != nil {
 		return err
@@ -120,10 +119,10 @@ func (r *rowsOutput) predict(ctx context.Context, c config.Config, m vm.VM, asJS
 	if r.out == "" {
 		return write(stdout)
 	}
-	if err := writeFile(r.out, write); err != nil {
+	if err := files.Write(r.out, write); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%d predictions in %s\n", len(all), r.out)
+	_, err = fmt.Fprintf(stdout, "%d predictions in %s\n", len(all), terminal.Line(r.out))
 	return err
 }
 
@@ -247,28 +246,4 @@ func readPictures(paths []string, stdin io.Reader, o photo.Options) iter.Seq2[pr
 func isGiven(f *flag.FlagSet, name string) (ok bool) {
 	f.Visit(func(on *flag.Flag) { ok = ok || on.Name == name })
 	return ok
-}
-
-// writeFile writes a file whole or not at all: an earlier one is kept until then.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // /dev/stdout
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		return errors.Join(write(f), f.Close())
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".part-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -27,7 +27,7 @@ func TestRuns(t *testing.T) {
 			t.Errorf("standard output lacks %q:\n%s", want, stdout)
 		}
 	}
-	if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout {
+	if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout+"ended: done\n" {
 		t.Errorf("log.txt is %q, %v; want what was printed", logged, err)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, rundir.RunsFile))
@@ -148,7 +148,7 @@ func TestAdvice(t *testing.T) {
 		if code != exitDone || stderr != "" || !strings.Contains(stdout, want) || strings.Contains(stdout, "warning") != (want != "") {
 			t.Errorf("%s: exit code %d, %q, want %q in\n%s", set, code, stderr, want, stdout)
 		}
-		if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout {
+		if logged, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || string(logged) != stdout+"ended: done\n" {
 			t.Errorf("%s: log.txt is %q, %v; want what was printed", set, logged, err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -13,13 +14,20 @@ type signalError struct{ signal syscall.Signal }
 
 func (e signalError) Error() string { return fmt.Sprintf("interrupted by %v", e.signal) }
 
-// untilSignal returns a context that the first SIGINT, SIGTERM or SIGHUP
-// cancels, with a signalError as its cause. A second one ends the process at
-// once. stop gives the signals back.
+// stops are the signals that stop a run.
+var stops = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+
+// untilSignal returns a context that the first of stops cancels, with a signalError as
+// its cause; then it calls warn, which need not return. A second one ends the process
+// at once. A signal that was ignored when the process started (nohup, a job in the
+// background of a script) stays ignored. stop gives the signals back.
 func untilSignal(warn func(os.Signal)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	received := make(chan os.Signal, 2)
-	signal.Notify(received, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// Without any signal, Notify would take all.
+	if caught := slices.DeleteFunc(slices.Clone(stops), signal.Ignored); len(caught) > 0 {
+		signal.Notify(received, caught...)
+	}
 	done := make(chan struct{})
 	go func() {
 		for count := 0; ; count++ {
@@ -31,8 +39,8 @@ func untilSignal(warn func(os.Signal)) (ctx context.Context, stop func()) {
 				if count > 0 {
 					os.Exit(exitSignal + int(number))
 				}
-				warn(s)
 				cancel(signalError{number})
+				go warn(s)
 			}
 		}
 	}()

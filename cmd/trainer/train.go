@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -48,16 +49,27 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 // it. The run folder is made last, and a session that does not start leaves none.
 // source says which configuration c is, if that is not plain.
 func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (err error) {
+	shown := progress.NewQueue(stdout)
+	defer func() { flush(shown, errors.As(err, new(signalError))) }()
+	var log atomic.Pointer[rundir.Dir]
 	ctx, stop := untilSignal(func(s os.Signal) {
-		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; send it again to end at once\n", s)
+		line := fmt.Sprintf("%v: finishing the batch and saving", s)
+		_, _ = fmt.Fprintf(stderr, "trainer: %s; send it again to end at once\n", line)
+		if dir := log.Load(); dir != nil {
+			_ = dir.AppendLine(rundir.LogFile, []byte(line))
+		}
 	})
 	defer stop()
+	need := train.Memory(c)
+	if err := checkMemory(c, need); err != nil {
+		return err
+	}
 	fleet, chose, err := newFleet(c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, fleet.Close()) }()
-	dataset, err := openDataset(ctx, c, false, stderr)
+	dataset, notes, err := openDataset(ctx, c, false, stderr)
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -65,13 +77,22 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 		return err
 	}
 	c = withFound(c, dataset)
+	if err := checkMemory(c, need, dataset.Train, dataset.Validation, dataset.Test); err != nil {
+		return err
+	}
 	dir, err := rundir.Create(out, c.Name, time.Now())
 	if err != nil {
 		return err
 	}
 	leave := dir.Discard
 	defer func() { err = errors.Join(err, leave()) }()
-	screen := newScreen(stdout, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
+	log.Store(dir)
+	defer log.Store(nil)
+	defer func() { logEnd(dir, err, recover()) }()
+	screen := newScreen(shown, dir, c.Train.Epochs, fleet.Len(), dataset.Train.Len())
+	for _, note := range notes { // they were shown
+		screen.logged.Print(lineOf(note))
+	}
 	from := ""
 	if dataset.Source != data.BuiltIn {
 		from = ", from " + dataset.Source
@@ -175,11 +196,7 @@ func (s screen) report(result train.Result, session *train.Session) {
 	if best.Advice != "" && !s.several { // list shows that of several runs
 		s.say("warning: the run %s", best.Advice)
 	}
-	files := fmt.Sprintf("files in %s: %s, %s, %s, %s", session.Dir.Path(), rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
-	if s.several {
-		files += fmt.Sprintf(" of the best; %s, %s of all", rundir.RunsFile, rundir.RunMetricsFile)
-	}
-	s.say("%s", files)
+	s.files(session.Dir)
 	if result.Undrawn != "" {
 		s.say("%s", undrawnText.Format(session.Language, result.Undrawn))
 	}
@@ -189,6 +206,46 @@ func (s screen) report(result train.Result, session *train.Session) {
 var undrawnText = lang.Text{
 	En: "warning: the figures have no outlines for %s: these are empty boxes in the PNG files, and text in the SVG files",
 	Zh: "警告：图中没有这些字的字形：%s，PNG文件中显示为空框，SVG文件中为普通文本",
+}
+
+// files lists the files that are in the folder.
+func (s screen) files(dir *rundir.Dir) {
+	path, moved := dir.Where()
+	switch {
+	case moved && path == "":
+		s.say("the run folder %s was removed, or moved elsewhere", dir.Path())
+		return
+	case moved:
+		s.say("the run folder %s was moved to %s", dir.Path(), path)
+	}
+	best := dir.Written(rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
+	if len(best) == 0 {
+		return
+	}
+	list := strings.Join(best, ", ")
+	if s.several {
+		list += " of the best"
+		if all := dir.Written(rundir.RunsFile, rundir.RunMetricsFile); len(all) > 0 {
+			list += "; " + strings.Join(all, ", ") + " of all"
+		}
+	}
+	s.say("files in %s: %s", path, list)
+}
+
+// logEnd writes how the session ended as the last line of the log. panicked is what the
+// session panicked with, or nil; logEnd panics with it again.
+func logEnd(dir *rundir.Dir, err error, panicked any) {
+	end := "ended: done"
+	switch {
+	case panicked != nil:
+		end = fmt.Sprintf("ended: %v", panicked)
+	case err != nil:
+		end = fmt.Sprintf("ended: %v", err)
+	}
+	_ = dir.AppendLine(rundir.LogFile, []byte(terminal.Line(end)))
+	if panicked != nil {
+		panic(panicked)
+	}
 }
 
 // chosen says how good the best epoch is, and on which set it was chosen.

@@ -6,13 +6,20 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+
+	licences "trainer"
 )
 
 // versionCommand prints the module's version and commit, where the build knows
-// them, and those of Gorgonia.
+// them, and those of Gorgonia; or the licences.
 func versionCommand(args []string, stdout, _ io.Writer) error {
 	f := flag.NewFlagSet("version", flag.ContinueOnError)
+	notice := f.Bool("notice", false, "the licences of all that is linked into the program")
 	if err := parseFlags(f, args, stdout); err != nil {
+		return err
+	}
+	if *notice {
+		_, err := io.WriteString(stdout, licences.Notice)
 		return err
 	}
 	version, revision, modified := "(devel)", "", ""

@@ -421,7 +421,7 @@ func TestRefused(t *testing.T) {
 		t.Errorf("endless: %v", err)
 	}
 	dir := t.TempDir()
-	if _, err := photo.ReadFile(dir, mnistSize); err == nil || !strings.Contains(err.Error(), dir+": not a file") {
+	if _, err := photo.ReadFile(dir, mnistSize); err == nil || !strings.Contains(err.Error(), dir+": is a folder, not a file") {
 		t.Errorf("a folder: %v", err)
 	}
 	if _, err := photo.ReadFile(filepath.Join(dir, "none.png"), mnistSize); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "none.png") {

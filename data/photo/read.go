@@ -11,7 +11,8 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
-	"os"
+
+	"trainer/data/files"
 )
 
 // What is refused without decoding it. A file of a few kilobytes can decode to
@@ -25,17 +26,9 @@ const (
 // ReadFile returns the image of the picture in a PNG, JPEG or GIF file. Of an
 // animation it takes the first frame.
 func ReadFile(path string, o Options) ([]uint8, error) {
-	// Stat comes first, because opening a named pipe may wait for ever.
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, err // names the path
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a file", path)
-	}
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	if err != nil {
-		return nil, err
+		return nil, err // names the path
 	}
 	defer func() { _ = f.Close() }() // opened for reading: nothing to lose
 	return Read(f, path, o)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data/files/costtest"
 	"trainer/graph/ir"
 	"trainer/graph/ir/irtest"
 )
@@ -113,6 +114,33 @@ func TestRandomHasAllOps(t *testing.T) {
 	}
 }
 
+// The memory for a text is linear in its size.
+func TestParseCost(t *testing.T) {
+	const head = "program \"a\" float32 batch 1\n"
+	for name, bomb := range map[string]func(size int) []byte{
+		"buffers": func(size int) []byte {
+			var b strings.Builder
+			b.WriteString(head)
+			for i := range size / 20 {
+				fmt.Fprintf(&b, "b%d temporary 1x1\n", i)
+			}
+			return []byte(b.String())
+		},
+		"instructions": func(size int) []byte {
+			return []byte(head + "x temporary 1x1\n" + strings.Repeat("x = transpose x\n", size/16))
+		},
+		"nesting": func(size int) []byte {
+			return []byte(head + "x temporary 1x1\nx = map " + strings.Repeat("-(", size/2))
+		},
+		"lines": func(size int) []byte { return []byte(head + strings.Repeat("\n", size)) },
+		"notes": func(size int) []byte { return []byte(head + strings.Repeat(";", size)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			costtest.Linear(t, 20_000, bomb, func(b []byte) { _, _ = ir.Parse(string(b)) })
+		})
+	}
+}
+
 // Parse, String and Verify do not panic, and Parse reads back the text of a valid
 // program.
 func FuzzParse(f *testing.F) {
@@ -122,7 +150,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("program \"a;b\" float64 batch 1\nx data 1x2 by input\noutput x\n0 x = map -(1) * --2 ; n")
 	f.Add("program \"\" float32 batch 2147483647\nx data 2147483647x1\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := ir.Parse(text)
+		var p *ir.Program
+		var err error
+		costtest.Check(t, len(text), 1<<20, 2000, func() { p, err = ir.Parse(text) })
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "ir: ") {
 				t.Errorf("error %q", err)

@@ -313,13 +313,21 @@ func byNumber(layers []layerTensors) bool {
 // before it gives, at most two of them. Only the given order counts if the names
 // say it.
 func chains(layers []layerTensors, ordered bool) (orders [][]layerTensors) {
+	if ordered { // there may be many
+		for i, l := range layers {
+			if !l.biasFits() || i > 0 && layers[i-1].out() != l.in() {
+				return nil
+			}
+		}
+		return [][]layerTensors{layers}
+	}
 	var extend func(order, rest []layerTensors)
 	extend = func(order, rest []layerTensors) {
 		if len(rest) == 0 && len(orders) < 2 {
 			orders = append(orders, slices.Clone(order))
 		}
 		for i, l := range rest {
-			if ordered && i > 0 || len(orders) == 2 {
+			if len(orders) == 2 {
 				return
 			}
 			if l.biasFits() && (len(order) == 0 || order[len(order)-1].out() == l.in()) {

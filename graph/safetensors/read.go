@@ -9,15 +9,17 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"trainer/data/files"
 )
 
-// ReadFile reads the file at path. Its errors include the path.
+// ReadFile reads the file at path, which is a regular file. Its errors include the
+// path.
 func ReadFile(path string) (*File, error) {
-	in, err := os.Open(path)
+	in, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"trainer/data/files/costtest"
 )
 
 // raw returns a file with the given header and data. The length of the header is
@@ -314,6 +317,39 @@ func TestDTypes(t *testing.T) {
 	}
 }
 
+// bombs make files of about the given size that are costly to read.
+var bombs = map[string]func(size int) []byte{
+	"tensors": func(size int) []byte {
+		var b strings.Builder
+		for i := range size / 60 {
+			fmt.Fprintf(&b, `,"%d":{"dtype":"U8","shape":[],"data_offsets":[%d,%d]}`, i, i, i+1)
+		}
+		return raw("{"+strings.TrimPrefix(b.String(), ",")+"}", make([]byte, size/60)...)
+	},
+	"shape": func(size int) []byte {
+		return raw(`{"a":{"dtype":"U8","shape":[` + strings.Repeat("1,", size/2) + `0],"data_offsets":[0,0]}}`)
+	},
+	"nested": func(size int) []byte { return raw(`{"a":` + strings.Repeat("[", size) + "}") },
+	"name":   func(size int) []byte { return raw(`{"` + strings.Repeat("x", size) + `":{}}`) },
+	"metadata": func(size int) []byte {
+		var b strings.Builder
+		for i := range size / 12 {
+			fmt.Fprintf(&b, `,"%d":""`, i)
+		}
+		return raw(`{"__metadata__":{` + strings.TrimPrefix(b.String(), ",") + "}}")
+	},
+	"spaces": func(size int) []byte { return raw("{" + strings.Repeat(" ", size) + "}") },
+}
+
+// TestCost checks that the memory for a file is linear in its size.
+func TestCost(t *testing.T) {
+	for name, bomb := range bombs {
+		t.Run(name, func(t *testing.T) {
+			costtest.Linear(t, 50_000, bomb, func(b []byte) { _, _ = Read(bytes.NewReader(b)) })
+		})
+	}
+}
+
 // FuzzRead checks that Write accepts every file that Read accepts, and that
 // reading it again gives the same file.
 func FuzzRead(f *testing.F) {
@@ -325,8 +361,13 @@ func FuzzRead(f *testing.F) {
 	f.Add(raw(`{}`))
 	f.Add(raw(`{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"F32","shape":[],"data_offsets":[2,6]}}`, 1, 2, 3, 4, 5, 6))
 	f.Add(raw(`{"a":{"dtype":"U8","shape":[0,9223372036854775807],"data_offsets":[0,0]}}`))
+	for _, bomb := range bombs {
+		f.Add(bomb(500))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		x, err := Read(bytes.NewReader(b))
+		var x *File
+		var err error
+		costtest.Check(t, len(b), 1<<20, 500, func() { x, err = Read(bytes.NewReader(b)) })
 		if err != nil {
 			return
 		}

@@ -38,8 +38,8 @@ type Fleet interface {
 
 	// Train makes a pass with each of the listed runs: passes[i] is the pass of
 	// runs[i]. All passes have the same Set, Batch and number of samples. The
-	// other runs stay as they are. Progress is called from one goroutine at a
-	// time.
+	// other runs stay as they are. Progress and Partial are called from one
+	// goroutine at a time.
 	//
 	// A *RunsError says which runs failed because a value was no longer finite;
 	// the others made the whole pass. The parameters of a failed run are
@@ -202,11 +202,13 @@ func (f *pool) Train(ctx context.Context, runs []int, passes []Pass) error {
 	failed := map[int]*NonFiniteError{}
 	err := f.each(ctx, runs, func(m VM, i int) error {
 		pass := passes[i]
-		if report := pass.Progress; report != nil {
-			pass.Progress = func(done int) {
-				mu.Lock()
-				defer mu.Unlock()
-				report(done)
+		for _, call := range []*func(int){&pass.Progress, &pass.Partial} {
+			if report := *call; report != nil {
+				*call = func(done int) {
+					mu.Lock()
+					defer mu.Unlock()
+					report(done)
+				}
 			}
 		}
 		trained := m.Train(ctx, pass)

@@ -15,6 +15,7 @@ package vm
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"trainer/data"
 	"trainer/graph/ir"
@@ -49,7 +50,8 @@ type VM interface {
 
 	// Train makes one pass of gradient descent: a step for each mini-batch of
 	// the pass, in order. It stops early, after a whole step, when ctx is
-	// done, and returns ctx's error; or with a *NonFiniteError.
+	// done, and returns ctx's error; or with a *NonFiniteError. A step that
+	// takes long is abandoned as if it had not begun.
 	Train(ctx context.Context, p Pass) error
 
 	// Evaluate runs the network forward over a set.
@@ -111,8 +113,12 @@ type Pass struct {
 	Costs []float64
 
 	// Progress, if not nil, is called from time to time with the number of
-	// samples done, and at the end of the pass.
+	// samples done in whole steps, and at the end of the pass.
 	Progress func(done int)
+
+	// Partial, if not nil, may be called in a step that takes long, with the number
+	// of samples visited so far. The step may still be abandoned.
+	Partial func(visited int)
 }
 
 // Samples returns how many samples the pass visits.
@@ -182,12 +188,19 @@ func CheckBatch(x, y []float64, n model.Network) (int, error) {
 	return rows, nil
 }
 
+// MaxClasses is the number of classes that labels can name: a label is a byte.
+const MaxClasses = 256
+
 // Score is the result of an evaluation.
 type Score struct {
-	Samples   int
-	Cost      float64 // A.46: the mean of ½‖y − a^L‖² over the samples
-	Correct   int     // samples whose largest output is the label's; the first of equals
-	Confusion [][]int // [label][predicted], n^L × n^L
+	Samples int
+	Cost    float64 // A.46: the mean of ½‖y − a^L‖² over the samples
+	Correct int     // samples whose largest output is the label's; the first of equals
+
+	// Confusion counts the samples by [label][predicted]. It is n^L × n^L, at most
+	// MaxClasses × MaxClasses. It lacks the samples that are taken for a class that
+	// no label names, and those of no class: with an output that is not a number.
+	Confusion [][]int
 
 	targets data.Range // the two values of y
 }
@@ -195,9 +208,10 @@ type Score struct {
 // NewScore returns a score without samples, for networks with this number of
 // outputs and targets of 0 and 1.
 func NewScore(outputs int) Score {
-	s := Score{Confusion: make([][]int, outputs), targets: data.Scale{}.TargetRange()}
+	n := min(outputs, MaxClasses)
+	s := Score{Confusion: make([][]int, n), targets: data.Scale{}.TargetRange()}
 	for i := range s.Confusion {
-		s.Confusion[i] = make([]int, outputs)
+		s.Confusion[i] = make([]int, n)
 	}
 	return s
 }
@@ -226,7 +240,12 @@ func (s *Score) Add(a []float64, label uint8) {
 	}
 	s.Samples++
 	s.Cost += e / 2
-	s.Confusion[label][best]++
+	if math.IsNaN(e) {
+		return // of no class
+	}
+	if best < len(s.Confusion) {
+		s.Confusion[label][best]++
+	}
 	if best == int(label) {
 		s.Correct++
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"math"
 	"slices"
+	"sort"
 
 	"trainer/data"
 	"trainer/graph/model"
@@ -25,9 +26,12 @@ func (r *reader) check() {
 		if rates := c.Train.Runs.Rates; len(rates) > 0 && r.good("train.runs.rates") {
 			rate.Initial = slices.Min(rates)
 		}
-		if last := rate.At(c.Train.Epochs); last < math.SmallestNonzeroFloat32 {
+		switch epoch := firstTooSmall(rate, c.Train.Epochs); {
+		case epoch == 1:
+			r.report(r.place("train.runs.rates", "train.rate.initial"), "the learning rate %s is too small, and nothing is learned: use a larger one", formatNumber(rate.Initial))
+		case epoch > 1:
 			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.runs.rates", "train.rate.initial"),
-				"the learning rate falls to %s in epoch %d, and nothing is learned: use a larger train.rate.factor or train.rate.every", formatNumber(last), c.Train.Epochs)
+				"the learning rate falls to %s in epoch %d, and nothing is learned any more: use a larger train.rate.factor or train.rate.every", formatNumber(rate.At(epoch)), epoch)
 		}
 	}
 	if r.good("train.runs.count", "train.runs.rates") {
@@ -40,6 +44,16 @@ func (r *reader) check() {
 	if r.good("train.update_order", "machine") && c.Train.UpdateOrder == "listing" && c.Machine == "tape" {
 		r.report(r.place("train.update_order", "machine"), "listing needs a compiled program, and the machine tape runs the graph as it is: use another machine, or simultaneous")
 	}
+}
+
+// firstTooSmall returns the first of the epochs in which the learning rate is smaller
+// than a float32 can be, or 0.
+func firstTooSmall(rate Rate, epochs int) int {
+	small := func(epoch int) bool { return rate.At(epoch) < math.SmallestNonzeroFloat32 }
+	if !small(epochs) {
+		return 0
+	}
+	return 1 + sort.Search(epochs-1, func(i int) bool { return small(i + 1) })
 }
 
 // checkInit reports first weights and biases that the network cannot have.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data/files/costtest"
 	"trainer/graph/model"
 )
 
@@ -457,6 +459,36 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// bombs make files of about the given size that are costly to read.
+var bombs = map[string]func(size int) []byte{
+	"keys":    func(size int) []byte { return bytes.Repeat([]byte("epochz: 1\n"), size/10) },
+	"nested":  func(size int) []byte { return bytes.Repeat([]byte("{a: "), min(size/4, 9000)) },
+	"list":    func(size int) []byte { return []byte("a: [" + strings.Repeat("1,", size/2) + "1]") },
+	"bad":     func(size int) []byte { return []byte("model: {layers: [" + strings.Repeat("x,", size/2) + "1]}") },
+	"tabs":    func(size int) []byte { return bytes.Repeat([]byte("\ta\n"), size/3) },
+	"quotes":  func(size int) []byte { return []byte("name: \"" + strings.Repeat(`\x1b`, size/4) + `"`) },
+	"long":    func(size int) []byte { return []byte(strings.Repeat("a", size) + ": 1") },
+	"aliases": func(size int) []byte { return []byte("a: &a [x]\nb: [" + strings.Repeat("*a,", size/3) + "]\n") },
+	"lines":   func(size int) []byte { return bytes.Repeat([]byte("\n"), size) },
+}
+
+// TestCost checks that the memory for a file is linear in its size, and small for one
+// that is too large for a configuration.
+func TestCost(t *testing.T) {
+	for name, bomb := range bombs {
+		t.Run(name, func(t *testing.T) {
+			read := func(source []byte) {
+				if _, err := readSource(source); err == nil && name != "lines" {
+					t.Error("no error")
+				}
+			}
+			costtest.Linear(t, 5000, bomb, read)
+			huge := bomb(maxFile)
+			costtest.Check(t, len(huge), 40<<20, 100, func() { read(huge) })
+		})
+	}
+}
+
 // TestRate checks the schedule of the textbook, which lowers the rate every few
 // epochs.
 func TestRate(t *testing.T) {
@@ -654,8 +686,13 @@ func FuzzRead(f *testing.F) {
 		}
 		f.Add(source, "train.batch=3")
 	}
+	for _, bomb := range bombs {
+		f.Add(bomb(1000), "train.batch=3")
+	}
 	f.Fuzz(func(t *testing.T, source []byte, set string) {
-		c, err := readSource(source, set)
+		var c Config
+		var err error
+		costtest.Check(t, len(source)+len(set), 1<<20, 4000, func() { c, err = readSource(source, set) })
 		if err == nil {
 			if again, err := readSource(c.YAML()); err != nil || !reflect.DeepEqual(again, c) {
 				t.Errorf("%v\nhave %+v\nwant %+v", err, again, c)

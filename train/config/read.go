@@ -15,12 +15,17 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"trainer/configs"
+	"trainer/data/files"
 	"trainer/train/suggest"
 	"trainer/train/terminal"
 )
 
 // maxFile is the maximum size of a configuration file, in bytes.
 const maxFile = 1 << 20
+
+// maxValuesOfFile is the maximum number of keys and values in a file, far more than a
+// configuration has.
+const maxValuesOfFile = 50_000
 
 // setFlag is the beginning of Problem.File for a problem of a setting.
 const setFlag = "-set "
@@ -176,7 +181,7 @@ func (r *reader) source(source []byte) {
 // readAtMost returns the content of a file of at most maxFile bytes. For a larger
 // file it returns an error without reading all of it.
 func readAtMost(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, cause(err)
 	}
@@ -207,6 +212,9 @@ func parse(source []byte) (root *yaml.Node, problem Problem) {
 	if problem := checkCharacters(source); problem.Message != "" {
 		return nil, problem
 	}
+	if n := countValues(source); n > maxValuesOfFile {
+		return nil, Problem{Message: fmt.Sprintf("has some %d keys and values: this is no configuration of the trainer", n)}
+	}
 	loader, err := yaml.NewLoader(bytes.NewReader(source))
 	if err != nil {
 		return nil, Problem{Message: err.Error()}
@@ -232,6 +240,18 @@ func parse(source []byte) (root *yaml.Node, problem Problem) {
 		problem = notYAML(err)
 	}
 	return root, problem
+}
+
+// countValues returns about the number of keys and values in a file: each takes a thousand
+// bytes of memory when it is parsed.
+func countValues(source []byte) (n int) {
+	for _, c := range source {
+		switch c {
+		case ',', '\n', ':', '[', '{', '-', '?':
+			n++
+		}
+	}
+	return n
 }
 
 // notYAML returns the problem that the YAML parser reports.
@@ -385,7 +405,11 @@ func (r *reader) group(n *yaml.Node, path string) {
 		below := join(path, name.Value)
 		k := find(below)
 		if k == nil || k.parent() != path {
-			r.report(r.at(name, join(path, show(name))), "%s", unknown(path, name.Value))
+			message := "unknown key"
+			if len(r.problems) < shown { // to find what is meant takes long
+				message = unknown(path, name.Value)
+			}
+			r.report(r.at(name, join(path, show(name))), "%s", message)
 			continue
 		}
 		if line, ok := lines[name.Value]; ok {

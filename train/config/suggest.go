@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"trainer/train/suggest"
 )
@@ -52,8 +53,9 @@ func nearest(path, name string) string {
 // lastPart returns what comes after the last dot of a name.
 func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-// Candidates returns all keys by their paths, to find the one that a word means.
-func Candidates() []suggest.Candidate {
+// Candidates returns all keys by their paths, to find the one that a word means. The
+// caller must not change them.
+var Candidates = sync.OnceValue(func() []suggest.Candidate {
 	var paths, names []suggest.Candidate
 	for i := range keys {
 		k := &keys[i]
@@ -61,7 +63,7 @@ func Candidates() []suggest.Candidate {
 		names = append(names, suggest.Candidate{Means: k.path, Names: []string{k.name()}})
 	}
 	return append(paths, names...)
-}
+})
 
 // Words returns the values of all keys of kind choice, as "device=cpu".
 func Words() []suggest.Candidate {

@@ -200,7 +200,7 @@ func (k *key) parseText(s, tag string) (value any, hint string) {
 // parseInteger parses a whole number and checks its range.
 func (k *key) parseInteger(s string) (value any, hint string) {
 	if !integerForm.MatchString(s) {
-		return nil, integerHint(s)
+		return nil, k.integerHint(s)
 	}
 	v, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || !k.inRange(float64(v)) {
@@ -209,15 +209,22 @@ func (k *key) parseInteger(s string) (value any, hint string) {
 	return v, ""
 }
 
-// integerHint says how to write s, which is not in integerForm.
-func integerHint(s string) string {
+// integerHint says how to write s, which is not in integerForm, if it is a legal value
+// then.
+func (k *key) integerHint(s string) string {
 	digits := strings.TrimLeft(strings.TrimPrefix(s, "-"), "0")
+	legal := func(digits string) bool {
+		v, err := strconv.ParseFloat(digits, 64)
+		return err == nil && k.inRange(v) && integerForm.MatchString(digits)
+	}
 	switch {
-	case strings.HasPrefix(s, "0") && integerForm.MatchString(digits):
+	case strings.HasPrefix(s, "0") && legal(digits):
 		return "write " + digits + ", without the leading zero"
 	case numberForm.MatchString(s):
 		if v, err := strconv.ParseFloat(s, 64); err == nil && v == math.Trunc(v) && math.Abs(v) <= maxSeed {
-			return "write " + strconv.FormatInt(int64(v), 10)
+			if whole := strconv.FormatInt(int64(v), 10); legal(whole) {
+				return "write " + whole
+			}
 		}
 		return ""
 	case strings.ContainsAny(s, "0123456789"):

@@ -75,7 +75,7 @@ func on(ctx context.Context, m vm.VM, set *data.Set) (Result, error) {
 // Text writes the report as tables.
 func (r Report) Text(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintf(t, "model\t%s\nnetwork\t%s\ndata\t%s, from %s\n", r.Model, r.Network, r.Dataset, r.Source)
+	_, _ = fmt.Fprintf(t, "model\t%s\nnetwork\t%s\ndata\t%s, from %s\n", terminal.Line(r.Model), r.Network, terminal.Line(r.Dataset), terminal.Line(r.Source))
 	for _, part := range []struct {
 		name string
 		*Result

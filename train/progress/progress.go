@@ -12,7 +12,8 @@
 //
 // After the first error of the writer, such as a closed pipe, the package writes
 // nothing more, and the run continues. For standard output the program must also
-// ignore SIGPIPE.
+// ignore SIGPIPE. A Progress that writes to a Queue does not wait for a reader who does
+// not read.
 package progress
 
 import (
@@ -70,8 +71,8 @@ type Validation struct{ Cost, Accuracy float64 }
 
 // IsTerminal reports whether w is a terminal that supports control characters.
 func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+	f := fileOf(w)
+	return f != nil && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
 }
 
 // isUTF8 reports whether the user's locale uses UTF-8.
@@ -98,7 +99,7 @@ func New(w io.Writer, isTerminal bool, epochs, samplesPerEpoch int) *Progress {
 		now:     time.Now,
 		out:     w,
 	}
-	if f, ok := w.(*os.File); ok {
+	if f := fileOf(w); f != nil {
 		p.width = func() int {
 			columns, _, err := term.GetSize(int(f.Fd()))
 			if err != nil || columns < 1 {
@@ -131,7 +132,7 @@ func (p *Progress) Advance(epoch, done int) {
 	fraction := min(float64(total)/max(float64(p.epochs*p.samples), 1), 1)
 	left := p.meter.left(now, p.epochs*p.samples)
 	// The escape sequence clears the line after the new text.
-	p.write("\r" + p.barLine(epoch, fraction, p.meter.rate, left) + "\x1b[K")
+	p.draw("\r" + p.barLine(epoch, fraction, p.meter.rate, left) + "\x1b[K")
 	p.drawn = true
 }
 
@@ -181,6 +182,18 @@ func (p *Progress) write(s string) {
 	}
 	_, err := io.WriteString(p.out, s)
 	p.failed = err != nil
+}
+
+// draw is write for the bar.
+func (p *Progress) draw(s string) {
+	q, ok := p.out.(*Queue)
+	if !ok {
+		p.write(s)
+		return
+	}
+	if !p.failed {
+		p.failed = q.Draw(s) != nil
+	}
 }
 
 // barLine returns the bottom line. It is at least one column narrower than the

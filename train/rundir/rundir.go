@@ -5,16 +5,19 @@
 // is released when the process ends, for any reason. Create accepts only a new or an
 // empty folder, so no run overwrites another.
 //
+// A Dir holds the folder itself, not its path: if the folder is moved, the run goes on
+// in it, and another run can take the path. A Dir follows no link in the folder, and
+// neither replaces nor extends a file that is not of its run.
+//
 // WriteFile replaces a file as a whole. If the process is killed, the disk is full or
 // the power fails, the folder contains the old file or the new one, never a part of
 // one. AppendLine adds a line with a single write; if the process is killed, at most
 // the last line is incomplete. Errors name the path and the call that failed.
 //
-// A Dir is not safe for concurrent use.
+// A Dir is safe for concurrent use.
 package rundir
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -22,9 +25,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
+
+	"trainer/data/files"
 )
 
 // The files of a run.
@@ -46,6 +53,9 @@ const (
 	RunMetricsFile = "runs.jsonl" // a JSON object for each epoch and run
 )
 
+// runFiles lists the files of a run.
+var runFiles = []string{ConfigFile, MetricsFile, ModelFile, BestFile, FigureSVG, FigurePNG, HiddenSVG, HiddenPNG, ConfusionSVG, ConfusionPNG, LogFile, RunsFile, RunMetricsFile}
+
 // Parent is the folder in which Create makes the folders of runs without a path.
 const Parent = "runs"
 
@@ -58,39 +68,65 @@ const (
 
 // Dir is the folder of a run, locked.
 type Dir struct {
-	path string
-	made []string // the folders that Create made, the innermost first: Close removes those that are empty
-	lock *lockFile
-	fs   fileSystem
+	folder *files.Folder
+	path   string
+	made   []string // the folders that Create made, the innermost first: Close removes those that are empty
+	lock   *lockFile
+	fs     files.FS // folder, except in tests
+
+	mu   sync.Mutex
+	ours map[string]ourFile // the files of this run, by name
+}
+
+// ourFile is a file of the run. It is held open where that does not hinder renaming:
+// if somebody removes it, its number in the file system is not given to another one.
+type ourFile struct {
+	info fs.FileInfo
+	held *os.File // or nil
 }
 
 // Create makes the folder of a new run and locks it. If out is not empty, it is the
 // path of the folder, which must be new or empty. Otherwise the folder is
-// runs/<time>-<name>, with -2, -3, … added if it already exists.
+// runs/<time>-<name>, with -2, -3, … added if it already exists. Files that only a
+// killed start leaves behind do not count: Create removes them.
 func Create(out, name string, now time.Time) (*Dir, error) {
 	if out == "" {
 		return createIn(Parent, now.Format(timeLayout)+"-"+CleanName(name))
 	}
 	path := filepath.Clean(out)
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return nil, fmt.Errorf("run folder %s is a file: %s", path, otherFolder)
+		return nil, fmt.Errorf("run folder %s is %s: %s", path, kind(info), otherFolder)
 	}
-	made, err := makeAll(path)
-	if err != nil {
-		return nil, err
+	for range maxTries {
+		made, err := makeAll(path)
+		if err != nil {
+			return nil, err
+		}
+		d, err := hold(path)
+		if err != nil {
+			removeEmpty(made)
+			if errors.Is(err, errGone) {
+				continue
+			}
+			return nil, err
+		}
+		d.made = made
+		// Without the lock, another process could write to the folder after the
+		// check.
+		if err := d.checkEmpty(); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
+		return d, nil
 	}
-	d, err := lockDir(path)
-	if err != nil {
-		removeEmpty(made)
-		return nil, err
+	return nil, fmt.Errorf("run folder %s is removed again and again: %s", path, otherFolder)
+}
+
+// kind says what an existing file is.
+func kind(info fs.FileInfo) string {
+	if info.Mode().IsRegular() {
+		return "a file"
 	}
-	d.made = made
-	// Without the lock, another process could write to the folder after the
-	// check.
-	if err := d.checkEmpty(); err != nil {
-		return nil, errors.Join(err, d.Close())
-	}
-	return d, nil
+	return files.Kind(info.Mode())
 }
 
 // createIn makes parent/base, or parent/base-2, …, and locks it.
@@ -99,6 +135,7 @@ func createIn(parent, base string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
+	sweep(parent)
 	for i := 1; i <= maxSame; i++ {
 		path := filepath.Join(parent, base)
 		if i > 1 {
@@ -112,16 +149,64 @@ func createIn(parent, base string) (*Dir, error) {
 			removeEmpty(made)
 			return nil, fmt.Errorf("run folder: %w: %s", err, otherFolder)
 		}
-		made = append([]string{path}, made...)
-		d, err := lockDir(path)
+		d, err := hold(path)
 		if err != nil {
-			removeEmpty(made)
+			removeEmpty(append([]string{path}, made...))
+			if errors.Is(err, errGone) {
+				continue
+			}
 			return nil, err
 		}
-		d.made = made
+		d.made = append([]string{path}, made...)
 		return d, nil
 	}
 	return nil, fmt.Errorf("run folder: %d folders are named %s: %s", maxSame, filepath.Join(parent, base), otherFolder)
+}
+
+// sweepAge is the age from which the folder of a start that was killed is removed. A
+// new folder is not locked at once.
+const sweepAge = time.Minute
+
+// sweep removes the folders in parent that killed starts left behind: those with the
+// name of a run that hold nothing and that no process uses. It looks at the newest
+// ones only.
+func sweep(parent string) {
+	entries, _ := os.ReadDir(parent)
+	for _, e := range entries[max(0, len(entries)-maxSame):] {
+		if len(e.Name()) < len(timeLayout) || !e.IsDir() {
+			continue
+		}
+		if _, err := time.Parse(timeLayout, e.Name()[:len(timeLayout)]); err != nil {
+			continue
+		}
+		if info, err := e.Info(); err != nil || time.Since(info.ModTime()) < sweepAge {
+			continue
+		}
+		path := filepath.Join(parent, e.Name())
+		if !onlyLeftovers(path) {
+			continue
+		}
+		if d, err := hold(path); err == nil {
+			if d.checkEmpty() == nil {
+				d.made = []string{path}
+			}
+			_ = d.Close()
+		}
+	}
+}
+
+// onlyLeftovers reports whether a folder has nothing but a lock and temporary files.
+func onlyLeftovers(path string) bool {
+	f, err := os.Open(path) //nolint:forbidigo // a folder
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(10)
+	if err != nil && !errors.Is(err, io.EOF) || len(names) == 10 {
+		return false
+	}
+	return !slices.ContainsFunc(names, func(name string) bool { return name != lockName && !isTemp(name) })
 }
 
 // makeAll makes a folder with its parents. It returns those that it made, the
@@ -158,65 +243,140 @@ func Open(path string) (*Dir, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	} else if !info.IsDir() {
-		return nil, fmt.Errorf("run folder %s is a file", path)
+		return nil, fmt.Errorf("run folder %s is %s", path, kind(info))
 	}
-	d, err := lockDir(path)
+	d, err := hold(path)
 	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(path)
-	for _, e := range entries {
-		if isTemp(e.Name()) && err == nil {
-			err = os.Remove(d.File(e.Name()))
-		}
+	names, err := d.folder.Names()
+	if err == nil {
+		err = d.removeTemps(names)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("run folder: %w", err), d.Close())
 	}
+	for _, name := range names {
+		if slices.Contains(runFiles, name) {
+			d.know(name)
+		}
+	}
 	return d, nil
 }
 
-func lockDir(path string) (*Dir, error) {
-	l, err := lock(filepath.Join(path, lockName))
+// errGone says that a folder is not there any more: another process has removed it
+// because it was empty.
+var errGone = errors.New("was removed")
+
+// hold opens and locks a folder.
+func hold(path string) (*Dir, error) {
+	folder, err := files.OpenFolder(path)
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errGone
+		}
 		return nil, fmt.Errorf("run folder %s: %w", path, err)
 	}
-	return &Dir{path: path, lock: l, fs: osFS{}}, nil
+	l, err := lock(folder)
+	if err != nil {
+		if !folder.IsAt(path) {
+			err = errGone
+		}
+		return nil, errors.Join(fmt.Errorf("run folder %s: %w", path, err), folder.Close())
+	}
+	d := &Dir{folder: folder, path: path, lock: l, fs: folder, ours: map[string]ourFile{}}
+	if !folder.IsAt(path) {
+		return nil, errors.Join(fmt.Errorf("run folder %s: %w", path, errGone), d.Close())
+	}
+	return d, nil
 }
 
+// checkEmpty returns an error if the folder has files. It removes those that a killed
+// start left behind, if there are no others.
 func (d *Dir) checkEmpty() error {
-	entries, err := os.ReadDir(d.path)
+	names, err := d.folder.Names()
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	other := ""
-	for _, e := range entries {
-		switch e.Name() {
-		case lockName:
-		case ConfigFile, MetricsFile, ModelFile, BestFile:
-			return fmt.Errorf("run folder %s already holds a run (%s): %s", d.path, e.Name(), otherFolder)
+	for _, name := range names {
+		switch {
+		case name == lockName || isTemp(name):
+		case slices.Contains(runFiles, name) && name != LogFile:
+			return fmt.Errorf("run folder %s already holds a run (%s): %s", d.path, name, otherFolder)
 		default:
-			other = e.Name()
+			other = name
 		}
 	}
 	if other != "" {
 		return fmt.Errorf("run folder %s is not empty (%s): %s", d.path, other, otherFolder)
 	}
+	if err := d.removeTemps(names); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
 	return nil
 }
 
-// Path returns the folder's path.
+// removeTemps removes those of the files that are temporary. No process but this one
+// writes them: the folder is locked.
+func (d *Dir) removeTemps(names []string) error {
+	for _, name := range names {
+		if !isTemp(name) {
+			continue
+		}
+		info, err := d.folder.Lstat(name)
+		if err == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%s is %s, not a file of the trainer", d.File(name), files.Kind(info.Mode()))
+		}
+		if err == nil {
+			err = d.folder.Remove(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Path returns the path with which the folder was made or opened.
 func (d *Dir) Path() string { return d.path }
+
+// Where returns the path at which the folder is now, "" if it cannot be found out, and
+// whether it has been moved or removed.
+func (d *Dir) Where() (path string, moved bool) { return d.folder.Path() }
 
 // File returns the path of a file in the folder.
 func (d *Dir) File(name string) string { return filepath.Join(d.path, name) }
 
+// Through makes d write through another file system, which wraps its own: a test makes
+// calls fail.
+func (d *Dir) Through(wrap func(files.FS) files.FS) { d.fs = wrap(d.fs) }
+
+// Written returns those of the files that are in the folder and are of this run.
+func (d *Dir) Written(names ...string) (there []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range names {
+		if info, err := d.fs.Lstat(name); err == nil && d.isOurs(name, info) {
+			there = append(there, name)
+		}
+	}
+	return there
+}
+
 // Close unlocks the folder. If Create made the folder and it is empty, Close removes
 // it, with the parents that Create made.
 func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	err := d.lock.unlock()
-	removeEmpty(d.made)
-	return err
+	if d.folder.IsAt(d.path) {
+		removeEmpty(d.made)
+	}
+	for name := range d.ours {
+		d.forget(name)
+	}
+	return errors.Join(err, d.folder.Close())
 }
 
 // Discard closes the folder of a run that could not start, and removes what the run
@@ -224,10 +384,8 @@ func (d *Dir) Close() error {
 // be used again at once.
 func (d *Dir) Discard() error {
 	var failed error
-	for _, name := range []string{LogFile, ConfigFile} {
-		if err := os.Remove(d.File(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			failed = errors.Join(failed, err)
-		}
+	for _, name := range d.Written(LogFile, ConfigFile) {
+		failed = errors.Join(failed, d.fs.Remove(name))
 	}
 	return errors.Join(failed, d.Close())
 }
@@ -235,9 +393,8 @@ func (d *Dir) Discard() error {
 // CheckSpace returns an error if there is no space for a file of n bytes. It writes
 // such a file and removes it. A run calls it before its first epoch.
 func (d *Dir) CheckSpace(n int64) error {
-	const name = "space"
-	temp := d.File(tempName(name))
-	err := d.writeTemp(temp, func(w io.Writer) error {
+	temp := tempName("space")
+	err := files.WriteNew(d.fs, temp, func(w io.Writer) error {
 		_, err := io.CopyN(w, zeros{}, n)
 		return err
 	})
@@ -262,44 +419,66 @@ func (zeros) Read(b []byte) (int, error) {
 // fails before the rename, the old file is unchanged. WriteFile wraps an error of
 // write.
 func (d *Dir) WriteFile(name string, write func(io.Writer) error) error {
-	if err := checkName(name); err != nil {
-		return err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := checkName(name)
+	if err == nil {
+		err = d.check(name)
 	}
-	temp := d.File(tempName(name))
-	if err := d.writeTemp(temp, write); err != nil {
-		return fmt.Errorf("save %s: %w", d.File(name), err)
+	if err == nil {
+		err = files.Replace(d.fs, tempName(name), name, write)
+		d.know(name) // also after an error: the flush of the folder may have failed
 	}
-	if err := d.fs.Rename(temp, d.File(name)); err != nil {
-		_ = d.fs.Remove(temp)
-		return fmt.Errorf("save %s: %w", d.File(name), err)
-	}
-	if err := d.fs.SyncDir(d.path); err != nil {
+	if err != nil {
 		return fmt.Errorf("save %s: %w", d.File(name), err)
 	}
 	return nil
 }
 
-// writeTemp writes a file, flushes it to the disk and closes it. If it fails, it
-// removes the file.
-func (d *Dir) writeTemp(path string, write func(io.Writer) error) error {
-	f, err := d.fs.Create(path)
+// know notes that the regular file with this name, if there is one, is of this run.
+func (d *Dir) know(name string) {
+	f, err := d.folder.OpenExisting(name, os.O_RDONLY)
 	if err != nil {
-		return err
+		return
 	}
-	b := bufio.NewWriterSize(f, 1<<16)
-	if err = write(b); err == nil {
-		err = b.Flush()
+	info, err := f.Stat()
+	if err != nil || !files.CanRemoveOpen {
+		_ = f.Close()
+		f = nil
 	}
+	d.forget(name)
 	if err == nil {
-		err = f.Sync()
+		d.ours[name] = ourFile{info, f}
 	}
-	if e := f.Close(); err == nil {
-		err = e
+}
+
+// forget is the opposite of know.
+func (d *Dir) forget(name string) {
+	if f := d.ours[name].held; f != nil {
+		_ = f.Close()
 	}
-	if err != nil {
-		_ = d.fs.Remove(path)
+	delete(d.ours, name)
+}
+
+// isOurs reports whether the file with this name is known to be info.
+func (d *Dir) isOurs(name string, info fs.FileInfo) bool {
+	ours, ok := d.ours[name]
+	return ok && os.SameFile(ours.info, info)
+}
+
+// check returns an error if there is a file with this name that is not of this run.
+func (d *Dir) check(name string) error {
+	there, err := d.fs.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		d.forget(name)
+		return nil
+	case err != nil:
+		return err
+	case !d.isOurs(name, there):
+		return fmt.Errorf("%s is %s that is not of this run: it stays as it is", d.File(name), kind(there))
 	}
-	return err
+	return nil
 }
 
 // AppendLine appends line and a newline to the file with the given name, with one
@@ -308,29 +487,53 @@ func (d *Dir) writeTemp(path string, write func(io.Writer) error) error {
 // process. After the next WriteFile, or after some seconds, it also survives a power
 // failure.
 func (d *Dir) AppendLine(name string, line []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if err := checkName(name); err != nil {
 		return err
 	}
 	if bytes.ContainsRune(line, '\n') {
 		return fmt.Errorf("append to %s: %q is more than one line", d.File(name), line)
 	}
-	f, err := d.fs.Append(d.File(name))
-	if err != nil {
+	if err := d.appendLine(name, line); err != nil {
 		return fmt.Errorf("append a line: %w", err)
 	}
-	size, err := f.Seek(0, io.SeekEnd)
+	return nil
+}
+
+func (d *Dir) appendLine(name string, line []byte) error {
+	if err := d.check(name); err != nil {
+		return err
+	}
+	_, known := d.ours[name]
+	open := d.fs.Append
+	if !known {
+		open = d.fs.Create // which fails if another process makes the file meanwhile
+	}
+	f, err := open(name)
+	if err != nil {
+		return err
+	}
+	if known {
+		var info fs.FileInfo
+		if info, err = f.Stat(); err == nil && !d.isOurs(name, info) {
+			err = fmt.Errorf("%s: %w", d.File(name), files.ErrReplaced)
+		}
+	} else {
+		d.know(name)
+	}
 	if err == nil {
-		if _, err = f.Write(append(bytes.Clone(line), '\n')); err != nil {
-			_ = f.Truncate(size)
+		var size int64
+		if size, err = f.Seek(0, io.SeekEnd); err == nil {
+			if _, err = f.Write(append(bytes.Clone(line), '\n')); err != nil {
+				_ = f.Truncate(size)
+			}
 		}
 	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
-	if err != nil {
-		return fmt.Errorf("append a line: %w", err)
-	}
-	return nil
+	return err
 }
 
 // checkName returns an error if name cannot be the name of a file in the folder.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"trainer/data/files/filestest"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 5, 0, time.UTC)
@@ -24,8 +26,8 @@ func text(s string) func(io.Writer) error {
 	}
 }
 
-// files returns the names in the folder.
-func files(t *testing.T, path string) []string {
+// namesIn returns the names in the folder.
+func namesIn(t *testing.T, path string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -101,7 +103,7 @@ func TestCreateNamed(t *testing.T) {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
-		if got := files(t, d.Path()); !slices.Equal(got, []string{ConfigFile}) {
+		if got := namesIn(t, d.Path()); !slices.Equal(got, []string{ConfigFile}) {
 			t.Errorf("the folder holds %q", got)
 		}
 	}
@@ -202,8 +204,8 @@ func TestLockAlone(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if taken == 0 || len(files(t, out)) != 0 {
-		t.Errorf("the lock was taken %d times and left %q", taken, files(t, out))
+	if taken == 0 || len(namesIn(t, out)) != 0 {
+		t.Errorf("the lock was taken %d times and left %q", taken, namesIn(t, out))
 	}
 }
 
@@ -237,7 +239,7 @@ func TestCreateRefuses(t *testing.T) {
 	}
 	// Create left the folders unchanged.
 	for path, want := range map[string][]string{run: {MetricsFile}, other: {"notes.txt"}} {
-		if got := files(t, path); !slices.Equal(got, want) {
+		if got := namesIn(t, path); !slices.Equal(got, want) {
 			t.Errorf("%s holds %q, want %q", path, got, want)
 		}
 	}
@@ -257,7 +259,7 @@ func TestCreateRefuses(t *testing.T) {
 	if err := mustCreate(t, empty).Close(); err != nil {
 		t.Error(err)
 	}
-	if got := files(t, empty); len(got) != 0 {
+	if got := namesIn(t, empty); len(got) != 0 {
 		t.Errorf("the folder holds %q", got)
 	}
 }
@@ -281,7 +283,7 @@ func TestOpen(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := files(t, d.Path()); !slices.Equal(got, []string{ConfigFile}) {
+	if got := namesIn(t, d.Path()); !slices.Equal(got, []string{ConfigFile}) {
 		t.Errorf("the folder holds %q", got)
 	}
 	for _, path := range []string{d.File("none"), d.File(ConfigFile)} {
@@ -306,7 +308,7 @@ func TestWriteFile(t *testing.T) {
 		t.Errorf("error %v, want boom and the path", err)
 	}
 	wantFile(t, d.File(ModelFile), strings.Repeat("x", 1<<20))
-	if got := files(t, d.Path()); !slices.Equal(got, []string{lockName, ModelFile}) {
+	if got := namesIn(t, d.Path()); !slices.Equal(got, []string{lockName, ModelFile}) {
 		t.Errorf("the folder holds %q", got)
 	}
 	for _, name := range []string{"", ".", "..", "../x", `a\b`, "a/b", lockName, tempName("a")} {
@@ -337,12 +339,12 @@ func TestCheckSpace(t *testing.T) {
 	if err := d.CheckSpace(3 << 20); err != nil {
 		t.Error(err)
 	}
-	d.fs = &faultyFS{fileSystem: osFS{}, left: 2, short: true}
+	d.fs = &filestest.FS{FS: d.folder, Fail: 2, Short: true}
 	err := d.CheckSpace(3 << 20)
-	if !errors.Is(err, errFault) || !strings.Contains(err.Error(), "cannot take 3145728 bytes: write ") || !strings.Contains(err.Error(), "-out") {
+	if !errors.Is(err, filestest.ErrFault) || !strings.Contains(err.Error(), "cannot take 3145728 bytes: write ") || !strings.Contains(err.Error(), "-out") {
 		t.Errorf("full disk: %v", err)
 	}
-	if got := files(t, d.Path()); !slices.Equal(got, []string{lockName}) {
+	if got := namesIn(t, d.Path()); !slices.Equal(got, []string{lockName}) {
 		t.Errorf("the folder holds %q", got)
 	}
 }
@@ -365,92 +367,6 @@ func TestFolderGone(t *testing.T) {
 	}
 }
 
-var errFault = errors.New("no space left on device")
-
-// faultyFS is a file system in which one call fails: the next one if left is 1, the
-// one after that if left is 2, and so on. With short, a failing write writes half of
-// its bytes first.
-type faultyFS struct {
-	fileSystem
-	left  int
-	short bool
-	call  string // the call that failed
-}
-
-func (f *faultyFS) fault(call, path string) error {
-	if f.left--; f.left != 0 {
-		return nil
-	}
-	f.call = call
-	return &fs.PathError{Op: call, Path: path, Err: errFault}
-}
-
-func (f *faultyFS) Create(path string) (file, error) {
-	if err := f.fault("open", path); err != nil {
-		return nil, err
-	}
-	g, err := f.fileSystem.Create(path)
-	return &faultyFile{g, f, path}, err
-}
-
-func (f *faultyFS) Append(path string) (file, error) {
-	if err := f.fault("open", path); err != nil {
-		return nil, err
-	}
-	g, err := f.fileSystem.Append(path)
-	return &faultyFile{g, f, path}, err
-}
-
-func (f *faultyFS) Rename(from, to string) error {
-	if err := f.fault("rename", from); err != nil {
-		return err
-	}
-	return f.fileSystem.Rename(from, to)
-}
-
-func (f *faultyFS) SyncDir(path string) error {
-	if err := f.fault("sync", path); err != nil {
-		return err
-	}
-	return f.fileSystem.SyncDir(path)
-}
-
-type faultyFile struct {
-	file
-	fs   *faultyFS
-	path string
-}
-
-func (f *faultyFile) Write(b []byte) (int, error) {
-	if err := f.fs.fault("write", f.path); err != nil {
-		n := 0
-		if f.fs.short {
-			n, _ = f.file.Write(b[:len(b)/2])
-		}
-		return n, err
-	}
-	return f.file.Write(b)
-}
-
-func (f *faultyFile) Seek(offset int64, whence int) (int64, error) {
-	if err := f.fs.fault("seek", f.path); err != nil {
-		return 0, err
-	}
-	return f.file.Seek(offset, whence)
-}
-
-func (f *faultyFile) Sync() error {
-	if err := f.fs.fault("sync", f.path); err != nil {
-		return err
-	}
-	return f.file.Sync()
-}
-
-func (f *faultyFile) Close() error {
-	err := f.fs.fault("close", f.path)
-	return errors.Join(f.file.Close(), err)
-}
-
 // TestWriteFileFaults lets call k of a save fail, for every k.
 func TestWriteFileFaults(t *testing.T) {
 	const old = "the earlier checkpoint"
@@ -460,33 +376,33 @@ func TestWriteFileFaults(t *testing.T) {
 		for _, short := range []bool{false, true} {
 			d := mustCreate(t, filepath.Join(t.TempDir(), "run"))
 			mustWrite(t, d, ModelFile, old)
-			f := &faultyFS{fileSystem: osFS{}, left: k, short: short}
+			f := &filestest.FS{FS: d.folder, Fail: k, Short: short}
 			d.fs = f
 			err := d.WriteFile(ModelFile, text(long))
-			if f.call == "" { // a save makes fewer than k calls: the test is done
+			if f.Failed == "" { // a save makes fewer than k calls: the test is done
 				if err != nil {
 					t.Errorf("without a fault: %v", err)
 				}
-				want := []string{"open", "write", "sync", "close", "rename", "sync"}
+				want := []string{"lstat", "open", "write", "chmod", "sync", "close", "rename", "sync"}
 				if calls = slices.Compact(calls); !slices.Equal(calls, want) {
 					t.Errorf("calls %q, want %q", calls, want)
 				}
 				return
 			}
-			calls = append(calls, f.call)
-			if !errors.Is(err, errFault) || !strings.Contains(err.Error(), f.call+" "+d.Path()) || !strings.Contains(err.Error(), d.File(ModelFile)) {
-				t.Errorf("call %d (%s): error %v does not name the call and the path", k, f.call, err)
+			calls = append(calls, f.Failed)
+			if !errors.Is(err, filestest.ErrFault) || !strings.Contains(err.Error(), f.Failed+" "+d.Path()) || !strings.Contains(err.Error(), d.File(ModelFile)) {
+				t.Errorf("call %d (%s): error %v does not name the call and the path", k, f.Failed, err)
 			}
 			want := old
-			if f.call == "sync" && slices.Contains(calls, "rename") {
+			if f.Failed == "sync" && slices.Contains(calls, "rename") {
 				want = long // only the flush of the folder failed: the new file is complete
 			}
 			wantFile(t, d.File(ModelFile), want)
-			if got := files(t, d.Path()); !slices.Equal(got, []string{lockName, ModelFile}) {
-				t.Errorf("call %d (%s): the folder holds %q", k, f.call, got)
+			if got := namesIn(t, d.Path()); !slices.Equal(got, []string{lockName, ModelFile}) {
+				t.Errorf("call %d (%s): the folder holds %q", k, f.Failed, got)
 			}
 			// Without the fault the next save succeeds.
-			d.fs = osFS{}
+			d.fs = d.folder
 			mustWrite(t, d, ModelFile, long)
 			wantFile(t, d.File(ModelFile), long)
 		}
@@ -494,17 +410,17 @@ func TestWriteFileFaults(t *testing.T) {
 }
 
 func TestAppendLineFaults(t *testing.T) {
-	for k, call := range []string{"open", "seek", "write", "close", ""} {
+	for k, call := range []string{"lstat", "open", "stat", "seek", "write", "close", ""} {
 		for _, short := range []bool{false, true} {
 			d := mustCreate(t, filepath.Join(t.TempDir(), "run"))
 			if err := d.AppendLine(MetricsFile, []byte("one")); err != nil {
 				t.Fatal(err)
 			}
-			f := &faultyFS{fileSystem: osFS{}, left: k + 1, short: short}
+			f := &filestest.FS{FS: d.folder, Fail: k + 1, Short: short}
 			d.fs = f
 			err := d.AppendLine(MetricsFile, []byte("two"))
-			if f.call != call {
-				t.Fatalf("call %d is %q, want %q", k+1, f.call, call)
+			if f.Failed != call {
+				t.Fatalf("call %d is %q, want %q", k+1, f.Failed, call)
 			}
 			want := "one\n"
 			if call == "close" || call == "" {

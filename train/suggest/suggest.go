@@ -91,30 +91,30 @@ func fold(word string) string {
 
 // edits returns the number of edits that turn a into b (optimal string alignment).
 // An edit inserts, removes or replaces a character, or swaps two neighbours. If the
-// number is above limit, edits may return a smaller number above limit.
+// number is above limit, edits may return a smaller number above limit. a has at most
+// longest bytes, and limit is less.
 func edits(a, b string, limit int) int {
 	if d := len(a) - len(b); d > limit || -d > limit {
 		return limit + 1
 	}
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		d[i][0] = i
-	}
-	for j := range d[0] {
+	// d[i%3][j] is the number of edits that turn a[:i] into b[:j].
+	var d [3][2 * longest]int
+	for j := range len(b) + 1 {
 		d[0][j] = j
 	}
 	for i := 1; i <= len(a); i++ {
+		row, above, second := &d[i%3], &d[(i+2)%3], &d[(i+1)%3]
+		row[0] = i
 		for j := 1; j <= len(b); j++ {
-			replace := d[i-1][j-1]
+			replace := above[j-1]
 			if a[i-1] != b[j-1] {
 				replace++
 			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, replace)
+			row[j] = min(above[j]+1, row[j-1]+1, replace)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
+				row[j] = min(row[j], second[j-2]+1)
 			}
 		}
 	}
-	return d[len(a)][len(b)]
+	return d[len(a)%3][len(b)]
 }

@@ -27,6 +27,7 @@ type evaluator[T kernel.Float] struct {
 	kernel     kernel.Set[T]
 	parameters tensors[T]
 	outputs    int
+	rows       int // samples of a forward pass, at most forwardRows; then it looks whether it is cancelled
 	workers    []*forward[T]
 }
 
@@ -48,7 +49,7 @@ func (m *machine[T]) Snapshot() (vm.Snapshot, error) {
 		return nil, errors.New("cpu: the last snapshot is still in use: close it first")
 	}
 	m.snapshot.taken = true
-	m.snapshot.parameters.copyFrom(m.state)
+	m.snapshot.parameters.copyFrom(m.state, m.cores)
 	return m.snapshot, nil
 }
 
@@ -78,7 +79,7 @@ type forward[T kernel.Float] struct {
 }
 
 func newEvaluator[T kernel.Float](m *machine[T], parameters tensors[T]) *evaluator[T] {
-	return &evaluator[T]{program: m.forward, kernel: m.kernel, parameters: parameters, outputs: m.network.Outputs()}
+	return &evaluator[T]{program: m.forward, kernel: m.kernel, parameters: parameters, outputs: m.network.Outputs(), rows: m.atMost(forwardRows, chunkWork)}
 }
 
 // worker returns the buffers of core i.
@@ -108,16 +109,22 @@ func (f *forward[T]) of(r int) []float64 {
 // evaluate returns the score of a set, using at most cores cores.
 func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.Score, error) {
 	blocks := (s.len() + block - 1) / block
-	scores := make([]vm.Score, blocks)
-	for i := range min(cores, blocks) {
+	costs := make([]float64, blocks)
+	scores := make([]vm.Score, min(cores, blocks)) // by core
+	for i := range scores {
 		e.worker(i) // made here, because the goroutines below only use them
+		scores[i] = vm.NewScoreOf(s.set, e.outputs)
 	}
 	var next atomic.Int64
-	parallel(min(cores, blocks), cores, func(from, to int) {
+	parallel(len(scores), cores, func(from, to int) {
 		for core := from; core < to; core++ {
+			score := &scores[core]
 			for b := int(next.Add(1)) - 1; b < blocks && ctx.Err() == nil; b = int(next.Add(1)) - 1 {
-				scores[b] = e.block(e.worker(core), s, b)
+				score.Cost = 0
+				e.block(ctx, e.worker(core), s, b, score)
+				costs[b] = score.Cost
 			}
+			score.Cost = 0 // the sum has the costs of the blocks, in their order
 		}
 	})
 	if err := ctx.Err(); err != nil {
@@ -127,15 +134,18 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 	for _, s := range scores {
 		total.Merge(s)
 	}
+	for _, c := range costs {
+		total.Cost += c
+	}
 	return total.Mean(), nil
 }
 
-func (e *evaluator[T]) block(f *forward[T], s *rows[T], b int) vm.Score {
-	score := vm.NewScoreOf(s.set, e.outputs)
+// block adds the samples of a block to score, or a part of them if ctx is done.
+func (e *evaluator[T]) block(ctx context.Context, f *forward[T], s *rows[T], b int, score *vm.Score) {
 	s.begin(f.plan)
 	end := min((b+1)*block, s.len())
-	for i := b * block; i < end; i += forwardRows {
-		n := min(forwardRows, end-i)
+	for i := b * block; i < end && ctx.Err() == nil; i += e.rows {
+		n := min(e.rows, end-i)
 		for r := range n {
 			s.load(f.plan, r, i+r)
 		}
@@ -144,5 +154,4 @@ func (e *evaluator[T]) block(f *forward[T], s *rows[T], b int) vm.Score {
 			score.Add(f.of(r), s.labels[i+r])
 		}
 	}
-	return score
 }

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"trainer/graph/ir"
 	"trainer/graph/model"
@@ -91,11 +92,45 @@ func (t tensors[T]) like() tensors[T] {
 	return c
 }
 
-// copyFrom copies the values of s, which must have the same layout.
-func (t tensors[T]) copyFrom(s tensors[T]) {
+// manyValues is the size from which several cores copy or check a tensor.
+const manyValues = 1 << 20
+
+// copyFrom copies the values of s, which must have the same layout, using at most
+// cores cores.
+func (t tensors[T]) copyFrom(s tensors[T], cores int) {
 	for k, m := range t {
-		copy(m.data, s[k].data)
+		if from := s[k].data; len(from) < manyValues {
+			copy(m.data, from)
+		} else {
+			copyLarge(m.data, from, cores)
+		}
 	}
+}
+
+func copyLarge[T kernel.Float](to, from []T, cores int) {
+	parallel(len(to), cores, func(a, b int) { copy(to[a:b], from[a:b]) })
+}
+
+// nonFinite returns the index of the first tensor with a value that is not finite, or
+// -1, using at most cores cores.
+func (t tensors[T]) nonFinite(cores int) int {
+	for k, m := range t {
+		if len(m.data) < manyValues && model.Finite(m.data) || len(m.data) >= manyValues && finiteLarge(m.data, cores) {
+			continue
+		}
+		return k
+	}
+	return -1
+}
+
+func finiteLarge[T kernel.Float](values []T, cores int) bool {
+	var bad atomic.Bool
+	parallel(len(values), cores, func(a, b int) {
+		if !model.Finite(values[a:b]) {
+			bad.Store(true)
+		}
+	})
+	return !bad.Load()
 }
 
 // write copies p into t, rounded to T.

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"trainer/graph/ir"
 	"trainer/graph/vm/cpu/kernel"
@@ -39,6 +40,9 @@ type plan[T kernel.Float] struct {
 	// parallel says that every instruction over the whole batch has a kernel. Then
 	// several cores can share each of them.
 	parallel bool
+
+	// stop says that the results are not wanted any more. Nil: it does not happen.
+	stop *atomic.Bool
 
 	x, y   matrix[T] // dense copies of the samples, for plain loops
 	copied bool      // whether an instruction reads x or y
@@ -178,6 +182,8 @@ func (pl *plan[T]) runSamples(stage, from, to int) {
 func (pl *plan[T]) runWhole(stage, part, parts int) {
 	for _, e := range pl.stages[stage].whole {
 		switch {
+		case pl.stopped():
+			return
 		case e.gradient != nil:
 			e.gradient.run(pl.before, pl.count, pl.before+pl.count == pl.program.Batch, part, parts)
 		case e.part != nil:
@@ -187,6 +193,9 @@ func (pl *plan[T]) runWhole(stage, part, parts int) {
 		}
 	}
 }
+
+// stopped reports whether the step is abandoned, so that work can be left out.
+func (pl *plan[T]) stopped() bool { return pl.stop != nil && pl.stop.Load() }
 
 // cost returns the cost of the last run. The program computes it.
 func (pl *plan[T]) cost() float64 { return float64(pl.buffer[pl.program.Cost].at(0, 0)) }

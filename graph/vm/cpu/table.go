@@ -251,7 +251,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 		}
 		g.add = func(sum []T, p, q, from, to int) {
 			first, last := g.edges[p], g.edges[q]
-			for r := from; r < to; r++ {
+			for r := from; r < to && !pl.stopped(); r++ {
 				k.Rank1(sum, d.row(r)[first:last], a.short(r))
 			}
 		}
@@ -267,7 +267,7 @@ func (pl *plan[T]) inputGradient(w, d matrix[T]) *gradient[T] {
 	g.add = func(sum []T, p, q, from, to int) {
 		first, last := g.edges[p], g.edges[q]
 		if pl.samples[from].dense != nil {
-			for r := from; r < to; r++ {
+			for r := from; r < to && !pl.stopped(); r++ {
 				k.Rank1(sum, pl.samples[r].dense[first:last], d.short(r))
 			}
 			return

@@ -3,23 +3,41 @@ package cpu
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
+	"time"
 
-	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu/kernel"
 )
 
+// How often something is done in a pass depends on the work of a sample too, about
+// one multiplication for each parameter: a pass of the largest network must not take
+// longer to stop than one of the smallest.
 const (
 	// chunkSamples is the largest number of samples of a mini-batch that a core takes
-	// at a time, some ten microseconds of work.
+	// at a time, some ten microseconds of work for a small network. A chunk has at most
+	// chunkWork parameters × samples, a tenth of a second.
 	chunkSamples = 32
+	chunkWork    = 500e6
 	// pollSamples is the number of samples between two looks at whether a pass is
 	// cancelled: a quarter of a millisecond.
 	pollSamples = 256
+	pollWork    = 10e6
 	// checkSamples is the number of samples between two checks that all parameters
 	// are finite. A check takes a few microseconds.
 	checkSamples = 8192
+	checkWork    = 5e9
+	// longWork is the work of a step from which it is abandoned, rather than made,
+	// when the pass is cancelled meanwhile.
+	longWork = 200e6
+	// progressEvery is the time between two reports of progress.
+	progressEvery = 100 * time.Millisecond
 )
+
+// atMost returns n, or less if so many samples of the network are more than work.
+func (m *machine[T]) atMost(n int, work float64) int {
+	return max(1, min(n, int(work/float64(m.network.Size()))))
+}
 
 // Train implements vm.VM.
 //
@@ -34,7 +52,12 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	if err != nil {
 		return fmt.Errorf("cpu: %w", err)
 	}
-	t := &trainer[T]{machine: m, pass: p, set: set, samples: p.Samples(), lastStep: p.Steps() - 1}
+	t := &trainer[T]{machine: m, pass: p, set: set, samples: p.Samples(), lastStep: p.Steps() - 1, reported: time.Now()}
+	t.chunkSize = m.atMost(chunkSamples, chunkWork)
+	if long := float64(m.network.Size())*float64(min(p.Batch, t.samples)) > longWork; long && p.Batch > 1 {
+		t.stop = new(atomic.Bool)
+		defer context.AfterFunc(ctx, func() { t.stop.Store(true) })()
+	}
 	if t.lastStep > 0 {
 		if t.full, err = t.planOf(p.Batch); err != nil {
 			return fmt.Errorf("cpu: %w", err)
@@ -49,13 +72,16 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 			defer t.team.dismiss()
 		}
 	}
-	interval := max(1, checkSamples/p.Batch)
+	interval := max(1, m.atMost(checkSamples, checkWork)/p.Batch)
+	if t.stop != nil {
+		interval = 1 // to return to the parameters before a step that is abandoned
+	}
 	for from := 0; from < p.Steps(); from += interval {
-		m.saved.copyFrom(m.state)
+		m.saved.copyFrom(m.state, m.cores)
 		to := min(from+interval, p.Steps())
 		done, err := t.run(ctx, from, to)
-		if m.nonFinite() != "" {
-			return t.locate(from, done)
+		if done > from && m.nonFinite() != "" {
+			return t.locate(ctx, from, done)
 		}
 		if p.Progress != nil && done > from {
 			p.Progress(min(done*p.Batch, p.Samples()))
@@ -78,6 +104,10 @@ type trainer[T kernel.Float] struct {
 	last *plan[T] // of the last step
 	team *team    // nil: one core
 
+	chunkSize int          // samples of a chunk, at most
+	stop      *atomic.Bool // whether to abandon a step; nil if steps are short
+	reported  time.Time    // when progress was last due
+
 	plan  *plan[T] // of the present step
 	first int      // its first sample
 }
@@ -86,27 +116,44 @@ func (t *trainer[T]) planOf(batch int) (*plan[T], error) {
 	pl, err := t.machine.plan(batch, t.pass.Costs != nil)
 	if err == nil {
 		t.set.begin(pl)
+		pl.stop = t.stop
 	}
 	return pl, err
+}
+
+// due reports whether it is time to report progress.
+func (t *trainer[T]) due() bool {
+	now := time.Now()
+	if now.Sub(t.reported) < progressEvery {
+		return false
+	}
+	t.reported = now
+	return true
 }
 
 // run makes the steps from..to-1, or fewer if ctx is done. It returns the first step
 // that it did not make.
 func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
-	every := max(1, pollSamples/t.pass.Batch)
+	every := max(1, t.atMost(pollSamples, pollWork)/t.pass.Batch)
 	for step := from; step < to; step++ {
 		if step%every == 0 {
 			if err := ctx.Err(); err != nil {
 				return step, err
 			}
+			if t.pass.Progress != nil && step > from && t.due() {
+				t.pass.Progress(step * t.pass.Batch)
+			}
 		}
-		t.step(step)
+		if !t.step(step) {
+			return step, ctx.Err()
+		}
 	}
 	return to, nil
 }
 
-// step makes one step, block by block.
-func (t *trainer[T]) step(step int) {
+// step makes one step, block by block. If the pass is cancelled during a long step, it
+// returns to the parameters before the step and reports false.
+func (t *trainer[T]) step(step int) bool {
 	t.plan = t.full
 	if step == t.lastStep {
 		t.plan = t.last
@@ -114,28 +161,48 @@ func (t *trainer[T]) step(step int) {
 	pl := t.plan
 	pl.rate = T(t.pass.Rate)
 	first, batch := step*t.pass.Batch, pl.program.Batch
-	for before := 0; before < batch; before += len(pl.samples) {
+	for before := 0; before < batch && !pl.stopped(); before += len(pl.samples) {
 		t.first = first + before
 		pl.block(before, min(len(pl.samples), batch-before))
-		if t.team == nil {
+		if t.stop != nil && t.pass.Partial != nil && t.due() {
+			t.pass.Partial(t.first)
+		}
+		chunks := (pl.count + t.chunkSize - 1) / t.chunkSize
+		switch {
+		case t.team != nil:
+			chunks = min(pl.count, max(2*t.cores, chunks))
+			for stage := range pl.stages {
+				t.team.run(2*stage, chunks)
+				t.team.run(2*stage+1, min(t.cores, inputParts))
+			}
+		case t.stop != nil && pl.parallel:
+			for stage := range pl.stages {
+				for c := range chunks {
+					t.chunk(2*stage, c, chunks)
+				}
+				t.chunk(2*stage+1, 0, 1)
+			}
+		default:
 			t.load(0, pl.count)
 			pl.run()
-			continue
 		}
-		chunks := min(pl.count, max(2*t.cores, (pl.count+chunkSamples-1)/chunkSamples))
-		for stage := range pl.stages {
-			t.team.run(2*stage, chunks)
-			t.team.run(2*stage+1, min(t.cores, inputParts))
-		}
+	}
+	if pl.stopped() {
+		t.state.copyFrom(t.saved, t.cores)
+		return false
 	}
 	if t.pass.Costs != nil {
 		t.pass.Costs[step] = pl.cost()
 	}
+	return true
 }
 
 // chunk runs one chunk of a stage: in even phases the per-sample instructions of some
 // samples, in odd phases one part of the instructions over the whole batch.
 func (t *trainer[T]) chunk(phase, chunk, chunks int) {
+	if t.plan.stopped() {
+		return
+	}
 	stage := phase / 2
 	if phase%2 == 1 {
 		t.plan.runWhole(stage, chunk, chunks)
@@ -172,20 +239,23 @@ func (t *trainer[T]) sample(k int) int {
 
 // nonFinite returns the name of the first parameter that is not finite, or "".
 func (m *machine[T]) nonFinite() string {
-	for k, t := range m.state {
-		if !model.Finite(t.data) {
-			return m.network.TensorNames()[k]
-		}
+	if k := m.state.nonFinite(m.cores); k >= 0 {
+		return m.network.TensorNames()[k]
 	}
 	return ""
 }
 
 // locate runs the steps from..to-1 again from the saved parameters. It returns an
 // error that names the first step after which a parameter is not finite.
-func (t *trainer[T]) locate(from, to int) error {
-	t.state.copyFrom(t.saved)
+func (t *trainer[T]) locate(ctx context.Context, from, to int) error {
+	t.state.copyFrom(t.saved, t.cores)
 	for step := from; step < to; step++ {
-		t.step(step)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !t.step(step) {
+			return ctx.Err()
+		}
 		if bad := t.nonFinite(); bad != "" {
 			return &vm.NonFiniteError{Tensor: bad, Step: step}
 		}

@@ -54,6 +54,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 	for i := range scores {
 		scores[i] = vm.NewScore(outputs)
 	}
+	labels := min(outputs, vm.MaxClasses) // a label is a byte
 	if set.Len() == 0 || len(scores) == 0 {
 		return scores, nil
 	}
@@ -62,7 +63,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 		return nil, err
 	}
 	tiles := int(a.Steps)
-	size := 8*tiles + (4*outputs*outputs+7)&^7
+	size := 8*tiles + (4*labels*outputs+7)&^7
 	if err := keep(m.device, &m.scores, "costs and confusion", size*len(scores)); err != nil {
 		return nil, err
 	}
@@ -92,9 +93,11 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 		for _, v := range words[:tiles] { // in the order of the samples, so that the sum is always the same
 			scores[i].Cost += math.Float64frombits(v)
 		}
-		for k := range outputs * outputs {
+		for k := range labels * outputs {
 			n := int(uint32(words[tiles+k/2] >> (k % 2 * 32)))
-			scores[i].Confusion[k/outputs][k%outputs] = n
+			if k%outputs < labels {
+				scores[i].Confusion[k/outputs][k%outputs] = n
+			}
 			if k/outputs == k%outputs {
 				scores[i].Correct += n
 			}

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
 
-package rundir
+package files
 
 import (
 	"errors"
@@ -8,22 +8,22 @@ import (
 	"syscall"
 )
 
-// canRemoveOpen says whether an open file can be removed. If so, unlock removes the
-// file before it releases the lock.
-const canRemoveOpen = true
+// CanRemoveOpen says whether an open file can be removed.
+const CanRemoveOpen = true
 
-var errLocked = errors.New("locked by another process")
+// ErrLocked is the error of TryLock for a file that is locked.
+var ErrLocked = errors.New("locked by another process")
 
-// tryLock locks f until f is closed or the process ends. It returns errLocked if
+// TryLock locks f until f is closed or the process ends. It returns ErrLocked if
 // another open file has the lock.
-func tryLock(f *os.File) error {
+func TryLock(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case errors.Is(err, syscall.EWOULDBLOCK):
-			return errLocked
+			return ErrLocked
 		}
 		return err
 	}
