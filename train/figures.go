@@ -1,13 +1,11 @@
 package train
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"sync"
 
 	"trainer/graph/model"
 	"trainer/train/config"
@@ -37,33 +35,28 @@ func (s *session) writeFigures() error {
 	if err != nil {
 		return err
 	}
-	type file struct {
-		name    string
-		content bytes.Buffer
-		err     error
+	var figures []*figure.Figure
+	missing := ""
+	for _, d := range drawings {
+		figures = append(figures, d.figure)
+		missing += d.figure.Missing()
 	}
-	files := make([]file, 2*len(drawings))
-	var all sync.WaitGroup
+	runes := []rune(missing)
+	slices.Sort(runes)
+	s.Undrawn = string(slices.Compact(runes))
+
+	svg, png, err := figure.Encode(figures...)
+	if err != nil {
+		return err
+	}
+	write := func(name string, content []byte) error {
+		return s.Dir.WriteFile(name, func(w io.Writer) error {
+			_, err := w.Write(content)
+			return err
+		})
+	}
 	for i, d := range drawings {
-		svg, png := &files[2*i], &files[2*i+1]
-		svg.name, png.name = d.svg, d.png
-		all.Go(func() { svg.err = d.figure.SVG(&svg.content) })
-		all.Go(func() { png.err = d.figure.PNG(&png.content) })
-		s.Undrawn += d.figure.Missing()
-	}
-	all.Wait()
-	missing := []rune(s.Undrawn)
-	slices.Sort(missing)
-	s.Undrawn = string(slices.Compact(missing))
-	for i := range files {
-		f := &files[i]
-		if f.err == nil {
-			f.err = s.Dir.WriteFile(f.name, func(w io.Writer) error {
-				_, err := w.Write(f.content.Bytes())
-				return err
-			})
-		}
-		err = errors.Join(err, f.err)
+		err = errors.Join(err, write(d.svg, svg[i]), write(d.png, png[i]))
 	}
 	return err
 }

@@ -113,7 +113,7 @@ func TestRuns(t *testing.T) {
 			if lastAlone.Metadata["chosen_on"] = "test set"; !reflect.DeepEqual(last, lastAlone) {
 				t.Errorf("%s has %v, run %d alone %v", rundir.ModelFile, last.Metadata, best, lastAlone.Metadata)
 			}
-			for _, name := range []string{rundir.BestFile, rundir.FigureSVG, rundir.FigurePNG} {
+			for _, name := range []string{rundir.BestFile, rundir.HiddenSVG, rundir.HiddenPNG, rundir.ConfusionSVG, rundir.ConfusionPNG} {
 				if !bytes.Equal(read(t, dir, name), read(t, bestDir, name)) {
 					t.Errorf("%s is not that of run %d alone", name, best)
 				}

@@ -102,7 +102,7 @@ func TestValidation(t *testing.T) {
 		if m := w.epochs[0]; m.Validation == nil {
 			t.Errorf("%v: the watcher was not told the validation result", test)
 		}
-		if figure := read(t, dir, rundir.FigureSVG); !bytes.Contains(figure, []byte(">validation (0.")) || !bytes.Contains(figure, []byte("chosen on the validation set")) {
+		if figure := read(t, dir, rundir.FigureSVG); !bytes.Contains(figure, []byte(`"validation 0.`)) || !bytes.Contains(figure, []byte("chosen on the validation set")) {
 			t.Errorf("%v: the figure has no validation set", test)
 		}
 
@@ -190,7 +190,7 @@ func TestChosenOn(t *testing.T) {
 			t.Errorf("%+v: chosen on %q, and the last on %q", test, best, last)
 		}
 		figure := string(read(t, dir, rundir.FigureSVG))
-		if !strings.Contains(figure, "chosen on the "+test.best+"<") || strings.Contains(figure, "validation") != test.validation {
+		if !strings.Contains(figure, "chosen on the "+test.best+`"`) || strings.Contains(figure, "validation") != test.validation {
 			t.Errorf("%+v: the figure does not say so", test)
 		}
 		if text := string(read(t, dir, rundir.MetricsFile)); strings.Contains(text, "validation") != test.validation {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"flag"
+	"fmt"
 	"image/png"
 	"io"
 	"os"
@@ -38,8 +39,8 @@ func dataCommand(args []string, stdout, stderr io.Writer) error {
 		err = report.Text(stdout, c.Language(os.Getenv))
 	}
 	if n := c.Network(); err == nil && !*asJSON && (n.Inputs() != shown.Inputs() || n.Outputs() < shown.Classes) {
-		other := lang.Text{En: "the network is %v: for this data set, set %s\n", Zh: "网络为 %v：对此数据集请设置 %s\n"}
-		_, err = io.WriteString(stdout, other.Format(c.Language(os.Getenv), n, layersFor(n, shown)))
+		other := lang.Text{En: "the network is %v: for this data set, set %s", Zh: "网络为 %v：对此数据集请设置 %s"}
+		_, err = fmt.Fprintln(stdout, other.Format(c.Language(os.Getenv), n, layersFor(n, shown)))
 	}
 	if err != nil || *sheet == "" {
 		return err

@@ -123,8 +123,8 @@ func (r *rowsOutput) predict(ctx context.Context, c config.Config, m vm.VM, asJS
 	if err := files.Write(r.out, write); err != nil {
 		return err
 	}
-	written := lang.Text{En: "%d predictions in %s\n", Zh: "%[2]s 中有 %[1]d 个预测\n"}
-	_, err = io.WriteString(stdout, written.Format(c.Language(os.Getenv), len(all), terminal.Line(r.out)))
+	written := lang.Text{En: "%d predictions in %s", Zh: "%[2]s 中有 %[1]d 个预测"}
+	_, err = fmt.Fprintln(stdout, written.Format(c.Language(os.Getenv), len(all), terminal.Line(r.out)))
 	return err
 }
 

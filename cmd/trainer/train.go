@@ -48,7 +48,7 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 // What a training says.
 var (
 	stoppingText   = lang.Text{En: "%v: finishing the batch and saving", Zh: "%v：正在完成当前批次并保存"}
-	againText      = lang.Text{En: "trainer: %s; send it again to end at once\n", Zh: "trainer: %s；再次发送该信号将立即结束\n"}
+	againText      = lang.Text{En: "trainer: %s; send it again to end at once", Zh: "trainer: %s；再次发送该信号将立即结束"}
 	imagesText     = lang.Text{En: "%s: %d + %d images%s", Zh: "%s：%d + %d 幅图像%s"}
 	fromText       = lang.Text{En: ", from %s", Zh: "，来自 %s"}
 	validationText = lang.Text{En: ", and %d for validation", Zh: "，另有 %d 幅用于验证"}
@@ -78,7 +78,10 @@ var (
 	failedWord  = lang.Text{En: "failed", Zh: "失败"}
 	endedText   = lang.Text{En: "ended: %v", Zh: "结束：%v"}
 	doneText    = lang.Text{En: "done", Zh: "完成"}
-	undrawnText = lang.Text{En: "warning: the figures lack the characters %s, and show boxes in PNG", Zh: "警告：图中缺少字符 %s，PNG 中以方框显示"}
+	undrawnText = lang.Text{
+		En: "warning: the figures have no outlines for %s: these are empty boxes in the PNG files, and text in the SVG files",
+		Zh: "警告：图中没有这些字的字形：%s，PNG 文件中显示为空框，SVG 文件中为普通文本",
+	}
 )
 
 // trainRun makes everything that a session needs, cheap checks first, and runs
@@ -91,7 +94,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	var log atomic.Pointer[rundir.Dir]
 	ctx, stop := untilSignal(func(s os.Signal) {
 		line := stoppingText.Format(language, s)
-		_, _ = io.WriteString(stderr, againText.Format(language, line))
+		_, _ = fmt.Fprintln(stderr, againText.Format(language, line))
 		if dir := log.Load(); dir != nil {
 			_ = dir.AppendLine(rundir.LogFile, []byte(line))
 		}
@@ -252,7 +255,7 @@ func (s screen) files(dir *rundir.Dir) {
 	case moved:
 		s.say(movedText, dir.Path(), path)
 	}
-	best := dir.Written(rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG)
+	best := dir.Written(rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG, rundir.HiddenPNG, rundir.ConfusionPNG)
 	if len(best) == 0 {
 		return
 	}

@@ -46,7 +46,7 @@ type key struct {
 	patternDoc string         // what pattern says, after "a text "
 
 	schemaPattern *regexp.Regexp // that of the JSON schema, if it is another
-	isPath     bool           // whether a text is a path: see pathOf
+	isPath        bool           // whether a text is a path: see pathOf
 
 	auto   bool // of a number: the word auto is legal too, and of a group: it stands for all of its keys
 	scalar bool // of a text, or each text of a list: a number without quotes is a text too

@@ -9,10 +9,13 @@
 package figure
 
 import (
+	"bytes"
+	"errors"
 	"image/color"
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"trainer/train/figure/glyph"
 )
@@ -38,6 +41,23 @@ func (f *Figure) PNG(w io.Writer) error {
 	c := newPNG(f.width, f.height)
 	f.draw(c)
 	return c.encode(w)
+}
+
+// Encode draws figures in both formats, on all cores. Element i of the results is of
+// figure i.
+func Encode(figures ...*Figure) (svg, png [][]byte, err error) {
+	svgs, pngs := make([]bytes.Buffer, len(figures)), make([]bytes.Buffer, len(figures))
+	errs := make([]error, 2*len(figures))
+	var all sync.WaitGroup
+	for i, f := range figures {
+		all.Go(func() { errs[2*i] = f.PNG(&pngs[i]) })
+		all.Go(func() { errs[2*i+1] = f.SVG(&svgs[i]) })
+	}
+	all.Wait()
+	for i := range figures {
+		svg, png = append(svg, svgs[i].Bytes()), append(png, pngs[i].Bytes())
+	}
+	return svg, png, errors.Join(errs...)
 }
 
 // Missing returns the characters of the figure that have no outline, in order. In a PNG

@@ -78,10 +78,9 @@ func (p panel) path(values []float64) []point {
 	return path
 }
 
-// thin returns a path with at most about as many points as its width has pixels: of the
-// points that fall on the same half point, the lowest and the highest.
-func thin(path []point) []point {
-	const column = 0.5
+// thin returns a path with fewer points, for columns of some width: of the points in the
+// same column, the lowest and the highest.
+func thin(path []point, column float64) []point {
 	var out []point
 	for i := 0; i < len(path); {
 		n := i + 1

@@ -128,12 +128,15 @@ func costTicks(s scale) []tick {
 			label := strconv.FormatFloat(f, 'f', -1, 64) + "e" + strconv.Itoa(e)
 			v, err := strconv.ParseFloat(label, 64)
 			if err == nil && v >= s.lo && v <= s.hi {
-				ticks = append(ticks, tick{v, strconv.FormatFloat(v, 'g', -1, 64)})
+				ticks = append(ticks, tick{v, minus(strconv.FormatFloat(v, 'g', -1, 64))})
 			}
 		}
 	}
 	return ticks
 }
+
+// minus gives a number the sign of mathematics.
+func minus(number string) string { return strings.ReplaceAll(number, "-", "−") }
 
 // linearTicks returns ticks at the multiples of a round step, at most one more than
 // most.
@@ -165,7 +168,7 @@ func linearTicks(s scale, most int) []tick {
 			// Rounding to the digits of the label gives 0.93, not 0.9300000000000002.
 			v, _ = strconv.ParseFloat(format(v), 64)
 		}
-		ticks = append(ticks, tick{v + 0, strings.Replace(format(v+0), "-", "−", 1)}) // −0 becomes 0
+		ticks = append(ticks, tick{v + 0, minus(format(v + 0))}) // −0 becomes 0
 	}
 	return ticks
 }

@@ -219,7 +219,7 @@ func fourDigits(v float64) string {
 	if math.Abs(v) >= 0.001 || v == 0 {
 		return strconv.FormatFloat(v, 'f', 4, 64)
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	return minus(strconv.FormatFloat(v, 'g', 4, 64))
 }
 
 // panel draws the curves of all runs, the last one strong.
@@ -247,7 +247,7 @@ func (t Training) panel(c canvas, runs []Run, of func(Run) Curves, format lang.T
 
 	for _, r := range runs[:len(runs)-1] {
 		for _, s := range of(r).sets() {
-			if path := thin(p.path(s.values)); len(path) == 1 {
+			if path := thin(p.path(s.values), 2); len(path) == 1 {
 				c.dot(path[0], 1.5, pale(s.color))
 			} else if len(path) > 1 {
 				c.line(path, stroke{color: pale(s.color), width: 0.7, dash: s.dash})
@@ -266,7 +266,7 @@ func (t Training) panel(c canvas, runs []Run, of func(Run) Curves, format lang.T
 		if len(all) == 0 {
 			continue
 		}
-		if path := thin(all); len(path) > 1 {
+		if path := thin(all, 0.5); len(path) > 1 {
 			width := 1.8
 			if len(path) > 300 {
 				width = 1

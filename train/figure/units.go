@@ -28,14 +28,15 @@ const mostUnits = 105 // in 15 columns
 
 // The sizes of the images, in pixels of a PNG.
 const (
-	tileSide = 112 // of the longer side of an image, at most
+	tileSide = 112 // of the longer side of an image, about
+	mostSide = 150 // at most
 	tileGap  = 4   // at least
 )
 
 var (
-	unitsText     = lang.Text{En: "the weights of the %d hidden units", Zh: "%d个隐藏节点的权重"}
+	unitsText     = lang.Text{En: "the weights of all hidden units (%d)", Zh: "全部%d个隐藏节点的权重"}
 	someUnitsText = lang.Text{En: "the weights of the first %d of %d hidden units", Zh: "前%d个隐藏节点的权重（共%d个）"}
-	outputsText   = lang.Text{En: "the weights of the %d outputs", Zh: "%d个输出节点的权重"}
+	outputsText   = lang.Text{En: "the weights of all outputs (%d)", Zh: "全部%d个输出节点的权重"}
 	someOutputs   = lang.Text{En: "the weights of the first %d of %d outputs", Zh: "前%d个输出节点的权重（共%d个）"}
 	epochText     = lang.Text{En: "%s after epoch %d", Zh: "%s，第%d次迭代后"}
 	cutText       = lang.Text{En: "larger weights than ±%.3g have the colours of the ends", Zh: "绝对值超过%.3g的权重取两端的颜色"}
@@ -53,7 +54,7 @@ func (u Units) Figure() (*Figure, error) {
 
 	// An image has whole pixels for a weight, or the other way round.
 	longer := max(u.Rows, u.Cols)
-	zoom, shrink := max(1, tileSide/longer), (longer+tileSide-1)/tileSide
+	zoom, shrink := max(1, (tileSide+longer/2)/longer), (longer+mostSide-1)/mostSide
 	rows, cols := (u.Rows+shrink-1)/shrink, (u.Cols+shrink-1)/shrink
 	gap := (tileGap + zoom - 1) / zoom // in weights
 	across := acrossOf(drawn, float64(cols+gap), float64(rows+gap))
@@ -132,17 +133,24 @@ func acrossOf(n int, w, h float64) int {
 // exceeds, so that a few large ones do not make all others grey. cut says whether some
 // do. Weights that are not finite do not count.
 func (u Units) end(weights []float64) (end float64, cut bool) {
-	sizes := make([]float64, 0, len(weights))
-	for _, w := range weights {
-		if finite(w) {
+	const most = 100_000 // that are sorted
+	step := 1 + len(weights)/most
+	var sizes []float64
+	largest := 0.0
+	for i, w := range weights {
+		if !finite(w) {
+			continue
+		}
+		if i%step == 0 {
 			sizes = append(sizes, math.Abs(w))
 		}
+		largest = max(largest, math.Abs(w))
 	}
 	if len(sizes) == 0 {
 		return 1, false
 	}
 	slices.Sort(sizes)
-	end, largest := sizes[(len(sizes)-1)*995/1000], sizes[len(sizes)-1]
+	end = sizes[(len(sizes)-1)*995/1000]
 	if end == 0 {
 		end = largest
 	}
@@ -188,8 +196,9 @@ func shade(v float64) uint8 {
 // 0 has a colour of its own.
 const shades = 254
 
-// palette has white, for gaps, and the colours of −1 to 1: dark blue, grey, light yellow. They diverge from
-// grey, and get lighter all the way, so that the sign can be seen without colours.
+// palette has white, for gaps, and the colours of −1 to 1: dark blue, grey, light yellow.
+// They diverge from grey, and get lighter all the way, so that the sign can be seen
+// without colours.
 var palette = func() color.Palette {
 	stops := []struct {
 		at float64

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/train/figure/glyph"
 	"trainer/train/lang"
 )
 
@@ -34,7 +35,8 @@ func verbs(format string) []string {
 	return out
 }
 
-// TestTexts: every Text of the module has both languages, with the same verbs.
+// TestTexts: every Text of the module has both languages, with the same verbs, and every
+// character has an outline for figures.
 func TestTexts(t *testing.T) {
 	count := 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
@@ -72,6 +74,11 @@ func TestTexts(t *testing.T) {
 					return true
 				}
 				words = append(words, w)
+			}
+			for _, r := range strings.Join(words, "") {
+				if _, ok := glyph.Of(r); !ok {
+					t.Errorf("%s: %c has no outline in figures: add it to train/figure/glyph/_gen/extra.txt, and run generate.sh there", set.Position(c.Pos()), r)
+				}
 			}
 			if len(words) != 2 || words[0] == "" || words[1] == "" {
 				t.Errorf("%s: a message needs both languages: %q", set.Position(c.Pos()), words)

@@ -3,6 +3,7 @@ package glyph
 import (
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -67,12 +68,19 @@ func TestExtra(t *testing.T) {
 
 func TestConcurrent(t *testing.T) {
 	var all sync.WaitGroup
-	for range 4 {
+	got := make([][]*Outline, 4)
+	for i := range got {
 		all.Go(func() {
-			for r := 'A'; r < 'z'; r++ {
-				Of(r)
+			for r := '一'; r < '一'+100; r++ {
+				o, _ := Of(r)
+				got[i] = append(got[i], o)
 			}
 		})
 	}
 	all.Wait()
+	for _, g := range got {
+		if !slices.Equal(g, got[0]) {
+			t.Error("a character has several outlines")
+		}
+	}
 }
