@@ -90,9 +90,11 @@ func (p printer) say(text lang.Text, args ...any) { p.line("%s", text.Format(p.l
 func right(s string, columns int) string {
 	return strings.Repeat(" ", max(columns-terminal.Columns(s), 0)) + s
 }
-func left(s string, columns int) string {
-	return s + strings.Repeat(" ", max(columns-terminal.Columns(s), 0))
-}
+
+// heads is the number of columns of the names of the three ways.
+const heads = 22
+
+func head(s string) string { return s + strings.Repeat(" ", max(heads-terminal.Columns(s), 0)) }
 
 func (p printer) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(p, format+"\n", args...)
@@ -199,13 +201,12 @@ func (p printer) gradient(g Gradient) {
 	differs := func(v float64) string {
 		return differsText.Format(p.lang, machineWord, tiny(abs(v-g.Machine)))
 	}
-	const wide = 22
 	p.say(waysText)
 	p.say(whereText, g.Weight, g.Weight, short(g.Parameter))
-	p.line("      %s%s", left(machineText.In(p.lang), wide), long(g.Machine))
-	p.line("      %s%s   %s", left("delta", wide), long(g.Delta), differs(g.Delta))
-	p.line("      %s%s   %s", left(centralText.In(p.lang), wide), long(g.Differences), differs(g.Differences))
-	p.line("      %s %s", left(errorText.In(p.lang), wide), atMostText.Format(p.lang, tiny(g.Error)))
+	p.line("      %s%s", head(machineText.In(p.lang)), long(g.Machine))
+	p.line("      %s%s   %s", head("delta"), long(g.Delta), differs(g.Delta))
+	p.line("      %s%s   %s", head(centralText.In(p.lang)), long(g.Differences), differs(g.Differences))
+	p.line("      %s %s", head(errorText.In(p.lang)), atMostText.Format(p.lang, tiny(g.Error)))
 }
 
 func (p printer) step(e Explanation) {
