@@ -47,6 +47,11 @@ func commands() []command {
 		{name: "explain", operand: "model", run: explainCommand, also: "derivation equations microscope trace",
 			about:   "print the derivation, equation by equation, with the numbers of one sample",
 			example: "trainer explain runs/first -image 0 -step"},
+		{name: "report", args: "RUN...", run: reportCommand, also: "html page compare comparison summary",
+			about: "write the report of a run as a web page, or a comparison of several runs",
+			text: "A RUN is a run folder. Training writes its report.html; this command writes it again, in another language, or for a run that was cut off. " +
+				"The page has everything in it and opens without a network. Where the data have moved: -set data.dir=FOLDER.",
+			example: "trainer report runs/first -lang zh\ntrainer report runs/first runs/second -o comparison.html"},
 		{name: "data", operand: "config", run: dataCommand, also: "dataset describe inspect images look",
 			about:   "describe a data set: classes, values, samples, warnings",
 			text:    "The first thing to try with files of your own.",

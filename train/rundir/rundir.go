@@ -36,6 +36,7 @@ const (
 	FigureSVG   = "accuracy.svg"      // accuracy over epochs
 	FigurePNG   = "accuracy.png"      // the same figure
 	LogFile     = "log.txt"           // the messages on the terminal
+	ReportFile  = "report.html"       // the report: one page with everything in it
 
 	// Of several runs.
 	RunsFile       = "runs.json"  // the result of each run

@@ -1,0 +1,344 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"trainer/data"
+	"trainer/graph/explain"
+	"trainer/graph/gradcheck"
+	"trainer/graph/model"
+	"trainer/graph/vm"
+	"trainer/train"
+	"trainer/train/config"
+	"trainer/train/evaluation"
+	"trainer/train/rundir"
+)
+
+// Source is what a report is gathered from.
+type Source struct {
+	Folder string        // the run folder
+	Config config.Config // of the run
+	Model  train.Trained // of the folder
+
+	// Dataset is that of the run. Where it is nil, Err says why, and the sections
+	// that need it say that. Train may be nil.
+	Dataset *data.Dataset
+	Err     error
+
+	// Open makes a machine of the run's kind for its network in a precision, and
+	// returns the compiler of its programs. Gather closes the machine.
+	Open func(model.Precision) (vm.VM, vm.Compiler, error)
+
+	// Device is the machine that trained, in a line; "" is what the log says.
+	Device string
+	Advice string // of train.Run; "" is that of the folder
+}
+
+// The bounds of what is read of a folder.
+const (
+	mostText    = 64 << 10 // bytes of the configuration, and of the log
+	mostMetrics = 64 << 20 // bytes of the metrics
+	mostWrong   = 25       // pictures of mistakes
+)
+
+// Gather reads a run folder and computes what its report shows. A part that cannot
+// be made is left out, and Data.Missing says why. Where ctx ends, the parts that are
+// not done yet are left out. The error is for a folder whose files cannot be read.
+func Gather(ctx context.Context, s Source) (*Data, error) {
+	d := &Data{Folder: s.Folder, Config: s.Config, Device: s.Device, Advice: s.Advice, Missing: map[Section]error{}}
+	if err := d.read(s); err != nil {
+		return nil, err
+	}
+	d.Parameters = s.Model.Parameters
+	d.Model = Model{File: filepath.Base(s.Model.File)}
+	d.Model.Epoch, _ = strconv.Atoi(s.Model.Metadata["epoch"])
+	d.Model.Samples, _ = strconv.Atoi(s.Model.Metadata["samples_after_epoch"])
+	if s.Dataset != nil {
+		d.describe(s.Dataset)
+	}
+	d.compute(ctx, s)
+	return d, nil
+}
+
+// compute makes the parts that need a machine or the data set. They use cores that
+// are idle after training.
+func (d *Data) compute(ctx context.Context, s Source) {
+	var mu sync.Mutex
+	missing := func(err error, sections ...Section) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, section := range sections {
+			if err != nil && d.Missing[section] == nil {
+				d.Missing[section] = err
+			}
+		}
+	}
+	var work sync.WaitGroup
+	work.Go(func() { missing(d.sums(ctx, s.Dataset), Setup) })
+	work.Go(func() { // in the precision of the run
+		m, c, err := opened(s, s.Config.Precision, s.Model.Parameters)
+		if err != nil {
+			missing(err, Confusion, Mistakes, Gradients, Network)
+			return
+		}
+		defer func() { missing(m.Close(), Gradients) }()
+		if d.Program, err = c.Step(s.Config.Train.Batch); err != nil {
+			missing(err, Network)
+		}
+		missing(d.test(ctx, s, m), Confusion, Mistakes)
+		if err := ctx.Err(); err != nil {
+			missing(err, Gradients)
+			return
+		}
+		// Fewer elements and batches than `trainer gradcheck` takes.
+		g, err := gradcheck.Check(m, gradcheck.Options{Seed: s.Config.Seed, Batches: []int{1, 3}, Small: 1, Samples: 10, Parameters: s.Model.Parameters})
+		if err != nil {
+			missing(err, Gradients)
+			return
+		}
+		d.Gradients = &g
+	})
+	work.Go(func() { missing(d.explain(ctx, s), Sample) })
+	work.Wait()
+}
+
+// opened returns a machine with parameters.
+func opened(s Source, p model.Precision, parameters model.Parameters) (vm.VM, vm.Compiler, error) {
+	m, c, err := s.Open(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.SetParameters(parameters); err != nil {
+		return nil, nil, errors.Join(err, m.Close())
+	}
+	return m, c, nil
+}
+
+// describe takes from the data set what a report says about it.
+func (d *Data) describe(of *data.Dataset) {
+	d.Dataset, d.Source = of.Name, of.Source
+	for _, part := range []struct {
+		part Part
+		set  *data.Set
+	}{{Training, of.Train}, {Validation, of.Validation}, {Test, of.Test}} {
+		if s := part.set; s != nil {
+			d.Sets = append(d.Sets, Set{Part: part.part, Name: s.Name, Images: s.Len(), Rows: s.Rows, Cols: s.Cols, Counts: s.Counts()})
+		}
+	}
+	set := cmp.Or(of.Train, of.Test)
+	for k := range set.Classes {
+		d.Classes = append(d.Classes, set.ClassName(k))
+	}
+}
+
+// sums computes the checksums of the sets.
+func (d *Data) sums(ctx context.Context, of *data.Dataset) error {
+	if of == nil {
+		return nil
+	}
+	sets := slices.DeleteFunc([]*data.Set{of.Train, of.Validation, of.Test}, func(s *data.Set) bool { return s == nil })
+	for i, set := range sets {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		d.Sets[i].ImagesSum, d.Sets[i].LabelsSum = set.Sums()
+	}
+	return nil
+}
+
+// test evaluates the test set, and takes the worst mistakes.
+func (d *Data) test(ctx context.Context, s Source, m vm.VM) error {
+	if s.Dataset == nil {
+		return s.Err
+	}
+	set := s.Dataset.Test
+	r, err := evaluation.Run(ctx, m, &data.Dataset{Name: s.Dataset.Name, Test: set})
+	if err != nil {
+		return err
+	}
+	d.Test = &r.Test
+	wrong, err := evaluation.Worst(ctx, m, set, set.Len())
+	if err != nil {
+		return err
+	}
+	for i, w := range wrong {
+		d.AllWrong = append(d.AllWrong, w.Index)
+		if i < mostWrong {
+			d.Wrong = append(d.Wrong, Mistake{w, pictureOf(set, w.Index)})
+		}
+	}
+	slices.Sort(d.AllWrong)
+	return nil
+}
+
+// explain computes the derivation with the numbers of the first test image.
+func (d *Data) explain(ctx context.Context, s Source) (err error) {
+	if s.Dataset == nil {
+		return s.Err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m, c, err := opened(s, model.Float64, s.Model.Parameters)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	set := s.Dataset.Test
+	e, err := explain.Explain(m, c, set.Slice(0, 1), explain.Options{
+		Sample: set.Name, Rate: s.Config.Train.Rate.Initial, Listing: s.Config.Train.UpdateOrder == "listing",
+	})
+	if err != nil {
+		return err
+	}
+	d.Explained, d.Sample = &e, pictureOf(set, 0)
+	return nil
+}
+
+func pictureOf(set *data.Set, i int) Picture {
+	return Picture{Rows: set.Rows, Cols: set.Cols, Pixels: set.Image(i), Range: set.Scale.Pixels}
+}
+
+// read reads the text files of the run folder. Any may be missing: the run was
+// interrupted early, or it is one of several.
+func (d *Data) read(s Source) error {
+	var err error
+	d.YAML, err = readText(filepath.Join(s.Folder, rundir.ConfigFile))
+	if err != nil {
+		return err
+	}
+	if d.YAML == "" {
+		d.YAML = string(s.Config.YAML())
+	}
+	if d.Log, err = readText(filepath.Join(s.Folder, rundir.LogFile)); err != nil {
+		return err
+	}
+	if d.Device == "" {
+		d.Device = deviceIn(d.Log)
+	}
+	err = readLines(filepath.Join(s.Folder, rundir.MetricsFile), func(line []byte) {
+		if e, _, ok := parseEpoch(line); ok {
+			d.Epochs = append(d.Epochs, e)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if text, err := os.ReadFile(filepath.Join(s.Folder, rundir.RunsFile)); err == nil {
+		if err := json.Unmarshal(text, &d.Runs); err != nil {
+			return fmt.Errorf("%s: %w", rundir.RunsFile, err)
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	curves := map[int]*Curve{}
+	err = readLines(filepath.Join(s.Folder, rundir.RunMetricsFile), func(line []byte) {
+		if e, run, ok := parseEpoch(line); ok {
+			c := curves[run]
+			if c == nil {
+				c = &Curve{Run: run}
+				curves[run] = c
+			}
+			c.Values = append(c.Values, e.TestAccuracy)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range curves {
+		d.Curves = append(d.Curves, *c)
+	}
+	slices.SortFunc(d.Curves, func(a, b Curve) int { return cmp.Compare(a.Run, b.Run) })
+	return nil
+}
+
+// deviceIn returns the line of a log that says which machine trained, or "".
+func deviceIn(log string) string {
+	for line := range strings.Lines(log) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "machine ") || strings.HasPrefix(line, "机器 ") {
+			return line
+		}
+	}
+	return ""
+}
+
+// readText returns the beginning of a text file; "" if there is none.
+func readText(path string) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, mostText))
+	return string(bytes.ToValidUTF8(text, []byte("\uFFFD"))), err
+}
+
+// readLines calls each for every line of a file that ends in a newline: a line torn
+// by a crash is none. A file that does not exist has no lines.
+func readLines(path string, each func(line []byte)) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	r := bufio.NewReader(io.LimitReader(f, mostMetrics))
+	for {
+		line, err := r.ReadBytes('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		each(line)
+	}
+}
+
+// parseEpoch reads a line of metrics.jsonl or runs.jsonl. It takes what the line has:
+// null and a missing key are NaN.
+func parseEpoch(line []byte) (e Epoch, run int, ok bool) {
+	e = Epoch{
+		Rate: math.NaN(), TrainCost: math.NaN(), TrainAccuracy: math.NaN(), ValidationCost: math.NaN(), ValidationAccuracy: math.NaN(),
+		TestCost: math.NaN(), TestAccuracy: math.NaN(), TrainSeconds: math.NaN(), EvalSeconds: math.NaN(),
+	}
+	var keys map[string]any
+	if json.Unmarshal(line, &keys) != nil {
+		return e, 0, false
+	}
+	for key, to := range map[string]*float64{
+		"learning_rate": &e.Rate, "train_cost": &e.TrainCost, "train_accuracy": &e.TrainAccuracy,
+		"validation_cost": &e.ValidationCost, "validation_accuracy": &e.ValidationAccuracy,
+		"test_cost": &e.TestCost, "test_accuracy": &e.TestAccuracy, "train_seconds": &e.TrainSeconds, "eval_seconds": &e.EvalSeconds,
+	} {
+		if v, is := keys[key].(float64); is {
+			*to = v
+		}
+	}
+	number, _ := keys["epoch"].(float64)
+	if r, is := keys["run"].(float64); is {
+		run = int(r)
+	}
+	e.Number = int(number)
+	return e, run, number >= 1 && number <= math.MaxInt32
+}

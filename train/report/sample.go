@@ -1,0 +1,214 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"strconv"
+	"strings"
+
+	"trainer/graph/explain"
+	"trainer/train/lang"
+)
+
+// sampleView is the sample that is explained.
+type sampleView struct {
+	Image         template.URL
+	Strip         bool
+	Label, Answer string
+	Right         bool
+	Hidden        []hiddenLayer
+	Outputs       []bar
+	Difference    string
+	Rate          string
+	Groups        []groupView
+	Gradient      gradientView
+	Step          []stepRow
+}
+
+// hiddenLayer is the activations of a hidden layer.
+type hiddenLayer struct {
+	Symbol string
+	Image  template.URL
+	Nodes  string
+}
+
+// mostSampleOutputs is how many outputs of the sample are shown.
+const mostSampleOutputs = 20
+
+// groupView is a group of equations.
+type groupView struct {
+	Title     string
+	Note      string
+	Equations []equationView
+	Left      int // equations that are left out
+}
+
+// equationView is an equation with its numbers.
+type equationView struct {
+	Number, Formula, Function, Symbol string
+	Instructions                      []instructionText
+	Values                            []string // of a number or a short vector
+	Summary                           string   // of anything larger
+	Largest                           []string
+	Strip                             template.URL // the values of a long vector
+	Difference                        string
+}
+
+type instructionText struct{ Number, Text string }
+
+// mostEquations is how many equations of a group are shown.
+const mostEquations = 16
+
+// groups are the titles and notes of the groups of package explain, in its order. A
+// title or note that is not found is shown as it is.
+var groupTexts = []lang.Text{
+	{En: "Forward pass", Zh: "前向传播"},
+	{En: "Cost", Zh: "代价"},
+	{En: "training does not compute it: the gradients do not need it", Zh: "训练时不计算它:求梯度用不到它"},
+	{En: "Gradient descent", Zh: "梯度下降"},
+	{En: "the change of the parameters, with η = ", Zh: "参数的变化量,η = "},
+	{En: "; the network has no bias, so there is no A.48", Zh: ";网络没有偏置,所以没有 A.48"},
+	{En: "Output layer, l = ", Zh: "输出层,l = "},
+	{En: "element by element for the i, j of the largest gradient", Zh: "逐元素,取梯度最大的 i, j"},
+	{En: "element by element for ", Zh: "逐元素,取 "},
+	{En: "Hidden layers", Zh: "隐藏层"},
+	{En: "the network has none, so there are no A.56 to A.59", Zh: "网络没有隐藏层,所以没有 A.56 至 A.59"},
+	{En: "Biases", Zh: "偏置"},
+	{En: "the network has none, so there are no A.60 and A.61", Zh: "网络没有偏置,所以没有 A.60 和 A.61"},
+	{En: "Updates", Zh: "参数更新"},
+	{En: "the change of the parameters in the step", Zh: "这一步中参数的变化量"},
+	{En: ", in the listing's order: δ of a hidden layer comes from the updated weights", Zh: ",按书中程序的次序:隐藏层的 δ 由更新后的权重算出"},
+	{En: "The algorithm", Zh: "算法"},
+	{En: "A.64 and A.65 are A.54 and A.59 in the order of the computation; A.66 is for a mini-batch S, here of one sample", Zh: "A.64 和 A.65 就是按计算次序排列的 A.54 和 A.59;A.66 用于小批量 S,此处只有一个样本"},
+}
+
+// translated returns a title or a note of package explain in a language.
+func translated(l lang.Language, s string) string {
+	texts := slices.Clone(groupTexts)
+	slices.SortStableFunc(texts, func(a, b lang.Text) int { return len(b.En) - len(a.En) })
+	for _, t := range texts {
+		if s == t.En || len(t.En) > 12 || strings.HasSuffix(t.En, " ") {
+			s = strings.ReplaceAll(s, t.En, t.In(l))
+		}
+	}
+	return s
+}
+
+// SampleView returns the sample that is explained.
+func (v *view) SampleView() sampleView {
+	e := v.Explained
+	s := sampleView{
+		Image: uri(v.Sample.image()), Strip: v.Sample.strip(), Label: cut(60, v.ClassName(e.Label)), Answer: cut(60, v.ClassName(e.Answer)), Right: e.Label == e.Answer,
+		Difference: small(e.Difference), Rate: short(e.Rate),
+	}
+	outputs := make([]int, len(e.Output))
+	for k := range outputs {
+		outputs[k] = k
+	}
+	if len(outputs) > mostSampleOutputs {
+		slices.SortStableFunc(outputs, func(a, b int) int { return compareDown(e.Output[a], e.Output[b]) })
+		outputs = outputs[:mostSampleOutputs]
+	}
+	for _, k := range outputs {
+		s.Outputs = append(s.Outputs, v.output(k, e.Output[k], e.Label, e.Answer))
+	}
+	for _, g := range e.Groups {
+		s.Groups = append(s.Groups, v.group(g))
+	}
+	if len(e.Groups) > 0 {
+		for _, q := range e.Groups[0].Equations {
+			if n := len(q.Value.Values); strings.HasPrefix(q.Symbol, "a^") && q.Symbol != fmt.Sprintf("a^%d", len(e.Layers)) {
+				s.Hidden = append(s.Hidden, hiddenLayer{q.Symbol, uri(signedImage(1, n, q.Value.Values, 1)), count(n)})
+			}
+		}
+	}
+	s.Hidden = s.Hidden[:min(len(s.Hidden), 6)]
+	s.Gradient = v.threeWays(e.Gradient)
+	s.Step = v.stepRows(e)
+	return s
+}
+
+func compareDown(a, b float64) int {
+	switch {
+	case a > b:
+		return -1
+	case a < b:
+		return 1
+	}
+	return 0
+}
+
+func (v *view) group(g explain.Group) groupView {
+	out := groupView{Title: translated(v.L, g.Title), Note: translated(v.L, g.Note), Left: max(0, len(g.Equations)-mostEquations)}
+	for _, q := range g.Equations[:min(len(g.Equations), mostEquations)] {
+		out.Equations = append(out.Equations, v.equation(q))
+	}
+	return out
+}
+
+// fewValues is how many values are shown one by one.
+const fewValues = 10
+
+func (v *view) equation(q explain.Equation) equationView {
+	e := equationView{Number: q.Number, Formula: q.Formula, Function: q.Function, Symbol: q.Symbol, Difference: small(q.Difference)}
+	for _, in := range q.Instructions {
+		number := "·"
+		if in.Number >= 0 {
+			number = strconv.Itoa(in.Number)
+		}
+		e.Instructions = append(e.Instructions, instructionText{number, in.Text})
+	}
+	value := q.Value
+	if n := len(value.Values); n > 0 && n <= fewValues {
+		for _, x := range value.Values {
+			e.Values = append(e.Values, short(x))
+		}
+		return e
+	}
+	size := fmt.Sprintf("%d×%d", value.Rows, value.Cols)
+	if value.Cols == 1 {
+		size = strconv.Itoa(value.Rows)
+	}
+	e.Summary = v.say(lang.Text{En: "%s values from %s to %s, norm %s, %s of them 0", Zh: "%s 个值,从 %s 到 %s,范数 %s,其中 %s 个为 0"},
+		size, short(value.Min), short(value.Max), short(value.Norm), count(value.Zeros))
+	for _, entry := range value.Largest {
+		at := fmt.Sprintf("[%d,%d]", entry.I, entry.J)
+		if value.Cols == 1 {
+			at = fmt.Sprintf("[%d]", entry.I)
+		}
+		e.Largest = append(e.Largest, at+" "+short(entry.Value))
+	}
+	if n := len(value.Values); n > 0 {
+		e.Strip = uri(signedImage(1, n, value.Values, max(-value.Min, value.Max)))
+	}
+	return e
+}
+
+// gradientView is one gradient in three ways.
+type gradientView struct {
+	Symbol, Parameter                  string
+	Machine, Delta, Differences        string
+	DeltaOff, DifferencesOff, Rounding string
+}
+
+func (v *view) threeWays(g explain.Gradient) gradientView {
+	long := func(x float64) string { return minus(strconv.FormatFloat(x+0, 'e', 15, 64)) }
+	off := func(x float64) string { return small(max(x-g.Machine, g.Machine-x)) }
+	return gradientView{
+		Symbol: g.Weight.String(), Parameter: short(g.Parameter), Machine: long(g.Machine), Delta: long(g.Delta), Differences: long(g.Differences),
+		DeltaOff: off(g.Delta), DifferencesOff: off(g.Differences), Rounding: small(g.Error),
+	}
+}
+
+// stepRow is a number before and after a step.
+type stepRow struct{ Name, Before, After, Change string }
+
+func (v *view) stepRows(e *explain.Explanation) []stepRow {
+	rows := []stepRow{{"E", short(e.Step.CostBefore), short(e.Step.CostAfter), short(e.Step.CostAfter - e.Step.CostBefore)}}
+	for k := range e.Step.Before[:min(len(e.Step.Before), mostSampleOutputs)] {
+		b, a := e.Step.Before[k], e.Step.After[k]
+		rows = append(rows, stepRow{fmt.Sprintf("a^%d[%d]", len(e.Layers), k), short(b), short(a), short(a - b)})
+	}
+	return rows
+}
