@@ -107,7 +107,7 @@ func (c *chart) scaleY(low, top float64, zero bool) {
 	if low == top {
 		low, top = low-0.05*max(math.Abs(low), 1e-6), top+0.05*max(math.Abs(top), 1e-6)
 	}
-	step := niceStep((top - low) / 5)
+	step := niceStep((top - low) / max(2, float64(c.Height)/50))
 	c.low, c.top = math.Floor(low/step)*step, math.Ceil(top/step)*step
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 	for i := 0; ; i++ {

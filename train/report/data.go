@@ -32,17 +32,18 @@ type Data struct {
 	Curves []Curve     // the epochs of several runs
 	Advice string      // what is wrong with the run, as train.Run has it
 
-	Dataset   string // its name
-	Source    string // where it came from
-	Sets      []Set
-	Classes   []string // names
-	Test      *evaluation.Result
-	Wrong     []Mistake // the worst
-	AllWrong  []int     // the index of each test image that is taken for another class, in order
-	Sample    Picture   // of Explained
-	Explained *explain.Explanation
-	Gradients *gradcheck.Report
-	Program   *ir.Program // of a training step
+	Dataset     string // its name
+	Source      string // where it came from
+	Sets        []Set
+	Classes     []string // names
+	Test        *evaluation.Result
+	Wrong       []Mistake            // the worst
+	AllWrong    []int                // the index of each test image that is taken for another class, in order
+	Explained   *explain.Explanation // a test image
+	Sample      Picture              // the image
+	SampleIndex int                  // of it in the test set
+	Gradients   *gradcheck.Report
+	Program     *ir.Program // of a training step
 
 	Missing map[Section]error // why a section lacks what it should have
 }

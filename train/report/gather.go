@@ -89,31 +89,14 @@ func (d *Data) compute(ctx context.Context, s Source) {
 		}
 	}
 	var work sync.WaitGroup
-	work.Go(func() { missing(d.sums(ctx, s.Dataset), Setup) })
-	work.Go(func() { // in the precision of the run
-		m, c, err := opened(s, s.Config.Precision, s.Model.Parameters)
-		if err != nil {
-			missing(err, Confusion, Mistakes, Gradients, Network)
-			return
-		}
-		defer func() { missing(m.Close(), Gradients) }()
-		if d.Program, err = c.Step(s.Config.Train.Batch); err != nil {
-			missing(err, Network)
-		}
-		missing(d.test(ctx, s, m), Confusion, Mistakes)
-		if err := ctx.Err(); err != nil {
-			missing(err, Gradients)
-			return
-		}
-		// Fewer elements and batches than `trainer gradcheck` takes.
-		g, err := gradcheck.Check(m, gradcheck.Options{Seed: s.Config.Seed, Batches: []int{1, 3}, Small: 1, Samples: 10, Parameters: s.Model.Parameters})
-		if err != nil {
-			missing(err, Gradients)
-			return
-		}
-		d.Gradients = &g
+	// Each of these has its own machine and its own fields of d.
+	work.Go(func() {
+		missing(d.test(ctx, s), Confusion, Mistakes)
+		missing(d.explain(ctx, s), Sample)
 	})
-	work.Go(func() { missing(d.explain(ctx, s), Sample) })
+	work.Go(func() { missing(d.gradients(ctx, s), Gradients) })
+	work.Go(func() { missing(d.program(s), Network) })
+	work.Go(func() { missing(d.sums(ctx, s.Dataset), Setup) })
 	work.Wait()
 }
 
@@ -161,12 +144,46 @@ func (d *Data) sums(ctx context.Context, of *data.Dataset) error {
 	return nil
 }
 
+// program compiles a training step.
+func (d *Data) program(s Source) error {
+	m, c, err := s.Open(s.Config.Precision)
+	if err != nil {
+		return err
+	}
+	d.Program, err = c.Step(s.Config.Train.Batch)
+	return errors.Join(err, m.Close())
+}
+
+// gradients checks the gradients of the machine that trains, with fewer elements and
+// batches than trainer gradcheck takes.
+func (d *Data) gradients(ctx context.Context, s Source) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m, _, err := s.Open(s.Config.Precision)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	g, err := gradcheck.Check(m, gradcheck.Options{Seed: s.Config.Seed, Batches: []int{1, 3}, Small: 1, Samples: 10, Parameters: s.Model.Parameters})
+	if err != nil {
+		return err
+	}
+	d.Gradients = &g
+	return nil
+}
+
 // test evaluates the test set, and takes the worst mistakes.
-func (d *Data) test(ctx context.Context, s Source, m vm.VM) error {
+func (d *Data) test(ctx context.Context, s Source) (err error) {
 	if s.Dataset == nil {
 		return s.Err
 	}
 	set := s.Dataset.Test
+	m, _, err := opened(s, s.Config.Precision, s.Model.Parameters)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
 	r, err := evaluation.Run(ctx, m, &data.Dataset{Name: s.Dataset.Name, Test: set})
 	if err != nil {
 		return err
@@ -182,11 +199,38 @@ func (d *Data) test(ctx context.Context, s Source, m vm.VM) error {
 			d.Wrong = append(d.Wrong, Mistake{w, pictureOf(set, w.Index)})
 		}
 	}
+	d.SampleIndex = teacher(m.Network().Activation, wrong)
 	slices.Sort(d.AllWrong)
 	return nil
 }
 
-// explain computes the derivation with the numbers of the first test image.
+// teacher returns the image of the mistake with the largest δ^L: there the derivation
+// has numbers to look at, and a step changes something. Without a mistake it is the
+// first image.
+func teacher(g model.Activation, wrong []evaluation.Mistake) (index int) {
+	most := 0.0
+	for _, w := range wrong {
+		size := 0.0
+		for k, number := range w.Outputs {
+			a := float64(number)
+			slope := a * (1 - a)
+			if g == model.Tanh {
+				slope = 1 - a*a
+			}
+			d := a * slope
+			if k == w.Label {
+				d = (a - 1) * slope
+			}
+			size += d * d
+		}
+		if size > most { // never of a NaN
+			index, most = w.Index, size
+		}
+	}
+	return index
+}
+
+// explain computes the derivation with the numbers of one test image.
 func (d *Data) explain(ctx context.Context, s Source) (err error) {
 	if s.Dataset == nil {
 		return s.Err
@@ -200,13 +244,13 @@ func (d *Data) explain(ctx context.Context, s Source) (err error) {
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
 	set := s.Dataset.Test
-	e, err := explain.Explain(m, c, set.Slice(0, 1), explain.Options{
+	e, err := explain.Explain(m, c, set.Slice(d.SampleIndex, d.SampleIndex+1), explain.Options{
 		Sample: set.Name, Rate: s.Config.Train.Rate.Initial, Listing: s.Config.Train.UpdateOrder == "listing",
 	})
 	if err != nil {
 		return err
 	}
-	d.Explained, d.Sample = &e, pictureOf(set, 0)
+	d.Explained, d.Sample = &e, pictureOf(set, d.SampleIndex)
 	return nil
 }
 

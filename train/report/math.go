@@ -13,11 +13,11 @@ import (
 // phrases are the words in formulas and in the notes of instructions. The longest
 // that fits is taken.
 var phrases = []lang.Text{
-	{En: "E (A.45), its mean over the mini-batch (A.46)", Zh: "E (A.45),对小批量取平均 (A.46)"},
+	{En: "E (A.45), its mean over the mini-batch (A.46)", Zh: "E (A.45），对小批量取平均 (A.46)"},
 	{En: "one row per sample", Zh: "每个样本一行"},
-	{En: " for all i, j", Zh: " (对所有 i, j)"},
-	{En: ", here ", Zh: ",此处 "},
-	{En: " of A.", Zh: ",见 A."},
+	{En: " for all i, j", Zh: "（对所有 i, j）"},
+	{En: ", here ", Zh: "，此处 "},
+	{En: " of A.", Zh: "，见 A."},
 }
 
 // formula returns a formula in the notation of packages delta, ir and explain
@@ -144,7 +144,7 @@ func (p *mathParser) group(depth int) {
 var (
 	numberAtom   = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(e[-+][0-9]+)?`)
 	equationAtom = regexp.MustCompile(`^A\.[0-9]+`)
-	wordAtom     = regexp.MustCompile(`^[\p{Han},()?]*\p{Han}[\p{Han},]*|^[A-Za-z][a-z-]+`)
+	wordAtom     = regexp.MustCompile(`^[\p{Han}\x{FF08}\x{FF09}\x{FF0C}\x{3001}]+|^[A-Za-z][a-z-]+`)
 )
 
 // atom parses one symbol, number or word.

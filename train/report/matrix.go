@@ -93,9 +93,9 @@ func (m *matrix) At(k int) int { return k*m.Size + m.Size/2 }
 // confused says in words what a cell means.
 func (v *view) confused(label, predicted, samples, total int) string {
 	if label == predicted {
-		return v.say(lang.Text{En: "%s: %s of %s right", Zh: "%s:%[3]s 个中有 %[2]s 个正确"}, cut(60, v.ClassName(label)), count(samples), count(total))
+		return v.say(lang.Text{En: "%s: %s of %s right", Zh: "%s：%[3]s 个中有 %[2]s 个正确"}, cut(60, v.ClassName(label)), count(samples), count(total))
 	}
-	return v.say(lang.Text{En: "%s taken for %s: %s of %s", Zh: "%s 被认作 %s:%[4]s 个中有 %[3]s 个"},
+	return v.say(lang.Text{En: "%s taken for %s: %s of %s", Zh: "%s 被认作 %s：%[4]s 个中有 %[3]s 个"},
 		cut(60, v.ClassName(label)), cut(60, v.ClassName(predicted)), count(samples), count(total))
 }
 

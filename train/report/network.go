@@ -67,7 +67,7 @@ func (v *view) Units() *units {
 				sign = "−"
 			}
 			one.Note = sign + " " + cut(10, v.ClassName(k))
-			one.Title = v.say(lang.Text{En: "unit %s: its largest weight to an output is %s, to class %s", Zh: "单元 %s:通向输出的最大权重为 %s,指向类别 %s"}, one.Name, short(w), cut(60, v.ClassName(k)))
+			one.Title = v.say(lang.Text{En: "unit %s: its largest weight to an output is %s, to class %s", Zh: "单元 %s：通向输出的最大权重为 %s，指向类别 %s"}, one.Name, short(w), cut(60, v.ClassName(k)))
 		}
 		u.List = append(u.List, one)
 	}

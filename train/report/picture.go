@@ -132,9 +132,10 @@ func sum(row []int) int {
 func worstShare(confusion [][]int) float64 {
 	worst := 0.0
 	for label, row := range confusion {
+		total := float64(sum(row))
 		for predicted, n := range row {
 			if label != predicted && n > 0 {
-				worst = max(worst, float64(n)/float64(sum(row)))
+				worst = max(worst, float64(n)/total)
 			}
 		}
 	}

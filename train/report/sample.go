@@ -65,22 +65,22 @@ const mostEquations = 16
 var groupTexts = []lang.Text{
 	{En: "Forward pass", Zh: "前向传播"},
 	{En: "Cost", Zh: "代价"},
-	{En: "training does not compute it: the gradients do not need it", Zh: "训练时不计算它:求梯度用不到它"},
+	{En: "training does not compute it: the gradients do not need it", Zh: "训练时不计算它：求梯度用不到它"},
 	{En: "Gradient descent", Zh: "梯度下降"},
-	{En: "the change of the parameters, with η = ", Zh: "参数的变化量,η = "},
-	{En: "; the network has no bias, so there is no A.48", Zh: ";网络没有偏置,所以没有 A.48"},
-	{En: "Output layer, l = ", Zh: "输出层,l = "},
-	{En: "element by element for the i, j of the largest gradient", Zh: "逐元素,取梯度最大的 i, j"},
-	{En: "element by element for ", Zh: "逐元素,取 "},
+	{En: "the change of the parameters, with η = ", Zh: "参数的变化量，η = "},
+	{En: "; the network has no bias, so there is no A.48", Zh: "；网络没有偏置，所以没有 A.48"},
+	{En: "Output layer, l = ", Zh: "输出层，l = "},
+	{En: "element by element for the i, j of the largest gradient", Zh: "逐元素，取梯度最大的 i, j"},
+	{En: "element by element for ", Zh: "逐元素，取 "},
 	{En: "Hidden layers", Zh: "隐藏层"},
-	{En: "the network has none, so there are no A.56 to A.59", Zh: "网络没有隐藏层,所以没有 A.56 至 A.59"},
+	{En: "the network has none, so there are no A.56 to A.59", Zh: "网络没有隐藏层，所以没有 A.56 至 A.59"},
 	{En: "Biases", Zh: "偏置"},
-	{En: "the network has none, so there are no A.60 and A.61", Zh: "网络没有偏置,所以没有 A.60 和 A.61"},
+	{En: "the network has none, so there are no A.60 and A.61", Zh: "网络没有偏置，所以没有 A.60 和 A.61"},
 	{En: "Updates", Zh: "参数更新"},
 	{En: "the change of the parameters in the step", Zh: "这一步中参数的变化量"},
-	{En: ", in the listing's order: δ of a hidden layer comes from the updated weights", Zh: ",按书中程序的次序:隐藏层的 δ 由更新后的权重算出"},
+	{En: ", in the listing's order: δ of a hidden layer comes from the updated weights", Zh: "，按书中程序的次序：隐藏层的 δ 由更新后的权重算出"},
 	{En: "The algorithm", Zh: "算法"},
-	{En: "A.64 and A.65 are A.54 and A.59 in the order of the computation; A.66 is for a mini-batch S, here of one sample", Zh: "A.64 和 A.65 就是按计算次序排列的 A.54 和 A.59;A.66 用于小批量 S,此处只有一个样本"},
+	{En: "A.64 and A.65 are A.54 and A.59 in the order of the computation; A.66 is for a mini-batch S, here of one sample", Zh: "A.64 和 A.65 就是按计算次序排列的 A.54 和 A.59；A.66 用于小批量 S，此处只有一个样本"},
 }
 
 // translated returns a title or a note of package explain in a language.
@@ -170,7 +170,7 @@ func (v *view) equation(q explain.Equation) equationView {
 	if value.Cols == 1 {
 		size = strconv.Itoa(value.Rows)
 	}
-	e.Summary = v.say(lang.Text{En: "%s values from %s to %s, norm %s, %s of them 0", Zh: "%s 个值,从 %s 到 %s,范数 %s,其中 %s 个为 0"},
+	e.Summary = v.say(lang.Text{En: "%s values from %s to %s, norm %s, %s of them 0", Zh: "%s 个值，从 %s 到 %s，范数 %s，其中 %s 个为 0"},
 		size, short(value.Min), short(value.Max), short(value.Norm), count(value.Zeros))
 	for _, entry := range value.Largest {
 		at := fmt.Sprintf("[%d,%d]", entry.I, entry.J)
@@ -196,7 +196,7 @@ func (v *view) threeWays(g explain.Gradient) gradientView {
 	long := func(x float64) string { return minus(strconv.FormatFloat(x+0, 'e', 15, 64)) }
 	off := func(x float64) string { return small(max(x-g.Machine, g.Machine-x)) }
 	return gradientView{
-		Symbol: g.Weight.String(), Parameter: short(g.Parameter), Machine: long(g.Machine), Delta: long(g.Delta), Differences: long(g.Differences),
+		Symbol: "∂E/∂" + g.Weight.String(), Parameter: g.Weight.String() + " = " + short(g.Parameter), Machine: long(g.Machine), Delta: long(g.Delta), Differences: long(g.Differences),
 		DeltaOff: off(g.Delta), DifferencesOff: off(g.Differences), Rounding: small(g.Error),
 	}
 }

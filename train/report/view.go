@@ -86,7 +86,7 @@ func (v *view) Title() string {
 	if v.Dataset == "" {
 		return v.Layers()
 	}
-	return v.say(lang.Text{En: "%s on %s", Zh: "%s:%s"}, v.Layers(), cut(80, v.Dataset))
+	return v.say(lang.Text{En: "%s on %s", Zh: "%[2]s 上的 %[1]s 网络"}, v.Layers(), cut(80, v.Dataset))
 }
 
 // Headline is the test accuracy of the model; NaN if it is not known.
@@ -124,12 +124,12 @@ func (v *view) Facts() []fact {
 		if v.Validated() {
 			chosen = lang.Text{En: "chosen on the validation set", Zh: "在验证集上选出"}
 		}
-		add(v.say(lang.Text{En: "%d of %d", Zh: "第 %d 轮(共 %d 轮)"}, e.Number, last.Number), v.say(chosen), lang.Text{En: "Best epoch", Zh: "最佳迭代"})
+		add(v.say(lang.Text{En: "%d of %d", Zh: "第 %d 轮（共 %d 轮）"}, e.Number, last.Number), v.say(chosen), lang.Text{En: "Best epoch", Zh: "最佳迭代"})
 		add(figureOf(e.TrainAccuracy), "", lang.Text{En: "Training accuracy", Zh: "训练准确率"})
 		if finite(e.ValidationAccuracy) {
 			add(figureOf(e.ValidationAccuracy), "", lang.Text{En: "Validation accuracy", Zh: "验证准确率"})
 		}
-		add(figureOf(e.TestCost), v.say(lang.Text{En: "training: %s", Zh: "训练集:%s"}, figureOf(e.TrainCost)), lang.Text{En: "Test cost", Zh: "测试代价"})
+		add(figureOf(e.TestCost), v.say(lang.Text{En: "training: %s", Zh: "训练集：%s"}, figureOf(e.TrainCost)), lang.Text{En: "Test cost", Zh: "测试代价"})
 		if last.Number != e.Number {
 			add(figureOf(last.TestAccuracy), v.say(lang.Text{En: "after epoch %d", Zh: "第 %d 轮之后"}, last.Number), lang.Text{En: "Test accuracy at the end", Zh: "结束时的测试准确率"})
 		}
@@ -153,7 +153,7 @@ func (v *view) Warnings() []string {
 	case best < 0 && v.Model.Samples > 0:
 		list = append(list, v.say(lang.Text{
 			En: "The run was interrupted in its first epoch, after %s samples. What follows is of the parameters at that moment.",
-			Zh: "训练在第一轮中断,当时已训练 %s 个样本。以下内容来自当时的参数。",
+			Zh: "训练在第一轮中断，当时已训练 %s 个样本。以下内容来自当时的参数。",
 		}, count(v.Model.Samples)))
 	case best < 0:
 		list = append(list, v.say(lang.Text{
@@ -163,11 +163,11 @@ func (v *view) Warnings() []string {
 	case v.Test != nil && v.Model.Epoch == v.Epochs[best].Number && math.Abs(v.Test.Accuracy-v.Epochs[best].TestAccuracy) > 0.002:
 		list = append(list, v.say(lang.Text{
 			En: "The run has noted the test accuracy %s, and the model has %s on the test set that was found now: the data or the files have changed.",
-			Zh: "训练时记录的测试准确率为 %s,而模型在现有测试集上的准确率为 %s:数据或文件已改变。",
+			Zh: "训练时记录的测试准确率为 %s，而模型在现有测试集上的准确率为 %s：数据或文件已改变。",
 		}, figureOf(v.Epochs[best].TestAccuracy), figureOf(v.Test.Accuracy)))
 	}
 	if v.Advice != "" {
-		list = append(list, v.say(lang.Text{En: "The run %s.", Zh: "训练提示:%s"}, cut(600, strings.TrimSuffix(v.Advice, "."))))
+		list = append(list, v.say(lang.Text{En: "The run %s.", Zh: "训练提示：%s"}, cut(600, strings.TrimSuffix(v.Advice, "."))))
 	}
 	return list
 }
@@ -266,7 +266,7 @@ func (v *view) RunRows() []runRow {
 		}
 		switch {
 		case r.Failed != "":
-			row.Note = v.say(lang.Text{En: "failed: %s", Zh: "失败:%s"}, cut(200, r.Failed))
+			row.Note = v.say(lang.Text{En: "failed: %s", Zh: "失败：%s"}, cut(200, r.Failed))
 		case r.Advice != "":
 			row.Note = cut(300, r.Advice)
 		case r.StoppedEarly:
@@ -454,7 +454,7 @@ func (v *view) Commands() []fact {
 	list := []fact{
 		{Value: "trainer -config " + shellWord(v.Folder+"/config.yaml"), Name: v.say(lang.Text{En: "train again", Zh: "重新训练"})},
 		{Value: "trainer eval " + folder + " -wrong 25", Name: v.say(lang.Text{En: "confusion and mistakes", Zh: "混淆矩阵与错误"})},
-		{Value: "trainer explain " + folder + " -image 0 -step", Name: v.say(lang.Text{En: "the sample, with a step", Zh: "样本的推导与一步更新"})},
+		{Value: "trainer explain " + folder + " -image " + strconv.Itoa(v.SampleIndex) + " -step", Name: v.say(lang.Text{En: "the sample, with a step", Zh: "样本的推导与一步更新"})},
 		{Value: "trainer gradcheck " + folder, Name: v.say(lang.Text{En: "the gradient check, of more elements", Zh: "更全面的梯度检查"})},
 		{Value: "trainer report " + folder, Name: v.say(lang.Text{En: "this page", Zh: "本页"})},
 	}
