@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"time"
 
 	"trainer/data"
 	"trainer/graph/model"
@@ -44,7 +45,7 @@ func reportCommand(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	ctx, stop := untilSignal(func(os.Signal) {})
 	defer stop()
-	r := reader{flags: flags, stderr: stderr}
+	r := reader{flags: flags, stderr: stderr, figures: len(folders) > 1}
 	var all []*report.Data
 	for _, folder := range folders {
 		d, err := r.gather(ctx, folder)
@@ -75,8 +76,9 @@ func reportCommand(args []string, stdout, stderr io.Writer) (err error) {
 
 // reader gathers reports. It opens a data set once for all runs that use it.
 type reader struct {
-	flags  configFlags
-	stderr io.Writer
+	flags   configFlags
+	stderr  io.Writer
+	figures bool // only what a comparison shows
 
 	settings config.Config // of dataset
 	dataset  *data.Dataset
@@ -93,7 +95,9 @@ func (r *reader) gather(ctx context.Context, folder string) (*report.Data, error
 		return nil, err
 	}
 	r.open(ctx, c)
-	return report.Gather(ctx, reportSource(folder, c, m, r.dataset, r.err))
+	s := reportSource(folder, c, m, r.dataset, r.err)
+	s.Figures = r.figures
+	return report.Gather(ctx, s)
 }
 
 // open opens the data set of a configuration, unless it is open.
@@ -123,9 +127,17 @@ func reportSource(folder string, c config.Config, m train.Trained, d *data.Datas
 	}
 }
 
-// writeReport writes the report of a session that has ended into its folder. What it
-// lacks is said; an error is one of a file that could not be written.
-func writeReport(ctx context.Context, session *train.Session, result train.Result, device string, stderr io.Writer) error {
+// interruptedReport is how long an interrupted session takes for its report, about.
+const interruptedReport = 500 * time.Millisecond
+
+// writeReport writes the report of a session that has ended into its folder, and says
+// so. The error is that of a file that could not be read or written.
+func writeReport(ctx context.Context, session *train.Session, result train.Result, device string, screen screen, stderr io.Writer) error {
+	if ctx.Err() != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), interruptedReport)
+		defer cancel()
+	}
 	m, err := train.OpenModel(session.Dir.Path())
 	if err != nil {
 		return fmt.Errorf("%s: %w", rundir.ReportFile, err)
@@ -135,9 +147,14 @@ func writeReport(ctx context.Context, session *train.Session, result train.Resul
 	if result.Best >= 0 {
 		s.Advice = result.Runs[result.Best].Advice
 	}
-	lacks, err := report.Write(ctx, session.Dir, s, lang.FromLocale(os.Getenv))
+	l := lang.FromLocale(os.Getenv)
+	lacks, err := report.Write(ctx, session.Dir, s, l)
+	if err != nil {
+		return err
+	}
+	screen.say("%s", lang.Text{En: "report %s", Zh: "报告 %s"}.Format(l, session.Dir.File(rundir.ReportFile)))
 	for _, lack := range lacks {
 		_, _ = fmt.Fprintf(stderr, "warning: %s lacks %s\n", rundir.ReportFile, terminal.Line(lack))
 	}
-	return err
+	return nil
 }

@@ -47,6 +47,8 @@ type Source struct {
 	// Device is the machine that trained, in a line; "" is what the log says.
 	Device string
 	Advice string // of train.Run; "" is that of the folder
+
+	Figures bool // only what Compare shows
 }
 
 // The bounds of what is read of a folder.
@@ -55,6 +57,13 @@ const (
 	mostMetrics = 64 << 20 // bytes of the metrics
 	mostWrong   = 25       // pictures of mistakes
 )
+
+// mostParameters is the size of the largest network whose gradients are checked and
+// whose sample is explained: both take some seconds and copies of all parameters.
+const mostParameters = 5_000_000
+
+// errLarge is why a section lacks what would take long.
+var errLarge = fmt.Errorf("the network has more than %d parameters: the command of this section makes it", mostParameters)
 
 // Gather reads a run folder and computes what its report shows. A part that cannot
 // be made is left out, and Data.Missing says why. Where ctx ends, the parts that are
@@ -92,10 +101,14 @@ func (d *Data) compute(ctx context.Context, s Source) {
 	// Each of these has its own machine and its own fields of d.
 	work.Go(func() {
 		missing(d.test(ctx, s), Confusion, Mistakes)
-		missing(d.explain(ctx, s), Sample)
+		if !s.Figures {
+			missing(d.explain(ctx, s), Sample)
+		}
 	})
-	work.Go(func() { missing(d.gradients(ctx, s), Gradients) })
-	work.Go(func() { missing(d.program(s), Network) })
+	if !s.Figures {
+		work.Go(func() { missing(d.gradients(ctx, s), Gradients) })
+		work.Go(func() { missing(d.program(s), Network) })
+	}
 	work.Go(func() { missing(d.sums(ctx, s.Dataset), Setup) })
 	work.Wait()
 }
@@ -160,12 +173,19 @@ func (d *Data) gradients(ctx context.Context, s Source) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	o := gradcheck.Options{Seed: s.Config.Seed, Batches: []int{1, 3}, Small: 1, Samples: 10, Parameters: s.Model.Parameters}
+	switch size := s.Config.Network().Size(); {
+	case size > mostParameters:
+		return errLarge
+	case size > 100_000:
+		o.Batches = []int{1}
+	}
 	m, _, err := s.Open(s.Config.Precision)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	g, err := gradcheck.Check(m, gradcheck.Options{Seed: s.Config.Seed, Batches: []int{1, 3}, Small: 1, Samples: 10, Parameters: s.Model.Parameters})
+	g, err := gradcheck.Check(m, o)
 	if err != nil {
 		return err
 	}
@@ -237,6 +257,9 @@ func (d *Data) explain(ctx context.Context, s Source) (err error) {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if s.Config.Network().Size() > mostParameters {
+		return errLarge
 	}
 	m, c, err := opened(s, model.Float64, s.Model.Parameters)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 
-	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/train/lang"
 )
@@ -192,8 +191,8 @@ type instructionRow struct {
 	Number int
 	Text   string
 	Note   string
-	Gap    bool // instructions before it are left out
-	Kind   string
+	Gap    bool   // instructions before it are left out
+	Kind   string // forward, backward or update
 }
 
 // mostInstructions is how many instructions are shown.
@@ -207,30 +206,28 @@ func (v *view) Instructions() []instructionRow {
 	}
 	var rows []instructionRow
 	n := len(p.Code)
+	forward := true
 	for k, in := range p.Code {
+		kind := "backward"
+		switch {
+		case in.Op.IsUpdate():
+			kind = "update"
+		case forward:
+			kind = "forward"
+		}
+		forward = forward && in.Dst != p.Output
 		if n > mostInstructions && k >= mostInstructions/2 && k < n-mostInstructions/2 {
 			continue
 		}
 		rows = append(rows, instructionRow{
-			Number: k, Text: p.Text(k), Note: in.Note, Kind: kindOf(in),
+			Number: k, Text: p.Text(k), Note: in.Note, Kind: kind,
 			Gap: n > mostInstructions && k == n-mostInstructions/2,
 		})
 	}
 	return rows
 }
 
-// kindOf says what an instruction is for, for its colour.
-func kindOf(in ir.Instr) string {
-	switch {
-	case in.Op.IsUpdate():
-		return "update"
-	case in.Rate || in.Op == ir.HiddenDelta || in.Op == ir.OutputDelta || in.Op == ir.MatMul:
-		return "backward"
-	}
-	return "forward"
-}
-
-// Program is a training step; Passes are where to see how it was made.
+// Batch is how many samples a step has.
 func (v *view) Batch() int { return v.Config.Train.Batch }
 
 // gradientRow is a row of the gradient check.

@@ -48,9 +48,8 @@ type groupView struct {
 type equationView struct {
 	Number, Formula, Function, Symbol string
 	Instructions                      []instructionText
-	Values                            []string // of a number or a short vector
-	Summary                           string   // of anything larger
-	Largest                           []string
+	Values                            []string     // of a number or a short vector
+	Summary                           string       // of anything larger
 	Strip                             template.URL // the values of a long vector
 	Difference                        string
 }
@@ -170,14 +169,18 @@ func (v *view) equation(q explain.Equation) equationView {
 	if value.Cols == 1 {
 		size = strconv.Itoa(value.Rows)
 	}
-	e.Summary = v.say(lang.Text{En: "%s values from %s to %s, norm %s, %s of them 0", Zh: "%s 个值，从 %s 到 %s，范数 %s，其中 %s 个为 0"},
-		size, short(value.Min), short(value.Max), short(value.Norm), count(value.Zeros))
+	var largest []string
 	for _, entry := range value.Largest {
 		at := fmt.Sprintf("[%d,%d]", entry.I, entry.J)
 		if value.Cols == 1 {
 			at = fmt.Sprintf("[%d]", entry.I)
 		}
-		e.Largest = append(e.Largest, at+" "+short(entry.Value))
+		largest = append(largest, at+" "+short(entry.Value))
+	}
+	e.Summary = v.say(lang.Text{En: "%s values from %s to %s, norm %s, %s of them 0", Zh: "%s 个值，从 %s 到 %s，范数 %s，其中 %s 个为 0"},
+		size, short(value.Min), short(value.Max), short(value.Norm), count(value.Zeros))
+	if largest != nil {
+		e.Summary += v.say(lang.Text{En: "; largest %s", Zh: "；最大的有 %s"}, strings.Join(largest, ", "))
 	}
 	if n := len(value.Values); n > 0 {
 		e.Strip = uri(signedImage(1, n, value.Values, max(-value.Min, value.Max)))
