@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"trainer/data"
 	"trainer/graph/model"
@@ -53,3 +54,6 @@ func BenchmarkReport(b *testing.B) {
 		}
 	}
 }
+
+// t0 is a time for the names of folders.
+var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
