@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"sync"
 
 	"trainer/data"
 )
@@ -16,11 +17,23 @@ import (
 // are reduced.
 const mostPixels = 64
 
+// encoder keeps its buffers: they are larger than the images.
+var encoder = png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &buffers{}}
+
+// buffers is a png.EncoderBufferPool.
+type buffers struct{ sync.Pool }
+
+func (b *buffers) Get() *png.EncoderBuffer {
+	e, _ := b.Pool.Get().(*png.EncoderBuffer)
+	return e
+}
+
+func (b *buffers) Put(e *png.EncoderBuffer) { b.Pool.Put(e) }
+
 // uri returns an image as a data URI.
 func uri(m image.Image) template.URL {
 	var b bytes.Buffer
-	e := png.Encoder{CompressionLevel: png.BestSpeed}
-	if err := e.Encode(&b, m); err != nil {
+	if err := encoder.Encode(&b, m); err != nil {
 		panic("BUG: report: " + err.Error()) // writing to memory
 	}
 	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())) // no text in it

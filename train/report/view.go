@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"trainer/graph/model"
 	"trainer/train"
@@ -39,7 +40,7 @@ func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
 
 // cut shortens text of a file to a number of characters.
 func cut(most int, s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.ToValidUTF8(s[:min(len(s), (most+1)*utf8.UTFMax)], "\uFFFD")
 	if r := []rune(s); len(r) > most {
 		return string(r[:most-1]) + "…"
 	}
