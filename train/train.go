@@ -41,7 +41,8 @@ import (
 // the best epoch) and the figure. The folder of several runs has the same files
 // for the best run; its metrics.jsonl and figure are written at the end. It also
 // has runs.jsonl (a RunMetrics for each epoch and run) and, at the end,
-// runs.json (a Run for each).
+// runs.json (a Run for each). The report is written by the caller: see package
+// report.
 type Session struct {
 	Config  config.Config
 	Dataset *data.Dataset

@@ -32,7 +32,7 @@ func commands() []command {
 		{name: "train", operand: "config", run: trainCommand, also: "fit learn run start",
 			about: "train a network, and leave a run folder",
 			text: "The command may be left out: `trainer -config F` trains too. " +
-				"The run folder has the resolved configuration, the metrics, the parameters and a figure.",
+				"The run folder has the resolved configuration, the metrics, the parameters, a figure and a report.",
 			example: "trainer -config mnist\ntrainer my.yaml -set train.epochs=5 -out runs/first"},
 		{name: "eval", operand: "model", run: evalCommand, also: "evaluate test validate score accuracy",
 			about: "cost, accuracy, confusion and classes of a trained model",

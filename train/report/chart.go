@@ -41,6 +41,12 @@ type mark struct {
 	Y string // pixels
 }
 
+// Keys reports whether the curves are few enough to be named.
+func (c *chart) Keys() bool { return len(c.Series) <= mostColours && c.Series[0].Class != thin }
+
+// thin is the class of curves that are not told apart.
+const thin = "thin"
+
 // line is the values of a curve, one for each epoch of the chart.
 type line struct {
 	name, class string
@@ -72,7 +78,7 @@ func newChart(id, title string, height int, epochs []float64, lines []line, zero
 	}
 	if i := slices.Index(epochs, float64(best)); i >= 0 && best > 0 {
 		for _, l := range lines {
-			if i < len(l.values) && finite(l.values[i]) && l.class != "thin" {
+			if i < len(l.values) && finite(l.values[i]) && l.class != thin {
 				c.Best = append(c.Best, c.mark(i, l.values[i]))
 			}
 		}
@@ -171,7 +177,7 @@ func (c *chart) add(l line) {
 		path.WriteString(strconv.FormatFloat(1000*c.x(c.epochs[i]), 'f', 1, 64))
 		path.WriteByte(' ')
 		path.WriteString(strconv.FormatFloat(1000*c.y(v), 'f', 1, 64))
-		if points <= fewPoints && l.class != "thin" {
+		if points <= fewPoints && l.class != thin {
 			s.Dots = append(s.Dots, c.mark(i, v))
 		}
 	}

@@ -51,7 +51,7 @@ const deepest = 8
 // row parses up to the end, or to the brace that closes a group.
 func (p *mathParser) row(depth int) {
 	p.out.WriteString("<mrow>")
-	for len(p.rest) > 0 && !(depth > 0 && p.peek() == '}') {
+	for len(p.rest) > 0 && (depth == 0 || p.peek() != '}') {
 		p.scripted(depth)
 	}
 	p.out.WriteString("</mrow>")

@@ -15,6 +15,8 @@ var messages = []lang.Text{
 	{En: "%s of %s test images are classified right", Zh: "%[2]s 幅测试图像中有 %[1]s 幅分类正确"},
 	{En: "Runs", Zh: "各次训练"},
 	{En: "The %d runs, the best first", Zh: "%d 次训练，最好的在前"},
+	{En: "Their accuracies are those on the validation set.", Zh: "准确率均指验证集上的准确率。"},
+	{En: "Their accuracies are those on the test set.", Zh: "准确率均指测试集上的准确率。"},
 	{En: "run", Zh: "训练"},
 	{En: "seed", Zh: "随机种子"},
 	{En: "first η", Zh: "初始 η"},

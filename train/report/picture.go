@@ -98,6 +98,21 @@ var diverging = func() color.Palette {
 	return p
 }()
 
+// seeThrough is diverging with the page in place of white.
+var seeThrough = func() color.Palette {
+	p := make(color.Palette, len(diverging))
+	for i := range p {
+		end := diverging[0]
+		if i > shades {
+			end = diverging[len(diverging)-1]
+		}
+		c := color.NRGBAModel.Convert(end).(color.NRGBA)
+		c.A = uint8(255 * math.Abs(float64(i-shades)) / shades)
+		p[i] = c
+	}
+	return p
+}()
+
 // signedImage returns an image of signed values: white is 0, and the full colours are
 // ±scale.
 func signedImage(rows, cols int, values []float64, scale float64) image.Image {
@@ -118,7 +133,7 @@ func signedImage(rows, cols int, values []float64, scale float64) image.Image {
 // shadeOf: the diagonal in blue, the mistakes in red.
 func countsImage(confusion [][]int) image.Image {
 	n := len(confusion)
-	m := image.NewPaletted(image.Rect(0, 0, n, n), diverging)
+	m := image.NewPaletted(image.Rect(0, 0, n, n), seeThrough)
 	worst := worstShare(confusion)
 	for label, row := range confusion {
 		total := sum(row)

@@ -347,13 +347,13 @@ var (
 // runsChart draws the test accuracy of several runs, each a thin line; nil for one.
 func (v *view) runsChart() *chart {
 	longest := 0
-	for _, c := range v.Data.Curves {
+	for _, c := range v.Curves {
 		longest = max(longest, len(c.Values))
 	}
-	if len(v.Data.Curves) < 2 || longest == 0 {
+	if len(v.Curves) < 2 || longest == 0 {
 		return nil
 	}
-	curves := v.Data.Curves[:min(len(v.Data.Curves), mostRunCurves)]
+	curves := v.Curves[:min(len(v.Curves), mostRunCurves)]
 	shown := thinned(longest, max(20, 20000/len(curves)/2))
 	var epochs []float64
 	for _, i := range shown {
@@ -361,7 +361,7 @@ func (v *view) runsChart() *chart {
 	}
 	var lines []line
 	for _, c := range curves {
-		l := line{name: strconv.Itoa(c.Run), class: "thin"}
+		l := line{name: strconv.Itoa(c.Run), class: thin}
 		for _, i := range shown {
 			value := math.NaN()
 			if i < len(c.Values) {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"regexp"
 	"slices"
@@ -66,7 +67,7 @@ func TestFormula(t *testing.T) {
 				return r
 			}, string(formula(l, in)))))
 			for {
-				if _, err := d.Token(); err == io.EOF {
+				if _, err := d.Token(); errors.Is(err, io.EOF) {
 					break
 				} else if err != nil {
 					t.Errorf("%q: %v in %s", in, err, formula(l, in))
