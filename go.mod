@@ -6,6 +6,7 @@ go 1.26.0
 // resolvable @latest. Change one version at a time, and run the tests.
 require (
 	go.yaml.in/yaml/v4 v4.0.0
+	golang.org/x/net v0.62.0 // its HTML parser, in tests of pages
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
 	gonum.org/v1/plot v0.17.0
@@ -45,5 +46,3 @@ require (
 	gorgonia.org/vecf32 v0.9.0 // indirect
 	gorgonia.org/vecf64 v0.9.0 // indirect
 )
-
-require golang.org/x/net v0.62.0 // indirect

@@ -132,7 +132,7 @@ const interruptedReport = 500 * time.Millisecond
 
 // writeReport writes the report of a session that has ended into its folder, and says
 // so. The error is that of a file that could not be read or written.
-func writeReport(ctx context.Context, session *train.Session, result train.Result, device string, screen screen, stderr io.Writer) error {
+func writeReport(ctx context.Context, session *train.Session, device string, screen screen, stderr io.Writer) error {
 	if ctx.Err() != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), interruptedReport)
@@ -144,9 +144,6 @@ func writeReport(ctx context.Context, session *train.Session, result train.Resul
 	}
 	s := reportSource(session.Dir.Path(), session.Config, m, session.Dataset, nil)
 	s.Device = device
-	if result.Best >= 0 {
-		s.Advice = result.Runs[result.Best].Advice
-	}
 	l := lang.FromLocale(os.Getenv)
 	lacks, err := report.Write(ctx, session.Dir, s, l)
 	if err != nil {

@@ -96,7 +96,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	}
 	leave = dir.Close
 	screen.report(result, session)
-	return errors.Join(err, writeReport(ctx, session, result, chose, screen, stderr))
+	return errors.Join(err, writeReport(ctx, session, chose, screen, stderr))
 }
 
 // newFleet makes the fleet that trains the runs, and says in a line which

@@ -30,7 +30,6 @@ type Data struct {
 	Epochs []Epoch     // of the run, or of the best of several runs
 	Runs   []train.Run // of several runs; none: there is one
 	Curves []Curve     // the epochs of several runs
-	Advice string      // what is wrong with the run, as train.Run has it
 
 	Dataset     string // its name
 	Source      string // where it came from

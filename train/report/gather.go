@@ -46,7 +46,6 @@ type Source struct {
 
 	// Device is the machine that trained, in a line; "" is what the log says.
 	Device string
-	Advice string // of train.Run; "" is that of the folder
 
 	Figures bool // only what Compare shows
 }
@@ -69,7 +68,7 @@ var errLarge = fmt.Errorf("the network has more than %d parameters: the command 
 // be made is left out, and Data.Missing says why. Where ctx ends, the parts that are
 // not done yet are left out. The error is for a folder whose files cannot be read.
 func Gather(ctx context.Context, s Source) (*Data, error) {
-	d := &Data{Folder: s.Folder, Config: s.Config, Device: s.Device, Advice: s.Advice, Missing: map[Section]error{}}
+	d := &Data{Folder: s.Folder, Config: s.Config, Device: s.Device, Missing: map[Section]error{}}
 	if err := d.read(s); err != nil {
 		return nil, err
 	}
@@ -109,7 +108,7 @@ func (d *Data) compute(ctx context.Context, s Source) {
 		work.Go(func() { missing(d.gradients(ctx, s), Gradients) })
 		work.Go(func() { missing(d.program(s), Network) })
 	}
-	work.Go(func() { missing(d.sums(ctx, s.Dataset), Setup) })
+	work.Go(func() { missing(d.sums(ctx, s), Setup) })
 	work.Wait()
 }
 
@@ -143,10 +142,11 @@ func (d *Data) describe(of *data.Dataset) {
 }
 
 // sums computes the checksums of the sets.
-func (d *Data) sums(ctx context.Context, of *data.Dataset) error {
-	if of == nil {
-		return nil
+func (d *Data) sums(ctx context.Context, s Source) error {
+	if s.Dataset == nil {
+		return s.Err
 	}
+	of := s.Dataset
 	sets := slices.DeleteFunc([]*data.Set{of.Train, of.Validation, of.Test}, func(s *data.Set) bool { return s == nil })
 	for i, set := range sets {
 		if err := ctx.Err(); err != nil {
@@ -267,6 +267,9 @@ func (d *Data) explain(ctx context.Context, s Source) (err error) {
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
 	set := s.Dataset.Test
+	if set.Len() == 0 {
+		return fmt.Errorf("%s has no images", set.Name)
+	}
 	e, err := explain.Explain(m, c, set.Slice(d.SampleIndex, d.SampleIndex+1), explain.Options{
 		Sample: set.Name, Rate: s.Config.Train.Rate.Initial, Listing: s.Config.Train.UpdateOrder == "listing",
 	})
@@ -306,9 +309,10 @@ func (d *Data) read(s Source) error {
 	if err != nil {
 		return err
 	}
-	if text, err := os.ReadFile(filepath.Join(s.Folder, rundir.RunsFile)); err == nil {
+	file := filepath.Join(s.Folder, rundir.RunsFile)
+	if text, err := os.ReadFile(file); err == nil {
 		if err := json.Unmarshal(text, &d.Runs); err != nil {
-			return fmt.Errorf("%s: %w", rundir.RunsFile, err)
+			return fmt.Errorf("%s: %w", file, err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -342,6 +346,22 @@ func deviceIn(log string) string {
 		}
 	}
 	return ""
+}
+
+// mostWarnings is how many warnings of the log are shown.
+const mostWarnings = 5
+
+// warningsIn returns the warnings of a log.
+func warningsIn(log string) []string {
+	var list []string
+	for line := range strings.Lines(log) {
+		for _, word := range []string{"warning:", "警告"} {
+			if text, ok := strings.CutPrefix(line, word); ok && len(list) < mostWarnings {
+				list = append(list, strings.TrimLeft(strings.TrimSpace(text), ":\uFF1A "))
+			}
+		}
+	}
+	return list
 }
 
 // readText returns the beginning of a text file; "" if there is none.

@@ -167,8 +167,8 @@ func (v *view) Warnings() []string {
 			Zh: "训练时记录的测试准确率为 %s，而模型在现有测试集上的准确率为 %s：数据或文件已改变。",
 		}, figureOf(v.Epochs[best].TestAccuracy), figureOf(v.Test.Accuracy)))
 	}
-	if v.Advice != "" {
-		list = append(list, v.say(lang.Text{En: "The run %s.", Zh: "训练提示：%s"}, cut(600, strings.TrimSuffix(v.Advice, "."))))
+	for _, text := range warningsIn(v.Log) {
+		list = append(list, cut(600, text))
 	}
 	return list
 }

@@ -116,3 +116,23 @@ func TestNumbers(t *testing.T) {
 		t.Errorf("thinned %v", got)
 	}
 }
+
+// TestLog: the log says which machine trained and what was wrong, in both languages.
+func TestLog(t *testing.T) {
+	for _, c := range []struct {
+		log, device string
+		warnings    []string
+	}{
+		{"", "", nil},
+		{"MNIST\nmachine cpu: compiled\nepoch 1\nmachine late\nwarning: the run learned nothing\n", "machine cpu: compiled", []string{"the run learned nothing"}},
+		{"机器 cpu\n警告: 没有学到\n警告\uFF1A又\n", "机器 cpu", []string{"没有学到", "又"}},
+		{strings.Repeat("warning: x\n", 9), "", []string{"x", "x", "x", "x", "x"}},
+	} {
+		if got := deviceIn(c.log); got != c.device {
+			t.Errorf("%q: device %q", c.log, got)
+		}
+		if got := warningsIn(c.log); !slices.Equal(got, c.warnings) {
+			t.Errorf("%q: warnings %q", c.log, got)
+		}
+	}
+}
