@@ -105,10 +105,16 @@ func (c *chart) scaleX() {
 	}
 }
 
+// leastRange is the least range of an axis that does not begin at 0: one of accuracies.
+// Without it, a run that stays at chance level would seem to go up and down.
+const leastRange = 0.01
+
 // scaleY sets the range of the values and its ticks.
 func (c *chart) scaleY(low, top float64, zero bool) {
 	if zero {
 		low = min(low, 0)
+	} else if few := leastRange - (top - low); few > 0 {
+		low, top = low-few/2, top+few/2
 	}
 	if low == top {
 		low, top = low-0.05*max(math.Abs(low), 1e-6), top+0.05*max(math.Abs(top), 1e-6)
@@ -129,14 +135,11 @@ func (c *chart) scaleY(low, top float64, zero bool) {
 	}
 }
 
-// niceStep returns the smallest of 1, 2, 2.5 and 5 times a power of ten that is not
-// below step.
+// niceStep returns the smallest of 1, 2 and 5 times a power of ten that is not below
+// step.
 func niceStep(step float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(step)))
-	for _, m := range []float64{1, 2, 2.5, 5} {
-		if m == 2.5 && power <= 1 && step > 0.5 { // whole numbers
-			continue
-		}
+	for _, m := range []float64{1, 2, 5} {
 		if m*power >= step*(1-1e-9) {
 			return m * power
 		}

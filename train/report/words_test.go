@@ -4,8 +4,10 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -134,5 +136,43 @@ func TestLog(t *testing.T) {
 		if got := warningsIn(c.log); !slices.Equal(got, c.warnings) {
 			t.Errorf("%q: warnings %q", c.log, got)
 		}
+	}
+}
+
+// TestAxes: the ticks are where their texts say, at equal distances, and all values
+// are within the axis.
+func TestAxes(t *testing.T) {
+	for _, values := range [][]float64{
+		{0.1022, 0.1010}, {0.9}, {0, 1}, {0.5, 0.5}, {1e-9, 3e-9}, {-3, 250}, {1e9, 3e9}, {0.00925, 0.05}, {0.37, 0.91, math.NaN(), math.Inf(1)},
+	} {
+		for _, zero := range []bool{false, true} {
+			epochs := make([]float64, len(values))
+			for i := range epochs {
+				epochs[i] = float64(i + 1)
+			}
+			c := newChart("x", "x", 200, epochs, []line{{"x", "s0", values}}, zero, 0)
+			for _, v := range values {
+				if y := c.y(v); finite(v) && (y < -1e-9 || y > 1+1e-9) {
+					t.Errorf("%v: %g is outside", values, v)
+				}
+			}
+			if len(c.Y) < 2 || len(c.Y) > 12 {
+				t.Errorf("%v: %d ticks", values, len(c.Y))
+			}
+			for _, tick := range c.Y {
+				v, err := strconv.ParseFloat(tick.Text, 64)
+				if at := pixels(c.y(v) * 200); err != nil || math.Abs(v) > 1e-8 && at != tick.At {
+					t.Errorf("%v: the tick %s is at %s, want %s", values, tick.Text, tick.At, at)
+				}
+			}
+			for i := 1; i < len(c.Y); i++ {
+				if c.Y[i].Text == c.Y[i-1].Text {
+					t.Errorf("%v: two ticks %s", values, c.Y[i].Text)
+				}
+			}
+		}
+	}
+	if c := newChart("x", "x", 200, []float64{1}, []line{{"x", "s0", []float64{math.NaN()}}}, false, 0); c != nil {
+		t.Error("a chart of nothing")
 	}
 }
