@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"slices"
@@ -59,8 +60,7 @@ type instructionText struct{ Number, Text string }
 // mostEquations is how many equations of a group are shown.
 const mostEquations = 16
 
-// groups are the titles and notes of the groups of package explain, in its order. A
-// title or note that is not found is shown as it is.
+// groupTexts are the titles of the groups of package explain, and parts of its notes.
 var groupTexts = []lang.Text{
 	{En: "Forward pass", Zh: "前向传播"},
 	{En: "Cost", Zh: "代价"},
@@ -84,14 +84,13 @@ var groupTexts = []lang.Text{
 
 // translated returns a title or a note of package explain in a language.
 func translated(l lang.Language, s string) string {
-	texts := slices.Clone(groupTexts)
-	slices.SortStableFunc(texts, func(a, b lang.Text) int { return len(b.En) - len(a.En) })
-	for _, t := range texts {
-		if s == t.En || len(t.En) > 12 || strings.HasSuffix(t.En, " ") {
-			s = strings.ReplaceAll(s, t.En, t.In(l))
-		}
+	// Of texts that begin alike, the longer one stands first: the first that fits is
+	// taken.
+	var pairs []string
+	for _, t := range groupTexts {
+		pairs = append(pairs, t.En, t.In(l))
 	}
-	return s
+	return strings.NewReplacer(pairs...).Replace(s)
 }
 
 // SampleView returns the sample that is explained.
@@ -106,7 +105,7 @@ func (v *view) SampleView() sampleView {
 		outputs[k] = k
 	}
 	if len(outputs) > mostSampleOutputs {
-		slices.SortStableFunc(outputs, func(a, b int) int { return compareDown(e.Output[a], e.Output[b]) })
+		slices.SortStableFunc(outputs, func(a, b int) int { return cmp.Compare(e.Output[b], e.Output[a]) })
 		outputs = outputs[:mostSampleOutputs]
 	}
 	for _, k := range outputs {
@@ -126,16 +125,6 @@ func (v *view) SampleView() sampleView {
 	s.Gradient = v.threeWays(e.Gradient)
 	s.Step = v.stepRows(e)
 	return s
-}
-
-func compareDown(a, b float64) int {
-	switch {
-	case a > b:
-		return -1
-	case a < b:
-		return 1
-	}
-	return 0
 }
 
 func (v *view) group(g explain.Group) groupView {
