@@ -127,15 +127,17 @@ func reportSource(folder string, c config.Config, m train.Trained, d *data.Datas
 	}
 }
 
-// interruptedReport is how long an interrupted session takes for its report, about.
-const interruptedReport = 500 * time.Millisecond
+// quickReport is how long the evaluation for the report of an interrupted session may
+// take.
+const quickReport = 100 * time.Millisecond
 
 // writeReport writes the report of a session that has ended into its folder, and says
 // so. The error is that of a file that could not be read or written.
 func writeReport(ctx context.Context, session *train.Session, device string, screen screen, stderr io.Writer) error {
-	if ctx.Err() != nil {
+	interrupted := ctx.Err() != nil
+	if interrupted {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), interruptedReport)
+		ctx, cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), quickReport, report.ErrQuick)
 		defer cancel()
 	}
 	m, err := train.OpenModel(session.Dir.Path())
@@ -143,13 +145,17 @@ func writeReport(ctx context.Context, session *train.Session, device string, scr
 		return fmt.Errorf("%s: %w", rundir.ReportFile, err)
 	}
 	s := reportSource(session.Dir.Path(), session.Config, m, session.Dataset, nil)
-	s.Device = device
+	s.Device, s.Quick = device, interrupted
 	l := lang.FromLocale(os.Getenv)
 	lacks, err := report.Write(ctx, session.Dir, s, l)
 	if err != nil {
 		return err
 	}
 	screen.say("%s", lang.Text{En: "report %s", Zh: "报告 %s"}.Format(l, session.Dir.File(rundir.ReportFile)))
+	if interrupted {
+		screen.say("%s", lang.Text{En: "it is short, because the run was interrupted: 'trainer report %s' writes the whole", Zh: "训练被中断，报告只有一部分：用 trainer report %s 可生成完整的报告"}.Format(l, session.Dir.Path()))
+		return nil
+	}
 	for _, lack := range lacks {
 		_, _ = fmt.Fprintf(stderr, "warning: %s lacks %s\n", rundir.ReportFile, terminal.Line(lack))
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"trainer/train/rundir"
@@ -97,5 +98,30 @@ func TestReportPage(t *testing.T) {
 		if code, stdout, stderr := trainer(append([]string{"report"}, c.args...)...); code != c.code || !strings.Contains(stderr, c.want) || stdout != "" {
 			t.Errorf("%q: exit code %d, %q, %q", c.args, code, stdout, stderr)
 		}
+	}
+}
+
+// TestReportInterrupted: a run that is interrupted leaves a short report at once.
+func TestReportInterrupted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	c := process(append(rows(t), "-set", "train.epochs=100000", "-out", dir)...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, filepath.Join(dir, rundir.MetricsFile))
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if _ = c.Wait(); c.ProcessState.ExitCode() != exitSignal+int(syscall.SIGINT) {
+		t.Errorf("exit code %d", c.ProcessState.ExitCode())
+	}
+	page := filepath.Join(dir, rundir.ReportFile)
+	has(t, page, "16-5-3", "trainer report makes it", "</html>")
+	if code, _, stderr := trainer("report", dir); code != exitDone || stderr != "" {
+		t.Fatalf("exit code %d, %q", code, stderr)
+	}
+	text, err := os.ReadFile(page)
+	if err != nil || strings.Contains(string(text), "trainer report makes it") || !strings.Contains(string(text), "All 13 comparisons agree") {
+		t.Errorf("the report that is made later is not whole: %v", err)
 	}
 }

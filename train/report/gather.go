@@ -48,7 +48,14 @@ type Source struct {
 	Device string
 
 	Figures bool // only what Compare shows
+
+	// Quick leaves out what takes longest: the gradient check, the sample, and the
+	// checksums. It is for a run that was interrupted, whose user waits.
+	Quick bool
 }
+
+// ErrQuick is why a section lacks what Source.Quick leaves out.
+var ErrQuick = errors.New("the run was interrupted: trainer report makes it")
 
 // The bounds of what is read of a folder.
 const (
@@ -66,7 +73,7 @@ var errLarge = fmt.Errorf("the network has more than %d parameters: the command 
 
 // Gather reads a run folder and computes what its report shows. A part that cannot
 // be made is left out, and Data.Missing says why. Where ctx ends, the parts that are
-// not done yet are left out. The error is for a folder whose files cannot be read.
+// not done yet are left out, for its cause. The error is for a folder whose files cannot be read.
 func Gather(ctx context.Context, s Source) (*Data, error) {
 	d := &Data{Folder: s.Folder, Config: s.Config, Device: s.Device, Missing: map[Section]error{}}
 	if err := d.read(s); err != nil {
@@ -88,6 +95,9 @@ func Gather(ctx context.Context, s Source) (*Data, error) {
 func (d *Data) compute(ctx context.Context, s Source) {
 	var mu sync.Mutex
 	missing := func(err error, sections ...Section) {
+		if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = context.Cause(ctx)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		for _, section := range sections {
@@ -100,15 +110,21 @@ func (d *Data) compute(ctx context.Context, s Source) {
 	// Each of these has its own machine and its own fields of d.
 	work.Go(func() {
 		missing(d.test(ctx, s), Confusion, Mistakes)
-		if !s.Figures {
+		if !s.Figures && !s.Quick {
 			missing(d.explain(ctx, s), Sample)
 		}
 	})
 	if !s.Figures {
-		work.Go(func() { missing(d.gradients(ctx, s), Gradients) })
 		work.Go(func() { missing(d.program(s), Network) })
 	}
-	work.Go(func() { missing(d.sums(ctx, s), Setup) })
+	if s.Quick {
+		missing(ErrQuick, Sample, Gradients, Setup)
+	} else {
+		work.Go(func() { missing(d.sums(ctx, s), Setup) })
+		if !s.Figures {
+			work.Go(func() { missing(d.gradients(ctx, s), Gradients) })
+		}
+	}
 	work.Wait()
 }
 
