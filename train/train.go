@@ -42,7 +42,7 @@ import (
 // the best epoch) and the figures (see package figure). The folder of several runs
 // has the same files for the best run; its metrics.jsonl is written at the end. It
 // also has runs.jsonl (a RunMetrics for each epoch and run) and, at the end,
-// runs.json (a Run for each).
+// runs.json (a Run for each). The report is written by the caller: see package report.
 type Session struct {
 	Config  config.Config
 	Dataset *data.Dataset

@@ -32,7 +32,7 @@ func commands() []command {
 		{name: "train", operand: "config", run: trainCommand, also: "fit learn run start",
 			about: "train a network, and leave a run folder",
 			text: "The command may be left out: `trainer -config F` trains too. " +
-				"The run folder has the resolved configuration, the metrics, the parameters and the figures.",
+				"The run folder has the resolved configuration, the metrics, the parameters, the figures and a report.",
 			example: "trainer -config mnist\ntrainer my.yaml -set train.epochs=5 -out runs/first"},
 		{name: "eval", operand: "model", run: evalCommand, also: "evaluate test validate score accuracy",
 			about: "cost, accuracy, confusion and classes of a trained model",
@@ -47,6 +47,11 @@ func commands() []command {
 		{name: "explain", operand: "model", run: explainCommand, also: "derivation equations microscope trace",
 			about:   "print the derivation, equation by equation, with the numbers of one sample",
 			example: "trainer explain runs/first -image 0 -step"},
+		{name: "report", args: "RUN...", run: reportCommand, also: "html page compare comparison summary",
+			about: "write the report of a run as a web page, or a comparison of several runs",
+			text: "A RUN is a run folder. Training writes its report.html; this command writes it again, in another language, or for a run that was cut off. " +
+				"The page has everything in it and opens without a network. Where the data have moved: -set data.dir=FOLDER.",
+			example: "trainer report runs/first -lang zh\ntrainer report runs/first runs/second -o comparison.html"},
 		{name: "data", operand: "config", run: dataCommand, also: "dataset describe inspect images look",
 			about:   "describe a data set: classes, values, samples, warnings",
 			text:    "The first thing to try with files of your own.",

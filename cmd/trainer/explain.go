@@ -71,7 +71,7 @@ func explainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	options := machineOptions(c)
 	e, err := explain.Explain(machine, machines.Compiler(c.Network(), options), set, explain.Options{
-		Language: c.Language(os.Getenv), Sample: name, Rate: c.Train.Rate.Initial, Listing: options.Listing, Weight: w,
+		Sample: name, Rate: c.Train.Rate.Initial, Listing: options.Listing, Weight: w,
 	})
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func explainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	if _, err := fmt.Fprintln(stdout, answer.Text(prediction.Style{Cols: cols, Blocks: progress.HasBlocks(stdout)})); err != nil {
 		return err
 	}
-	return e.Text(stdout, *step)
+	return e.Text(stdout, *step, c.Language(os.Getenv))
 }
 
 // sampleFlags are the flags that name a sample.

@@ -157,6 +157,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 		return err
 	}
 	leave = dir.Close
+	err = errors.Join(err, writeReport(ctx, session, chose, screen, stderr))
 	screen.report(result, session)
 	return err
 }
@@ -255,7 +256,7 @@ func (s screen) files(dir *rundir.Dir) {
 	case moved:
 		s.say(movedText, dir.Path(), path)
 	}
-	best := dir.Written(rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.FigurePNG, rundir.HiddenPNG, rundir.ConfusionPNG)
+	best := dir.Written(rundir.BestFile, rundir.ModelFile, rundir.MetricsFile, rundir.ReportFile, rundir.FigurePNG, rundir.HiddenPNG, rundir.ConfusionPNG)
 	if len(best) == 0 {
 		return
 	}

@@ -31,7 +31,7 @@ func train(m vm.VM, set *data.Set, rate float64) error {
 
 // explanation puts the derivation together, in the order of the book.
 func (d *derivation) explanation() (Explanation, error) {
-	e := Explanation{language: d.o.Language,
+	e := Explanation{
 		Sample: d.o.Sample, Network: d.n.String(), Layers: slices.Clone(d.n.Layers), Machine: d.m.Name(), Rate: d.o.Rate,
 		Label: int(d.set.Labels[0]), Answer: largest(d.output), Input: d.x, Target: d.y, Output: d.output,
 		Groups: []Group{
@@ -98,7 +98,7 @@ func (d *derivation) of(prefix string, l int) []float64 {
 }
 
 func (d *derivation) forward() Group {
-	g := Group{Title: lang.Text{En: "Forward pass", Zh: "前向传播"}.In(d.o.Language)}
+	g := Group{Title: lang.Text{En: "Forward pass", Zh: "前向传播"}}
 	for l := 2; l <= d.L(); l++ {
 		z := fmt.Sprintf("z^%d = W^%d a^%d", l, l, l-1)
 		if d.n.Bias {
@@ -120,10 +120,10 @@ func (d *derivation) costs() Group {
 	L := d.L()
 	in := d.program.cost()
 	mean := delta.MeanCost(d.net, []delta.Vector{d.x}, []delta.Vector{d.y})
-	return Group{Title: lang.Text{En: "Cost", Zh: "代价"}.In(d.o.Language), Note: lang.Text{
+	return Group{Title: lang.Text{En: "Cost", Zh: "代价"}, Note: lang.Text{
 		En: "training does not compute it: the gradients do not need it",
 		Zh: "训练时不计算它：求梯度用不到它",
-	}.In(d.o.Language), Equations: []Equation{
+	}, Equations: []Equation{
 		scalar("A.45", fmt.Sprintf("E = ½ ‖y − a^%d‖²", L), "delta.Cost", "E", delta.Cost(d.y, d.pass.A[L]), d.cost, machine, in),
 		scalar("A.46", "E_t = 1/N Σ_i E_i, here N = 1", "delta.MeanCost", "E_t", mean, d.cost, machine, in[max(len(in)-1, 0):]),
 	}}
@@ -148,9 +148,9 @@ func minus(a, b delta.Matrix) delta.Matrix {
 }
 
 func (d *derivation) descent() Group {
-	g := Group{Title: lang.Text{En: "Gradient descent", Zh: "梯度下降"}.In(d.o.Language), Note: lang.Text{
+	g := Group{Title: lang.Text{En: "Gradient descent", Zh: "梯度下降"}, Note: lang.Text{
 		En: "the change of the parameters, with η = %.6g", Zh: "参数的变化量，η = %.6g",
-	}.Format(d.o.Language, d.o.Rate)}
+	}.With(d.o.Rate)}
 	mean := delta.MeanGradients([]delta.Gradients{delta.Backpropagate(d.net, d.x, d.y)})
 	for l := 2; l <= d.L(); l++ {
 		g.Equations = append(g.Equations, matrix("A.47", fmt.Sprintf("W^%d ← W^%d − η ∂E_t/∂W^%d", l, l, l), "delta.DescendWeights", fmt.Sprintf("−η ∂E_t/∂W^%d", l),
@@ -161,7 +161,7 @@ func (d *derivation) descent() Group {
 			delta.Scale(-d.o.Rate, mean.B[l]), delta.Scale(-d.o.Rate, d.gradients.B[l]), machine, d.in("b", l)))
 	}
 	if !d.n.Bias {
-		g.Note += lang.Text{En: "; the network has no bias, so there is no A.48", Zh: "；网络没有偏置，所以没有 A.48"}.In(d.o.Language)
+		g.Note = g.Note.Plus(lang.Text{En: "; the network has no bias, so there is no A.48", Zh: "；网络没有偏置，所以没有 A.48"})
 	}
 	return g
 }
@@ -192,8 +192,8 @@ func (d *derivation) outputLayer() Group {
 	inD, inW := d.in("d", L), d.in("W", L)
 	other, otherD := d.gradients.W[L], d.of("d", L)
 	return Group{
-		Title: lang.Text{En: "Output layer, l = %d", Zh: "输出层，l = %d"}.Format(d.o.Language, L),
-		Note:  lang.Text{En: "element by element for i = %d, j = %d", Zh: "逐元素，取 i = %d，j = %d"}.Format(d.o.Language, i, j),
+		Title: lang.Text{En: "Output layer, l = %d", Zh: "输出层，l = %d"}.With(L),
+		Note:  lang.Text{En: "element by element for i = %d, j = %d", Zh: "逐元素，取 i = %d，j = %d"}.With(i, j),
 		Equations: []Equation{
 			scalar("A.49", fmt.Sprintf("∂E/∂w_ij^%d = −(y_i − a_i^%d) g'(z_i^%d) a_j^%d", L, L, L, L-1), "delta.OutputWeightElement", symbolW,
 				delta.OutputWeightElement(act, d.y, a, z, aPrev, i, j), other[i][j], machine, inW),
@@ -214,9 +214,9 @@ func (d *derivation) outputLayer() Group {
 }
 
 func (d *derivation) hiddenLayers() Group {
-	g := Group{Title: lang.Text{En: "Hidden layers", Zh: "隐藏层"}.In(d.o.Language)}
+	g := Group{Title: lang.Text{En: "Hidden layers", Zh: "隐藏层"}}
 	if d.L() == 2 {
-		g.Note = lang.Text{En: "the network has none, so there are no A.56 to A.59", Zh: "网络没有隐藏层，所以没有 A.56 至 A.59"}.In(d.o.Language)
+		g.Note = lang.Text{En: "the network has none, so there are no A.56 to A.59", Zh: "网络没有隐藏层，所以没有 A.56 至 A.59"}
 		return g
 	}
 	for l := d.L() - 1; l >= 2; l-- {
@@ -238,17 +238,17 @@ func (d *derivation) hiddenLayers() Group {
 				delta.HiddenDelta(d.net.G, next, dNext, z), other, programmed, inD))
 	}
 	slices.SortStableFunc(g.Equations, func(a, b Equation) int { return strings.Compare(a.Number, b.Number) })
-	g.Note = lang.Text{En: "element by element for the i, j of the largest gradient", Zh: "逐元素，取梯度最大的 i、j"}.In(d.o.Language)
+	g.Note = lang.Text{En: "element by element for the i, j of the largest gradient", Zh: "逐元素，取梯度最大的 i、j"}
 	if w := d.o.Weight; w != nil {
-		g.Note += lang.Text{En: ", or of %v", Zh: "，或取 %v"}.Format(d.o.Language, *w)
+		g.Note = g.Note.Plus(lang.Text{En: ", or of %v", Zh: "，或取 %v"}.With(*w))
 	}
 	return g
 }
 
 func (d *derivation) biases() Group {
-	g := Group{Title: lang.Text{En: "Biases", Zh: "偏置"}.In(d.o.Language)}
+	g := Group{Title: lang.Text{En: "Biases", Zh: "偏置"}}
 	if !d.n.Bias {
-		g.Note = lang.Text{En: "the network has none, so there are no A.60 and A.61", Zh: "网络没有偏置，所以没有 A.60 和 A.61"}.In(d.o.Language)
+		g.Note = lang.Text{En: "the network has none, so there are no A.60 and A.61", Zh: "网络没有偏置，所以没有 A.60 和 A.61"}
 		return g
 	}
 	for l := d.L(); l >= 2; l-- {
@@ -264,14 +264,14 @@ func (d *derivation) biases() Group {
 }
 
 func (d *derivation) updates() Group {
-	g := Group{Title: lang.Text{En: "Updates", Zh: "参数更新"}.In(d.o.Language), Note: lang.Text{
+	g := Group{Title: lang.Text{En: "Updates", Zh: "参数更新"}, Note: lang.Text{
 		En: "the change of the parameters in the step", Zh: "这一步中参数的变化量",
-	}.In(d.o.Language)}
+	}}
 	if d.o.Listing {
-		g.Note += lang.Text{
+		g.Note = g.Note.Plus(lang.Text{
 			En: ", in the listing's order: δ of a hidden layer comes from the updated weights",
 			Zh: "，按书中程序的次序：隐藏层的 δ 由更新后的权重算出",
-		}.In(d.o.Language)
+		})
 	}
 	for l := d.L(); l >= 2; l-- {
 		g.Equations = append(g.Equations, matrix("A.62", fmt.Sprintf("W^%d ← W^%d − η δ^%d (a^%d)ᵀ", l, l, l, l-1), "delta.UpdateWeights", fmt.Sprintf("ΔW^%d", l),
@@ -286,10 +286,10 @@ func (d *derivation) updates() Group {
 
 func (d *derivation) algorithm() Group {
 	L := d.L()
-	g := Group{Title: lang.Text{En: "The algorithm", Zh: "算法"}.In(d.o.Language), Note: lang.Text{
+	g := Group{Title: lang.Text{En: "The algorithm", Zh: "算法"}, Note: lang.Text{
 		En: "A.64 and A.65 are A.54 and A.59 in the order of the computation; A.66 is for a mini-batch S, here of one sample",
 		Zh: "A.64 和 A.65 就是按计算次序排列的 A.54 和 A.59；A.66 用于小批量 S，此处只有一个样本",
-	}.In(d.o.Language)}
+	}}
 	g.Equations = append(g.Equations, vector("A.64", fmt.Sprintf("δ^%d = −(y − a^%d) ⊙ g'(z^%d)", L, L, L), "delta.Deltas", fmt.Sprintf("δ^%d", L),
 		d.deltas[L], d.of("d", L), programmed, d.in("d", L)))
 	for l := L - 1; l >= 2; l-- {

@@ -34,9 +34,8 @@ import (
 
 // Options says what to explain.
 type Options struct {
-	Language lang.Language
-	Sample   string // what the sample is called: "image 17 of MNIST test"
-	Rate     float64
+	Sample string // what the sample is called: "image 17 of MNIST test"
+	Rate   float64
 
 	// Listing says that the machine and the compiler use the update order of the
 	// textbook's listing.
@@ -80,14 +79,12 @@ type Explanation struct {
 	Gradient   Gradient `json:"gradient"`
 	Step       Step     `json:"step"`
 	Difference float64  `json:"difference"` // the largest of all Groups and of the step
-
-	language lang.Language // of Text
 }
 
 // Group is a part of the derivation.
 type Group struct {
-	Title     string     `json:"title"`
-	Note      string     `json:"note,omitempty"` // why it has no equations, or how to read them
+	Title     lang.Text  `json:"title"`         // English in JSON, as Note
+	Note      lang.Text  `json:"note,omitzero"` // why it has no equations, or how to read them
 	Equations []Equation `json:"equations,omitempty"`
 }
 

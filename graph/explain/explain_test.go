@@ -20,6 +20,7 @@ import (
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
+	"trainer/train/lang"
 )
 
 var update = flag.Bool("update", false, "write the golden text anew")
@@ -124,7 +125,7 @@ func TestGolden(t *testing.T) {
 		*v = math.Round(*v*1e8) / 1e8
 	}
 	var b bytes.Buffer
-	if err := e.Text(&b, true); err != nil {
+	if err := e.Text(&b, true, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	const path = "testdata/tiny.txt"
@@ -210,7 +211,7 @@ func check(t *testing.T, e explain.Explanation, n model.Network) {
 	}
 	var list []string
 	for _, g := range e.Groups {
-		if (len(g.Equations) == 0) && g.Note == "" {
+		if (len(g.Equations) == 0) && g.Note == (lang.Text{}) {
 			t.Errorf("%v: %s: neither equations nor a reason", n, g.Title)
 		}
 		for _, q := range g.Equations {
@@ -244,7 +245,7 @@ func check(t *testing.T, e explain.Explanation, n model.Network) {
 		t.Errorf("%v: from JSON: %v", n, err)
 	}
 	var b bytes.Buffer
-	if err := e.Text(&b, true); err != nil {
+	if err := e.Text(&b, true, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(b.String()) {

@@ -14,19 +14,19 @@ import (
 // width is that of the text, in columns.
 const width = 100
 
-// Text writes the explanation, at most 100 columns wide. Each equation has its
+// Text writes the explanation in a language, at most 100 columns wide. Each equation has its
 // formula and its function; then the instructions, with their numbers in the program;
 // then this sample's numbers. With step it ends with the outputs before and after a step.
-func (e Explanation) Text(w io.Writer, step bool) error {
-	p := printer{bufio.NewWriter(w), e.language}
+func (e Explanation) Text(w io.Writer, step bool, l lang.Language) error {
+	p := printer{bufio.NewWriter(w), l}
 	p.say(sampleText, e.Sample, e.Label, e.Answer)
 	p.say(networkText, e.Network)
 	p.wrapped(numbersText.In(p.lang), strings.Split(howText.Format(p.lang, e.Machine, tiny(e.Difference)), " "), " ")
 	for _, g := range e.Groups {
 		p.line("")
-		p.line("== %s ==", g.Title)
-		if g.Note != "" {
-			p.wrapped("", strings.Split(g.Note, " "), " ")
+		p.line("== %s ==", g.Title.In(p.lang))
+		if !g.Note.IsZero() {
+			p.wrapped("", strings.Split(g.Note.In(p.lang), " "), " ")
 		}
 		for _, q := range g.Equations {
 			p.equation(q)

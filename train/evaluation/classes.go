@@ -104,14 +104,15 @@ func Worst(ctx context.Context, m vm.VM, set *data.Set, most int) ([]Mistake, er
 		return nil, err
 	}
 	worst := []Mistake{}
+	inputs := data.TableOf[float64](set.Scale)
 	for first := 0; first < set.Len(); first += mistakeChunk {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		end := min(first+mistakeChunk, set.Len())
 		x := make([]float64, (end-first)*set.Inputs())
-		for i := first; i < end; i++ {
-			data.Input(x[(i-first)*set.Inputs():(i-first+1)*set.Inputs()], set, i)
+		for k, pixel := range set.Pixels[first*set.Inputs():][:len(x)] {
+			x[k] = inputs[pixel]
 		}
 		outputs, err := m.Predict(x)
 		if err != nil {

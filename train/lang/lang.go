@@ -7,6 +7,7 @@
 package lang
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -38,7 +39,7 @@ type Text struct{ En, Zh string }
 
 // In returns the message in a language.
 func (t Text) In(l Language) string {
-	if l == Chinese {
+	if l == Chinese && t.Zh != "" {
 		return t.Zh
 	}
 	return t.En
@@ -56,6 +57,26 @@ func (t Text) Format(l Language, args ...any) string {
 	}
 	return fmt.Sprintf(t.In(l), words...)
 }
+
+// With formats the message in both languages.
+func (t Text) With(args ...any) Text {
+	return Text{t.Format(English, args...), t.Format(Chinese, args...)}
+}
+
+// Plus appends a message.
+func (t Text) Plus(u Text) Text { return Text{t.En + u.En, t.Zh + u.Zh} }
+
+// MarshalJSON implements json.Marshaler: JSON is for programs, and English.
+func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.En) }
+
+// UnmarshalJSON implements json.Unmarshaler: the message is then English only.
+func (t *Text) UnmarshalJSON(b []byte) error {
+	*t = Text{}
+	return json.Unmarshal(b, &t.En)
+}
+
+// IsZero reports whether there is no message.
+func (t Text) IsZero() bool { return t == Text{} }
 
 // FromLocale returns the language of a POSIX locale, taken from the environment:
 // the first of LC_ALL, LC_MESSAGES and LANG that is not empty. It is Chinese if that

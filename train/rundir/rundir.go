@@ -46,7 +46,8 @@ const (
 	HiddenPNG    = "hidden.png"
 	ConfusionSVG = "confusion.svg" // the confusion matrix of the test set, after the best epoch
 	ConfusionPNG = "confusion.png"
-	LogFile      = "log.txt" // the messages on the terminal
+	LogFile      = "log.txt"     // the messages on the terminal
+	ReportFile   = "report.html" // the report: one page with everything in it
 
 	// Of several runs.
 	RunsFile       = "runs.json"  // the result of each run
