@@ -19,6 +19,7 @@ import (
 	"sync"
 
 	"trainer/data"
+	"trainer/data/files"
 	"trainer/graph/explain"
 	"trainer/graph/gradcheck"
 	"trainer/graph/model"
@@ -326,7 +327,7 @@ func (d *Data) read(s Source) error {
 		return err
 	}
 	file := filepath.Join(s.Folder, rundir.RunsFile)
-	if text, err := os.ReadFile(file); err == nil {
+	if text, err := os.ReadFile(file); err == nil { //nolint:forbidigo // of the system
 		if err := json.Unmarshal(text, &d.Runs); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
@@ -382,7 +383,7 @@ func warningsIn(log string) []string {
 
 // readText returns the beginning of a text file; "" if there is none.
 func readText(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
@@ -397,7 +398,7 @@ func readText(path string) (string, error) {
 // readLines calls each for every line of a file that ends in a newline: a line torn
 // by a crash is none. A file that does not exist has no lines.
 func readLines(path string, each func(line []byte)) error {
-	f, err := os.Open(path)
+	f, err := files.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
