@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -327,7 +326,7 @@ func (d *Data) read(s Source) error {
 		return err
 	}
 	file := filepath.Join(s.Folder, rundir.RunsFile)
-	if text, err := os.ReadFile(file); err == nil { //nolint:forbidigo // of the system
+	if text, err := readFile(file); err == nil {
 		if err := json.Unmarshal(text, &d.Runs); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
@@ -393,6 +392,16 @@ func readText(path string) (string, error) {
 	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(io.LimitReader(f, mostText))
 	return string(bytes.ToValidUTF8(text, []byte("\uFFFD"))), err
+}
+
+// readFile returns the content of a file of results.
+func readFile(path string) ([]byte, error) {
+	f, err := files.OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, mostMetrics))
 }
 
 // readLines calls each for every line of a file that ends in a newline: a line torn
