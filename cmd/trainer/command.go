@@ -47,6 +47,11 @@ func commands() []command {
 		{name: "explain", operand: "model", run: explainCommand, also: "derivation equations microscope trace",
 			about:   "print the derivation, equation by equation, with the numbers of one sample",
 			example: "trainer explain runs/first -image 0 -step"},
+		{name: "export", operand: "model", run: exportCommand, also: "convert onnx safetensors save publish",
+			about: "write a trained model as ONNX, safetensors or CSV",
+			text: "ONNX is the network as a graph, which onnxruntime and many other programs run; the number of images at once is free. " +
+				"Its metadata say the classes and the scale of the inputs. CSV is one table of all parameters: tensor,i,j,value.",
+			example: "trainer export runs/first -o first.onnx"},
 		{name: "data", operand: "config", run: dataCommand, also: "dataset describe inspect images look",
 			about:   "describe a data set: classes, values, samples, warnings",
 			text:    "The first thing to try with files of your own.",
