@@ -47,6 +47,11 @@ func commands() []command {
 		{name: "explain", operand: "model", run: explainCommand, also: "derivation equations microscope trace",
 			about:   "print the derivation, equation by equation, with the numbers of one sample",
 			example: "trainer explain runs/first -image 0 -step"},
+		{name: "compare", args: "RUN RUN...", run: compareCommand, also: "diff versus against mcnemar significance",
+			about: "compare runs: what was changed, and which model is better",
+			text: "It prints the keys that differ, the results, and how the answers for the test set differ, with McNemar's exact test. " +
+				"All runs are compared with the first. They must have the same test set.",
+			example: "trainer compare runs/first runs/second"},
 		{name: "export", operand: "model", run: exportCommand, also: "convert onnx safetensors save publish",
 			about: "write a trained model as ONNX, safetensors or CSV",
 			text: "ONNX is the network as a graph, which onnxruntime and many other programs run; the number of images at once is free. " +

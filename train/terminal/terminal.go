@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/width"
 )
 
 // Printable returns s without what could control a terminal: control characters
@@ -67,4 +69,17 @@ func Shorten(s string, most int) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Width returns how many columns a line takes on a terminal: two for each wide character,
+// such as Chinese ones, and one for each other. s has no control characters.
+func Width(s string) int {
+	n := 0
+	for _, r := range s {
+		n++
+		if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+			n++
+		}
+	}
+	return n
 }
