@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/data/augment"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/rundir"
@@ -80,6 +81,7 @@ func (s *Session) Run(ctx context.Context) (Result, error) {
 		return Result{Best: -1}, err
 	}
 	err := u.train(ctx)
+	u.augmented.close()
 	for r := range u.Runs {
 		u.Runs[r].Advice = u.diagnose(r)
 	}
@@ -91,6 +93,7 @@ type session struct {
 	*Session
 	Result // so far
 	folder
+	augmented
 
 	used []bool // the inputs that are not zero in some training image; nil: not known yet
 }
@@ -112,6 +115,11 @@ func (s *session) begin() error {
 		}
 		if !s.several() {
 			s.last = snapshot{parameters: p}
+		}
+	}
+	if c := s.Config.Train.Augment; !c.Options().None() {
+		if _, err := augment.New(s.Dataset.Train, c.Options(), c.Seed, 0); err != nil {
+			return err
 		}
 	}
 	for _, set := range []*data.Set{s.Dataset.Train, s.Dataset.Validation, s.Dataset.Test} {
@@ -177,7 +185,11 @@ func (s *session) train(ctx context.Context) error {
 
 // pass trains the runs of an epoch.
 func (s *session) pass(ctx context.Context, e *epoch) error {
-	set := s.Dataset.Train
+	start := time.Now()
+	set, err := s.trainingSet(ctx, e.number)
+	if err != nil {
+		return err
+	}
 	passes := make([]vm.Pass, len(e.runs))
 	total := 0
 	var shuffles sync.WaitGroup
@@ -192,8 +204,7 @@ func (s *session) pass(ctx context.Context, e *epoch) error {
 		}
 	}
 	shuffles.Wait()
-	start := time.Now()
-	err := s.Fleet.Train(ctx, e.runs, passes)
+	err = s.Fleet.Train(ctx, e.runs, passes)
 	e.seconds = time.Since(start).Seconds()
 	return err
 }
