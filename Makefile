@@ -48,12 +48,12 @@ platforms: ## it builds where we do not test
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows GOARCH=amd64 go build ./...
 
-PYTHON := $(BIN)/python-1
-PYTHON_PACKAGES := numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 safetensors==0.8.0
+PYTHON := $(BIN)/python-2
+PYTHON_PACKAGES := numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 safetensors==0.8.0 tensorboard==2.21.0
 
 python: ## Python's libraries read our files as they are meant, where they can be installed
 	@if [ -e $(PYTHON)/ready ] || { python3 -m venv $(PYTHON) && $(PYTHON)/bin/pip install --quiet $(PYTHON_PACKAGES) && touch $(PYTHON)/ready; }; then \
-		TRAINER_PYTHON=$(PYTHON)/bin/python go test -count=1 -run Python\|ONNX ./graph/safetensors ./train/export; \
+		TRAINER_PYTHON=$(PYTHON)/bin/python go test -count=1 -run Python\|ONNX ./graph/safetensors ./train/export ./train/tensorboard; \
 	else echo "python: NOT CHECKED: the packages cannot be installed"; fi
 
 gpu: ## the trainer with the CUDA machine, as ./trainer

@@ -313,7 +313,7 @@ func (s *session) record(runs vm.Runs, all []RunMetrics) error {
 	top := 0
 	for i, m := range all {
 		s.Runs[m.Run].add(m.Metrics, s.Config.Train.EarlyStopping)
-		if err := s.appendMetrics(m); err != nil {
+		if err := errors.Join(s.appendMetrics(m), s.appendEvents(m)); err != nil {
 			return err
 		}
 		if m.better(all[top].Metrics) {

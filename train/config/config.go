@@ -45,6 +45,7 @@ type Config struct {
 	Model     Model
 	Data      Data
 	Train     Train
+	Log       Log
 }
 
 // Model describes the network and its initial parameters.
@@ -175,6 +176,11 @@ type Rate struct {
 //	η = initial · factor^⌊(epoch−1)/every⌋
 func (r Rate) At(epoch int) float64 {
 	return r.Initial * math.Pow(r.Factor, float64((epoch-1)/r.Every))
+}
+
+// Log says what is written beside the usual files of a run folder.
+type Log struct {
+	TensorBoard bool // an event file for TensorBoard
 }
 
 // Augment distorts the images of the training set: see augment.Options.

@@ -543,6 +543,7 @@ func TestRoundTrip(t *testing.T) {
 				Augment: Augment{Rotate: float(45), Scale: float(0.5), Shear: float(0.5), Shift: float(14), Elastic: float(5), Smooth: 1 + float(19),
 					Every: 1 + random.IntN(maxEpochs), Seed: random.Uint64N(maxSeed + 1)},
 				Runs: Runs{Count: 1}},
+			Log: Log{TensorBoard: random.IntN(2) == 0},
 		}
 		if random.IntN(2) == 0 {
 			c.Seed /= 2

@@ -248,6 +248,11 @@ var keys = []key{
 	{path: "train.runs.rates", kind: numbers, def: "[]", most: maxRuns, aboveMin: true, max: 1000,
 		doc:   "Learning rates of the first epoch; the runs take them in turn. Empty: train.rate.initial for all.",
 		field: func(c *Config) any { return &c.Train.Runs.Rates }},
+
+	{path: "log", kind: group, doc: "What is written beside the usual files of a run folder."},
+	{path: "log.tensorboard", kind: boolean, def: "false",
+		doc:   "Whether the metrics are also written as an event file, which TensorBoard shows: tensorboard --logdir runs.",
+		field: func(c *Config) any { return &c.Log.TensorBoard }},
 }
 
 // find returns the key at path, or nil.

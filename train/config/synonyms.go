@@ -35,6 +35,7 @@ var synonyms = map[string]string{
 	"train.augment":                  "augmentation data_augmentation transforms distortion distortions affine",
 	"train.augment.rotate":           "rotation rotation_range degrees",
 	"train.augment.shift":            "translate translation width_shift_range",
+	"log.tensorboard":                "tb summary_writer events",
 	"train.runs":                     "repeats restarts replicas trials",
 	"train.runs.count":               "seeds n_seeds n_runs num_runs",
 	"train.runs.rates":               "learning_rates lrs etas",

@@ -37,6 +37,10 @@ const (
 	FigurePNG   = "accuracy.png"      // the same figure
 	LogFile     = "log.txt"           // the messages on the terminal
 
+	// EventsFile has the metrics for TensorBoard, if the configuration asks for it
+	// (log.tensorboard).
+	EventsFile = "events.out.tfevents.trainer"
+
 	// Of several runs.
 	RunsFile       = "runs.json"  // the result of each run
 	RunMetricsFile = "runs.jsonl" // a JSON object for each epoch and run
@@ -298,25 +302,29 @@ func (d *Dir) writeTemp(path string, write func(io.Writer) error) error {
 	return err
 }
 
-// AppendLine appends line and a newline to the file with the given name, with one
-// write. It creates the file if necessary. If only a part could be written,
-// AppendLine removes it. When AppendLine returns, the line survives the end of the
-// process. After the next WriteFile, or after some seconds, it also survives a power
-// failure.
+// AppendLine is Append of a line, and a newline.
 func (d *Dir) AppendLine(name string, line []byte) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
 	if bytes.ContainsRune(line, '\n') {
 		return fmt.Errorf("append to %s: %q is more than one line", d.File(name), line)
 	}
+	return d.Append(name, append(bytes.Clone(line), '\n'))
+}
+
+// Append appends b to the file with the given name, with one write. It creates the file
+// if necessary. If only a part could be written, Append removes it. When Append returns,
+// b survives the end of the process. After the next WriteFile, or after some seconds, it
+// also survives a power failure.
+func (d *Dir) Append(name string, b []byte) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
 	f, err := d.fs.Append(d.File(name))
 	if err != nil {
-		return fmt.Errorf("append a line: %w", err)
+		return fmt.Errorf("append: %w", err)
 	}
 	size, err := f.Seek(0, io.SeekEnd)
 	if err == nil {
-		if _, err = f.Write(append(bytes.Clone(line), '\n')); err != nil {
+		if _, err = f.Write(b); err != nil {
 			_ = f.Truncate(size)
 		}
 	}
@@ -324,7 +332,7 @@ func (d *Dir) AppendLine(name string, line []byte) error {
 		err = e
 	}
 	if err != nil {
-		return fmt.Errorf("append a line: %w", err)
+		return fmt.Errorf("append: %w", err)
 	}
 	return nil
 }
