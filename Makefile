@@ -12,9 +12,9 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published vulns fuzz
+.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz
 
-check: format tidy vet lint fresh test noasm race platforms gpu-check vulns
+check: format tidy vet lint fresh test noasm race platforms python gpu-check vulns
 
 format: ## every file is as gofmt writes it
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -50,6 +50,14 @@ race: ## what runs in parallel, in the short form
 platforms: ## it builds where we do not test
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows GOARCH=amd64 go build ./...
+
+PYTHON := $(BIN)/python-2
+PYTHON_PACKAGES := numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 safetensors==0.8.0 tensorboard==2.21.0
+
+python: ## Python's libraries read our files as they are meant, where they can be installed
+	@if [ -e $(PYTHON)/ready ] || { python3 -m venv $(PYTHON) && $(PYTHON)/bin/pip install --quiet $(PYTHON_PACKAGES) && touch $(PYTHON)/ready; }; then \
+		TRAINER_PYTHON=$(PYTHON)/bin/python go test -count=1 -run Python\|ONNX ./graph/safetensors ./train/export ./train/tensorboard; \
+	else echo "python: NOT CHECKED: the packages cannot be installed"; fi
 
 gpu: ## the trainer with the CUDA machine, as ./trainer
 	$(GPU) go build -tags gpu -o trainer ./cmd/trainer

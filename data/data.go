@@ -149,11 +149,11 @@ type Dataset struct {
 
 // The metadata of a model file that Metadata returns, each as JSON.
 const (
-	metaClasses   = "classes" // a list of the names
-	metaValues    = "values"  // lists of the two ends
-	metaInputs    = "inputs"
-	metaTargets   = "targets"
-	metaTranspose = "transpose" // true or false
+	MetaClasses   = "classes" // a list of the names
+	MetaValues    = "values"  // lists of the two ends
+	MetaInputs    = "inputs"
+	MetaTargets   = "targets"
+	MetaTranspose = "transpose" // true or false
 )
 
 // Meaning is what the inputs and outputs of a network mean. A zero Range is not known.
@@ -167,14 +167,14 @@ type Meaning struct {
 
 // ReadMeaning returns what the metadata of a model file say, as Metadata wrote them.
 func ReadMeaning(metadata map[string]string) (m Meaning, err error) {
-	for key, to := range map[string]any{metaClasses: &m.Classes, metaTranspose: &m.Transpose} {
+	for key, to := range map[string]any{MetaClasses: &m.Classes, MetaTranspose: &m.Transpose} {
 		if text, ok := metadata[key]; ok {
 			if json.Unmarshal([]byte(text), to) != nil {
 				return Meaning{}, fmt.Errorf("the metadata %s are %s: take the file as it was written", key, quote([]byte(text)))
 			}
 		}
 	}
-	for key, to := range map[string]*Range{metaValues: &m.Values, metaInputs: &m.Inputs, metaTargets: &m.Targets} {
+	for key, to := range map[string]*Range{MetaValues: &m.Values, MetaInputs: &m.Inputs, MetaTargets: &m.Targets} {
 		var ends []float64
 		if text, ok := metadata[key]; ok {
 			if json.Unmarshal([]byte(text), &ends) != nil || len(ends) != 2 || ends[0] == ends[1] {
@@ -200,14 +200,14 @@ func (d *Dataset) Metadata() map[string]string {
 		}
 	}
 	if s.ClassNames != nil {
-		put(metaClasses, s.ClassNames)
+		put(MetaClasses, s.ClassNames)
 	}
 	for key, r := range map[string]Range{
-		metaValues: d.Values.or(Range{0, 255}), metaInputs: s.Scale.InputRange(), metaTargets: s.Scale.TargetRange(),
+		MetaValues: d.Values.or(Range{0, 255}), MetaInputs: s.Scale.InputRange(), MetaTargets: s.Scale.TargetRange(),
 	} {
 		put(key, [2]float64{r.Low, r.High})
 	}
-	put(metaTranspose, d.Transposed)
+	put(MetaTranspose, d.Transposed)
 	return meta
 }
 

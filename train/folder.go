@@ -22,6 +22,7 @@ type folder struct {
 	best    snapshot // after its best epoch
 	unsaved bool     // best has changed since the last save
 	saved   time.Time
+	events  bool // whether the file for TensorBoard has begun
 }
 
 // snapshot is the parameters of a run at a moment.

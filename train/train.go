@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/data/augment"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/lang"
@@ -87,6 +88,7 @@ func (s *Session) Run(ctx context.Context) (Result, error) {
 		return Result{Best: -1}, err
 	}
 	err := u.train(ctx)
+	u.augmented.close()
 	for r := range u.Runs {
 		u.Runs[r].Advice = u.diagnose(r)
 	}
@@ -99,6 +101,7 @@ type session struct {
 	*Session
 	Result // so far
 	folder
+	augmented
 
 	used []bool // the inputs that are not zero in some training image; nil: not known yet
 }
@@ -120,6 +123,11 @@ func (s *session) begin() error {
 		}
 		if !s.several() {
 			s.last = snapshot{parameters: p}
+		}
+	}
+	if c := s.Config.Train.Augment; !c.Options().None() {
+		if _, err := augment.New(s.Dataset.Train, c.Options(), c.Seed, 0); err != nil {
+			return err
 		}
 	}
 	for _, set := range []*data.Set{s.Dataset.Train, s.Dataset.Validation, s.Dataset.Test} {
@@ -185,7 +193,11 @@ func (s *session) train(ctx context.Context) error {
 
 // pass trains the runs of an epoch.
 func (s *session) pass(ctx context.Context, e *epoch) error {
-	set := s.Dataset.Train
+	start := time.Now()
+	set, err := s.trainingSet(ctx, e.number)
+	if err != nil {
+		return err
+	}
 	passes := make([]vm.Pass, len(e.runs))
 	total := 0
 	var shuffles sync.WaitGroup
@@ -202,8 +214,7 @@ func (s *session) pass(ctx context.Context, e *epoch) error {
 		}
 	}
 	shuffles.Wait()
-	start := time.Now()
-	err := s.Fleet.Train(ctx, e.runs, passes)
+	err = s.Fleet.Train(ctx, e.runs, passes)
 	e.seconds = max(time.Since(start).Seconds(), 1e-9) // a coarse clock may say 0
 	return err
 }
@@ -327,7 +338,7 @@ func (s *session) record(runs vm.Runs, all []RunMetrics) error {
 	top := 0
 	for i, m := range all {
 		s.Runs[m.Run].add(m.Metrics, s.Config.Train.EarlyStopping)
-		if err := s.appendMetrics(m); err != nil {
+		if err := errors.Join(s.appendMetrics(m), s.appendEvents(m)); err != nil {
 			return err
 		}
 		if m.better(all[top].Metrics) {

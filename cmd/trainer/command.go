@@ -47,11 +47,21 @@ func commands() []command {
 		{name: "explain", operand: "model", run: explainCommand, also: "derivation equations microscope trace",
 			about:   "print the derivation, equation by equation, with the numbers of one sample",
 			example: "trainer explain runs/first -image 0 -step"},
-		{name: "report", args: "RUN...", run: reportCommand, also: "html page compare comparison summary",
+		{name: "report", args: "RUN...", run: reportCommand, also: "html page summary",
 			about: "write the report of a run as a web page, or a comparison of several runs",
 			text: "A RUN is a run folder. Training writes its report.html; this command writes it again, in another language, or for a run that was cut off. " +
 				"The page has everything in it and opens without a network. Where the data have moved: -set data.dir=FOLDER.",
 			example: "trainer report runs/first -lang zh\ntrainer report runs/first runs/second -o comparison.html"},
+		{name: "compare", args: "RUN RUN...", run: compareCommand, also: "diff versus against mcnemar significance",
+			about: "compare runs: what was changed, and which model is better",
+			text: "It prints the keys that differ, the results, and how the answers for the test set differ, with McNemar's exact test. " +
+				"All runs are compared with the first. They must have the same test set.",
+			example: "trainer compare runs/first runs/second"},
+		{name: "export", operand: "model", run: exportCommand, also: "convert onnx safetensors save publish",
+			about: "write a trained model as ONNX, safetensors or CSV",
+			text: "ONNX is the network as a graph, which onnxruntime and many other programs run; the number of images at once is free. " +
+				"Its metadata say the classes and the scale of the inputs. CSV is one table of all parameters: tensor,i,j,value.",
+			example: "trainer export runs/first -o first.onnx"},
 		{name: "data", operand: "config", run: dataCommand, also: "dataset describe inspect images look",
 			about:   "describe a data set: classes, values, samples, warnings",
 			text:    "The first thing to try with files of your own.",

@@ -143,7 +143,7 @@ func TestCompletionBash(t *testing.T) {
 		{"graph min", "minibatch"},
 		{"init m", "minibatch|mnist"},
 		{"completion ''", "bash|zsh|fish"},
-		{"help co", "config|completion"},
+		{"help co", "config|compare|completion"},
 		{"version ''", ""},
 	}
 	for _, c := range tests {

@@ -39,7 +39,7 @@ func TestUnknown(t *testing.T) {
 		{"EVAL", "did you mean trainer eval?"},
 		{"benchmark", "did you mean trainer bench?"},
 		{"gradient", "did you mean trainer gradcheck?"},
-		{"comp", "did you mean trainer completion?"},
+		{"compl", "did you mean trainer completion?"},
 		{"config", "did you mean trainer help config?"},
 		{"bogus", `unknown command "bogus": want train, eval, `},
 		{"runs/a", "did you mean trainer eval runs/a?"},

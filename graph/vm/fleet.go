@@ -33,6 +33,9 @@ type Fleet interface {
 	// Load makes a set resident, as VM.Load does.
 	Load(set *data.Set) error
 
+	// Unload frees a set, as VM.Unload does.
+	Unload(set *data.Set) error
+
 	// SetParameters copies p into a run, rounded to the network's precision.
 	SetParameters(run int, p model.Parameters) error
 
@@ -161,6 +164,15 @@ func (f *pool) Network() model.Network { return f.machines[0].Network() }
 
 // Load implements Fleet. The other machines load a set when they first see it.
 func (f *pool) Load(set *data.Set) error { return f.machines[0].Load(set) }
+
+// Unload implements Fleet.
+func (f *pool) Unload(set *data.Set) error {
+	var errs []error
+	for _, m := range f.machines {
+		errs = append(errs, m.Unload(set))
+	}
+	return errors.Join(errs...)
+}
 
 // SetParameters implements Fleet.
 func (f *pool) SetParameters(run int, p model.Parameters) error {

@@ -9,7 +9,8 @@
 // Package vmtest has the suite that checks this.
 //
 // A machine is used from one goroutine at a time. A snapshot of it may be used from
-// another goroutine at the same time.
+// another goroutine at the same time, also while the machine loads and unloads other
+// sets.
 package vm
 
 import (
@@ -40,6 +41,11 @@ type VM interface {
 	// Load makes a set resident, so that the first pass over it need not.
 	// Train and Evaluate load a set that they have not seen.
 	Load(set *data.Set) error
+
+	// Unload frees what Load made of a set, so that many sets can be trained on one
+	// after the other. A set that is not resident is nothing to free. No snapshot may
+	// be evaluating the set.
+	Unload(set *data.Set) error
 
 	// SetParameters copies p into the machine, rounded to the network's
 	// precision.

@@ -31,6 +31,7 @@ import (
 	"slices"
 
 	"trainer/data"
+	"trainer/data/augment"
 	"trainer/graph/model"
 	"trainer/train/lang"
 )
@@ -46,6 +47,7 @@ type Config struct {
 	Model     Model
 	Data      Data
 	Train     Train
+	Log       Log
 }
 
 // Model describes the network and its initial parameters.
@@ -160,6 +162,7 @@ type Train struct {
 	Rate          Rate
 	UpdateOrder   string // one of UpdateOrders
 	EarlyStopping EarlyStopping
+	Augment       Augment
 	Runs          Runs
 }
 
@@ -175,6 +178,24 @@ type Rate struct {
 //	η = initial · factor^⌊(epoch−1)/every⌋
 func (r Rate) At(epoch int) float64 {
 	return r.Initial * math.Pow(r.Factor, float64((epoch-1)/r.Every))
+}
+
+// Log says what is written beside the usual files of a run folder.
+type Log struct {
+	TensorBoard bool // an event file for TensorBoard
+}
+
+// Augment distorts the images of the training set: see augment.Options.
+type Augment struct {
+	Rotate, Scale, Shear, Shift, Elastic, Smooth float64
+
+	Every int    // epochs that train on the same distorted images
+	Seed  uint64 // of the distortions, the same for all of Runs
+}
+
+// Options returns how much images are distorted.
+func (a Augment) Options() augment.Options {
+	return augment.Options{Rotate: a.Rotate, Scale: a.Scale, Shear: a.Shear, Shift: a.Shift, Elastic: a.Elastic, Smooth: a.Smooth}
 }
 
 // Runs are independent runs of the same training; the best is kept. (Config).Run

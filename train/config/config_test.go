@@ -66,7 +66,8 @@ func TestDefault(t *testing.T) {
 		Model: Model{Layers: []int{784, 50, 10}, Activation: model.Sigmoid, Bias: true, Init: Init{Rule: "hidden"}},
 		Data: Data{Dataset: "mnist", Fallback: "none", Split: Split{Test: 0.2, Seed: 1}, CSV: CSV{Label: "auto"},
 			Inputs: Ends{0, 1}, Targets: Ends{0, 1}},
-		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous", Runs: Runs{Count: 1}},
+		Train: Train{Epochs: 10, Batch: 1, Shuffle: true, Rate: Rate{Initial: 0.1, Factor: 1, Every: 1}, UpdateOrder: "simultaneous",
+			Augment: Augment{Smooth: 4, Every: 1, Seed: 1}, Runs: Runs{Count: 1}},
 	}
 	if got := Default(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Default() = %+v\nwant %+v", got, want)
@@ -339,7 +340,7 @@ func TestSetErrors(t *testing.T) {
 		{"train.batch", "want key=value, as in -set train.epochs=5"},
 		{"=3", "-set =3: unknown key. The keys are: name, seed, device, machine, precision, lang, model, data, train"},
 		{"batch=3", "did you mean train.batch?"},
-		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, runs"},
+		{"train.bathc=3", "did you mean train.batch? The keys in train are: epochs, batch, shuffle, rate, update_order, early_stopping, augment, runs"},
 		{"train.rate.initial.x=3", "The keys in train.rate are: initial, factor, every"},
 		{"train.rate=1", "is a group: set one of its keys, initial, factor, every"},
 		{"train.rate={initial: x}", "have x, want a number above 0"},
@@ -575,7 +576,10 @@ func TestRoundTrip(t *testing.T) {
 				Rate:          Rate{Initial: float(1000), Factor: 1 - random.Float64()/2, Every: 1 + random.IntN(maxEpochs)},
 				UpdateOrder:   "simultaneous",
 				EarlyStopping: EarlyStopping{Patience: random.IntN(maxEpochs), MinDelta: float(1)},
-				Runs:          Runs{Count: 1}},
+				Augment: Augment{Rotate: float(45), Scale: float(0.5), Shear: float(0.5), Shift: float(14), Elastic: float(5), Smooth: 1 + float(19),
+					Every: 1 + random.IntN(maxEpochs), Seed: random.Uint64N(maxSeed + 1)},
+				Runs: Runs{Count: 1}},
+			Log: Log{TensorBoard: random.IntN(2) == 0},
 		}
 		if random.IntN(2) == 0 {
 			c.Seed /= 2

@@ -21,6 +21,6 @@ func ExampleRead() {
 	// Output:
 	// 784-100-10 sigmoid, with bias, float32
 	// 5 epochs, the last at a rate of 0.1968
-	// -set precison=float64: unknown key, did you mean precision? The keys are: name, seed, device, machine, precision, lang, model, data, train
+	// -set precison=float64: unknown key, did you mean precision? The keys are: name, seed, device, machine, precision, lang, model, data, train, log
 	// -set device=gpu: have gpu, want auto, cpu or cuda; did you mean cuda?
 }

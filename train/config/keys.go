@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"trainer/data/augment"
 	"trainer/graph/model"
 )
 
@@ -223,6 +224,32 @@ var keys = []key{
 	{path: "train.early_stopping.min_delta", kind: number, def: "0", max: 1,
 		doc:   "An accuracy is better when it is above the best by more than this.",
 		field: func(c *Config) any { return &c.Train.EarlyStopping.MinDelta }},
+	{path: "train.augment", kind: group, doc: "Distorts the images of the training set, each at random, up to these amounts; all 0: not at all. " +
+		"The next images are made while the network trains, and accuracies are those of the images as they are."},
+	{path: "train.augment.rotate", kind: number, def: "0", max: augment.MaxRotate,
+		doc:   "Degrees of rotation, to either side.",
+		field: func(c *Config) any { return &c.Train.Augment.Rotate }},
+	{path: "train.augment.scale", kind: number, def: "0", max: augment.MaxScale,
+		doc:   "Fraction by which the size grows or shrinks.",
+		field: func(c *Config) any { return &c.Train.Augment.Scale }},
+	{path: "train.augment.shear", kind: number, def: "0", max: augment.MaxShear,
+		doc:   "How far upright lines lean, as a fraction of their length.",
+		field: func(c *Config) any { return &c.Train.Augment.Shear }},
+	{path: "train.augment.shift", kind: number, def: "0", max: augment.MaxShift,
+		doc:   "Pixels of a shift, in each direction.",
+		field: func(c *Config) any { return &c.Train.Augment.Shift }},
+	{path: "train.augment.elastic", kind: number, def: "0", max: augment.MaxElastic,
+		doc:   "Elastic distortion: the standard deviation of the shifts of single pixels, in pixels (Simard and others 2003; their α of 10 for σ = 4 is about 0.4).",
+		field: func(c *Config) any { return &c.Train.Augment.Elastic }},
+	{path: "train.augment.smooth", kind: number, def: "4", min: augment.MinSmooth, max: augment.MaxSmooth,
+		doc:   "How far elastic shifts go together: σ of the Gaussian that smooths them, in pixels.",
+		field: func(c *Config) any { return &c.Train.Augment.Smooth }},
+	{path: "train.augment.every", kind: integer, def: "1", min: 1, max: maxEpochs,
+		doc:   "Epochs that train on the same distorted images. To distort an image takes longer than to train on it.",
+		field: func(c *Config) any { return &c.Train.Augment.Every }},
+	{path: "train.augment.seed", kind: integer, def: "1", max: maxSeed,
+		doc:   "Seed of the distortions, the same for all of train.runs.",
+		field: func(c *Config) any { return &c.Train.Augment.Seed }},
 	{path: "train.runs", kind: group, doc: "Independent runs of the same training, side by side; the best is kept, and all results are listed. The best is chosen like the best epoch: on the validation set, or on the test set if there is none."},
 	{path: "train.runs.count", kind: integer, def: "1", min: 1, max: maxRuns,
 		doc:   "Number of runs. Run r, counted from 0, has the seed seed + r, so its own first weights and shuffling, on the same images.",
@@ -230,6 +257,11 @@ var keys = []key{
 	{path: "train.runs.rates", kind: numbers, def: "[]", most: maxRuns, aboveMin: true, max: 1000,
 		doc:   "Learning rates of the first epoch; the runs take them in turn. Empty: train.rate.initial for all.",
 		field: func(c *Config) any { return &c.Train.Runs.Rates }},
+
+	{path: "log", kind: group, doc: "What is written beside the usual files of a run folder."},
+	{path: "log.tensorboard", kind: boolean, def: "false",
+		doc:   "Whether the metrics are also written as an event file, which TensorBoard shows: tensorboard --logdir runs.",
+		field: func(c *Config) any { return &c.Log.TensorBoard }},
 }
 
 // find returns the key at path, or nil.

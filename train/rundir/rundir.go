@@ -49,6 +49,10 @@ const (
 	LogFile      = "log.txt"     // the messages on the terminal
 	ReportFile   = "report.html" // the report: one page with everything in it
 
+	// EventsFile has the metrics for TensorBoard, if the configuration asks for it
+	// (log.tensorboard).
+	EventsFile = "events.out.tfevents.trainer"
+
 	// Of several runs.
 	RunsFile       = "runs.json"  // the result of each run
 	RunMetricsFile = "runs.jsonl" // a JSON object for each epoch and run
@@ -482,27 +486,31 @@ func (d *Dir) check(name string) error {
 	return nil
 }
 
-// AppendLine appends line and a newline to the file with the given name, with one
-// write. It creates the file if necessary. If only a part could be written,
-// AppendLine removes it. When AppendLine returns, the line survives the end of the
-// process. After the next WriteFile, or after some seconds, it also survives a power
-// failure.
+// AppendLine is Append of a line, and a newline.
 func (d *Dir) AppendLine(name string, line []byte) error {
+	if bytes.ContainsRune(line, '\n') {
+		return fmt.Errorf("append to %s: %q is more than one line", d.File(name), line)
+	}
+	return d.Append(name, append(bytes.Clone(line), '\n'))
+}
+
+// Append appends b to the file with the given name, with one write. It creates the file
+// if necessary. If only a part could be written, Append removes it. When Append returns,
+// b survives the end of the process. After the next WriteFile, or after some seconds, it
+// also survives a power failure.
+func (d *Dir) Append(name string, b []byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if bytes.ContainsRune(line, '\n') {
-		return fmt.Errorf("append to %s: %q is more than one line", d.File(name), line)
-	}
-	if err := d.appendLine(name, line); err != nil {
-		return fmt.Errorf("append a line: %w", err)
+	if err := d.append(name, b); err != nil {
+		return fmt.Errorf("append: %w", err)
 	}
 	return nil
 }
 
-func (d *Dir) appendLine(name string, line []byte) error {
+func (d *Dir) append(name string, b []byte) error {
 	if err := d.check(name); err != nil {
 		return err
 	}
@@ -526,7 +534,7 @@ func (d *Dir) appendLine(name string, line []byte) error {
 	if err == nil {
 		var size int64
 		if size, err = f.Seek(0, io.SeekEnd); err == nil {
-			if _, err = f.Write(append(bytes.Clone(line), '\n')); err != nil {
+			if _, err = f.Write(b); err != nil {
 				_ = f.Truncate(size)
 			}
 		}

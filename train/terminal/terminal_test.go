@@ -54,3 +54,11 @@ func TestTable(t *testing.T) {
 		t.Errorf("have %q, want %q", have, want)
 	}
 }
+
+func TestColumns(t *testing.T) {
+	for s, want := range map[string]int{"": 0, "abc": 3, "é×": 2, "训练": 4, "p（x）": 6, "第1次": 5} {
+		if got := Columns(s); got != want {
+			t.Errorf("%q is %d wide, want %d", s, got, want)
+		}
+	}
+}

@@ -63,13 +63,13 @@ type machine[T kernel.Float] struct {
 	costs     map[int]*plan[T] // steps that compute the cost too
 	evaluator *evaluator[T]    // over state
 	snapshot  *snapshot[T]     // nil before the first one; then it is used again
-	sets      map[*data.Set]*rows[T]
+	sets      *residents[T]
 }
 
 func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
 	m := &machine[T]{
 		network: n, compile: compile, cores: o.Cores, kernel: sets[0],
-		steps: map[int]*plan[T]{}, costs: map[int]*plan[T]{}, sets: map[*data.Set]*rows[T]{},
+		steps: map[int]*plan[T]{}, costs: map[int]*plan[T]{}, sets: &residents[T]{rows: map[*data.Set]*rows[T]{}},
 	}
 	if o.Kernels != "" {
 		found := false
@@ -121,15 +121,21 @@ func (m *machine[T]) Load(set *data.Set) error {
 	return nil
 }
 
+// Unload implements vm.VM.
+func (m *machine[T]) Unload(set *data.Set) error {
+	m.sets.put(set, nil)
+	return nil
+}
+
 // resident returns the rows of a set. It makes them at the first call.
 func (m *machine[T]) resident(set *data.Set) (*rows[T], error) {
 	if err := vm.CheckSet(set, m.network); err != nil {
 		return nil, err
 	}
-	r, ok := m.sets[set]
-	if !ok {
+	r := m.sets.get(set)
+	if r == nil {
 		r = newRows[T](set, m.network.Outputs(), m.cores)
-		m.sets[set] = r
+		m.sets.put(set, r)
 	}
 	return r, nil
 }
@@ -216,7 +222,7 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error
 
 // Close implements vm.VM.
 func (m *machine[T]) Close() error {
-	clear(m.sets)
+	m.sets.clear()
 	return nil
 }
 

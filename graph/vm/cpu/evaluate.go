@@ -35,7 +35,7 @@ type evaluator[T kernel.Float] struct {
 // trains, on the cores that single-sample steps do not use.
 type snapshot[T kernel.Float] struct {
 	*evaluator[T]
-	sets  map[*data.Set]*rows[T] // the machine's
+	sets  *residents[T] // the machine's
 	cores int
 	taken bool
 }
@@ -58,8 +58,8 @@ func (m *machine[T]) LeavesCoresIdle(batch int) bool { return batch == 1 && m.co
 
 // Evaluate implements vm.Snapshot.
 func (s *snapshot[T]) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
-	r, ok := s.sets[set]
-	if !ok {
+	r := s.sets.get(set)
+	if r == nil {
 		return vm.Score{}, fmt.Errorf("cpu: snapshot: %s was not loaded", set.Name)
 	}
 	return s.evaluate(ctx, r, s.cores)

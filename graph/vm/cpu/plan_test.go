@@ -291,7 +291,7 @@ func TestDenseIsSparse(t *testing.T) {
 			}
 			s := inputRows[float64](x, 100)
 			s.set, s.labels, s.target = dense, dense.Labels, r.target
-			m.sets[dense] = s
+			m.sets.put(dense, s)
 		}
 		if err := m.SetParameters(parameters(n)); err != nil {
 			t.Fatal(err)
@@ -436,7 +436,7 @@ func BenchmarkDensity(b *testing.B) {
 				if asDense {
 					r.dense = dense
 				}
-				m.sets[set] = r
+				m.sets.put(set, r)
 				for b.Loop() {
 					if err := m.Train(context.Background(), vm.Pass{Set: set, Batch: 1, Rate: 0.01}); err != nil {
 						b.Fatal(err)

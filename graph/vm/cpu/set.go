@@ -162,6 +162,36 @@ func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
 	}
 }
 
+// residents are the sets of a machine. Its snapshot looks for one in another goroutine.
+type residents[T kernel.Float] struct {
+	mu   sync.Mutex
+	rows map[*data.Set]*rows[T]
+}
+
+// get returns the rows of a set, or nil.
+func (r *residents[T]) get(set *data.Set) *rows[T] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rows[set]
+}
+
+// put keeps the rows of a set, or forgets them if they are nil.
+func (r *residents[T]) put(set *data.Set, rows *rows[T]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if rows == nil {
+		delete(r.rows, set)
+		return
+	}
+	r.rows[set] = rows
+}
+
+func (r *residents[T]) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.rows)
+}
+
 // parallel divides 0..n-1 into one range per core, and calls do for each in parallel.
 func parallel(n, cores int, do func(from, to int)) {
 	cores = max(1, min(cores, n))

@@ -60,6 +60,9 @@ func (f *fleet[T]) Network() model.Network { return f.machine.network }
 // Load implements vm.Fleet.
 func (f *fleet[T]) Load(set *data.Set) error { return f.machine.Load(set) }
 
+// Unload implements vm.Fleet.
+func (f *fleet[T]) Unload(set *data.Set) error { return f.machine.Unload(set) }
+
 // SetParameters implements vm.Fleet.
 func (f *fleet[T]) SetParameters(r int, p model.Parameters) error {
 	if err := vm.CheckRuns([]int{r}, f.Len()); err != nil {

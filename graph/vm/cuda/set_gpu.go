@@ -36,6 +36,21 @@ func (m *machine[T]) Load(set *data.Set) error {
 	return nil
 }
 
+// Unload implements vm.VM.
+func (m *machine[T]) Unload(set *data.Set) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.sets[set]
+	if s == nil {
+		return nil
+	}
+	delete(m.sets, set)
+	if err := s.free(); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	return nil
+}
+
 // resident returns a set on the device. The first time, it copies the labels and
 // the sparse rows, if there is memory for all of them.
 func (m *machine[T]) resident(set *data.Set) (*resident, error) {

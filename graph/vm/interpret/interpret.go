@@ -102,6 +102,9 @@ func (m *machine[T]) Network() model.Network { return m.network }
 // used.
 func (m *machine[T]) Load(set *data.Set) error { return vm.CheckSet(set, m.network) }
 
+// Unload implements vm.VM. Nothing is resident.
+func (m *machine[T]) Unload(*data.Set) error { return nil }
+
 // SetParameters implements vm.VM.
 func (m *machine[T]) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {

@@ -75,6 +75,9 @@ func (m *VM) SigmoidOne() float64 {
 // samples when they use them.
 func (m *VM) Load(set *data.Set) error { return vm.CheckSet(set, m.network) }
 
+// Unload implements vm.VM. Nothing is resident.
+func (m *VM) Unload(*data.Set) error { return nil }
+
 // SetParameters implements vm.VM.
 func (m *VM) SetParameters(p model.Parameters) error {
 	if err := p.Check(m.network); err != nil {

@@ -170,6 +170,42 @@ func (s suite) evaluate(t *testing.T) {
 	})
 }
 
+// unload: an unloaded set can be used again, and sets come and go while a snapshot is
+// evaluated.
+func (s suite) unload(t *testing.T) {
+	n := s.network(true, 35, 17, 5)
+	set := randomSet(n, 300, 44)
+	m := s.machine(t, n, randomParameters(n, 45))
+	must(t, m.Unload(set)) // it was never loaded
+	must(t, m.Load(set))
+	want := evaluate(t, m, set)
+	taken, err := m.Snapshot()
+	must(t, err)
+	result := make(chan error, 1)
+	var got vm.Score
+	go func() {
+		var err error
+		got, err = taken.Evaluate(context.Background(), set)
+		result <- err
+	}()
+	for seed := range uint64(5) {
+		other := randomSet(n, 50, seed)
+		train(t, m, vm.Pass{Set: other, Batch: 4, Rate: 0.1})
+		must(t, m.Unload(other))
+		must(t, m.Unload(other))
+	}
+	must(t, <-result)
+	must(t, taken.Close())
+	if fmt.Sprint(got.Confusion) != fmt.Sprint(want.Confusion) {
+		t.Errorf("the snapshot counts %v, want %v", got.Confusion, want.Confusion)
+	}
+	must(t, m.SetParameters(randomParameters(n, 45)))
+	must(t, m.Unload(set))
+	if again := evaluate(t, m, set); fmt.Sprint(again) != fmt.Sprint(want) {
+		t.Errorf("after it was unloaded: score %v, want %v", again, want)
+	}
+}
+
 // snapshot: a snapshot has the parameters of its time, whatever the machine does
 // after that or in parallel.
 func (s suite) snapshot(t *testing.T) {

@@ -47,6 +47,7 @@ func Run(t *testing.T, newVM New, options Options) {
 			t.Run("Extremes", s.extremes)
 			t.Run("Evaluate", s.evaluate)
 			t.Run("Snapshot", s.snapshot)
+			t.Run("Unload", s.unload)
 			t.Run("Predict", s.predict)
 			t.Run("Repeatable", s.repeatable)
 			t.Run("Describe", s.describe)
