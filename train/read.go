@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 
+	"trainer/data/files"
 	"trainer/train/rundir"
 )
 
@@ -17,10 +18,15 @@ import (
 // it is left out. Any other line that is no metrics is an error.
 func ReadMetrics(folder string) ([]Metrics, error) {
 	path := filepath.Join(folder, rundir.MetricsFile)
-	text, err := os.ReadFile(path)
+	f, err := files.OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // opened for reading: nothing to lose
+	text, err := io.ReadAll(f)
 	if err != nil {
 		return nil, err
 	}

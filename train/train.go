@@ -88,7 +88,7 @@ func (s *Session) Run(ctx context.Context) (Result, error) {
 		return Result{Best: -1}, err
 	}
 	err := u.train(ctx)
-	u.augmented.close()
+	u.close()
 	for r := range u.Runs {
 		u.Runs[r].Advice = u.diagnose(r)
 	}

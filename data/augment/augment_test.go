@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -240,7 +241,7 @@ func TestCancel(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := j.Set(ctx); err != context.Canceled {
+	if _, err := j.Set(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("have %v", err)
 	}
 }
