@@ -157,7 +157,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 		return err
 	}
 	leave = dir.Close
-	err = errors.Join(err, writeReport(ctx, session, chose, screen, stderr))
+	err = errors.Join(err, writeReport(ctx, session, result, err != nil, chose, screen, stderr))
 	screen.report(result, session)
 	return err
 }
