@@ -131,8 +131,10 @@ func reportSource(folder string, c config.Config, m train.Trained, d *data.Datas
 const quickReport = 100 * time.Millisecond
 
 // writeReport writes the report of a session that has ended into its folder, and says
-// so. The error is that of a file that could not be read or written.
-func writeReport(ctx context.Context, session *train.Session, device string, screen screen, stderr io.Writer) error {
+// so. The error is that of a file that could not be read or written. A session that has
+// failed need not have left a model: then there is no report, and its own error is
+// enough.
+func writeReport(ctx context.Context, session *train.Session, result train.Result, failed bool, device string, screen screen, stderr io.Writer) error {
 	interrupted := ctx.Err() != nil
 	if interrupted {
 		var cancel context.CancelFunc
@@ -144,11 +146,17 @@ func writeReport(ctx context.Context, session *train.Session, device string, scr
 		return nil // the folder is gone, which the closing lines say
 	}
 	m, err := train.OpenModel(folder)
-	if err != nil {
+	switch {
+	case err != nil && failed:
+		return nil
+	case err != nil:
 		return fmt.Errorf("%s: %w", rundir.ReportFile, err)
 	}
 	s := reportSource(folder, session.Config, m, session.Dataset, nil)
 	s.Device, s.Quick = device, interrupted
+	if result.Best >= 0 {
+		s.Advice = result.Runs[result.Best].Advice
+	}
 	lacks, err := report.Write(ctx, session.Dir, s, session.Language)
 	if err != nil {
 		return err

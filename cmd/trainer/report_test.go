@@ -1,6 +1,7 @@
 package main
 
 import (
+	"html"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,5 +124,37 @@ func TestReportInterrupted(t *testing.T) {
 	text, err := os.ReadFile(page)
 	if err != nil || strings.Contains(string(text), "trainer report makes it") || !strings.Contains(string(text), "All 13 comparisons agree") {
 		t.Errorf("the report that is made later is not whole: %v", err)
+	}
+}
+
+// TestReportAdvice: what is wrong with a run stands in its report, and in the one that
+// is made later, in both languages.
+func TestReportAdvice(t *testing.T) {
+	for _, language := range []string{"en", "zh"} {
+		dir := filepath.Join(t.TempDir(), "run")
+		code, stdout, stderr := trainer(append(rows(t), "-set", "train.rate.initial=1e-6", "-lang", language, "-out", dir)...)
+		if code != exitDone {
+			t.Fatalf("exit code %d, %q", code, stderr)
+		}
+		var advice string // of the closing lines
+		for line := range strings.Lines(stdout) {
+			for _, word := range []string{"warning: the run ", "警告：本次训练 "} {
+				if text, ok := strings.CutPrefix(line, word); ok {
+					advice = strings.TrimSpace(text)
+				}
+			}
+		}
+		if advice == "" {
+			t.Fatalf("no warning in %q", stdout)
+		}
+		if log, err := os.ReadFile(filepath.Join(dir, rundir.LogFile)); err != nil || !strings.HasPrefix(string(log), stdout) {
+			t.Errorf("%v: the log has\n%s, want what was printed,\n%s", err, log, stdout)
+		}
+		page := filepath.Join(dir, rundir.ReportFile)
+		has(t, page, `<p class="warning"`, html.EscapeString(advice))
+		if code, _, stderr := trainer("report", dir); code != exitDone || stderr != "" {
+			t.Fatalf("exit code %d, %q", code, stderr)
+		}
+		has(t, page, `<p class="warning"`, html.EscapeString(advice), "machine")
 	}
 }

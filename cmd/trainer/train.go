@@ -157,7 +157,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 		return err
 	}
 	leave = dir.Close
-	err = errors.Join(err, writeReport(ctx, session, chose, screen, stderr))
+	err = errors.Join(err, writeReport(ctx, session, result, err != nil, chose, screen, stderr))
 	screen.report(result, session)
 	return err
 }
@@ -340,8 +340,10 @@ func accuracy(v float64) string { return fmt.Sprintf("%.4f", v) }
 type logWriter struct{ dir *rundir.Dir }
 
 func (w logWriter) Write(b []byte) (int, error) {
-	if err := w.dir.AppendLine(rundir.LogFile, bytes.TrimSuffix(b, []byte("\n"))); err != nil {
-		return 0, err
+	for line := range bytes.Lines(b) { // an epoch has several in Chinese
+		if err := w.dir.AppendLine(rundir.LogFile, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+			return 0, err
+		}
 	}
 	return len(b), nil
 }

@@ -21,6 +21,7 @@ type Data struct {
 	YAML   string // the configuration, as it is kept
 	Log    string // what the run has said, as it is kept
 	Device string // the machine that trained, in a line; "" if that is not known
+	Advice string // what is wrong with the run, as train.Run has it; "": what the log has
 
 	// Model is what the parts below are of: the parameters of the best epoch, or the
 	// last ones where no epoch was completed.

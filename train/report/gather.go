@@ -47,6 +47,9 @@ type Source struct {
 	// Device is the machine that trained, in a line; "" is what the log says.
 	Device string
 
+	// Advice is that of the run (train.Run); "" is what the log has.
+	Advice string
+
 	Figures bool // only what Compare shows
 
 	// Quick leaves out what takes longest: the gradient check, the sample, and the
@@ -75,7 +78,7 @@ var errLarge = fmt.Errorf("the network has more than %d parameters: the command 
 // be made is left out, and Data.Missing says why. Where ctx ends, the parts that are
 // not done yet are left out, for its cause. The error is for a folder whose files cannot be read.
 func Gather(ctx context.Context, s Source) (*Data, error) {
-	d := &Data{Folder: s.Folder, Config: s.Config, Device: s.Device, Missing: map[Section]error{}}
+	d := &Data{Folder: s.Folder, Config: s.Config, Device: s.Device, Advice: s.Advice, Missing: map[Section]error{}}
 	if err := d.read(s); err != nil {
 		return nil, err
 	}
@@ -326,12 +329,12 @@ func (d *Data) read(s Source) error {
 		return err
 	}
 	file := filepath.Join(s.Folder, rundir.RunsFile)
-	if text, err := readFile(file); err == nil {
-		if err := json.Unmarshal(text, &d.Runs); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
+	text, err := readUpTo(file, mostMetrics)
+	if err == nil && text != nil {
+		err = json.Unmarshal(text, &d.Runs)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	curves := map[int]*Curve{}
 	err = readLines(filepath.Join(s.Folder, rundir.RunMetricsFile), func(line []byte) {
@@ -357,7 +360,7 @@ func (d *Data) read(s Source) error {
 // deviceIn returns the line of a log that says which machine trained, or "".
 func deviceIn(log string) string {
 	for line := range strings.Lines(log) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "machine ") || strings.HasPrefix(line, "机器 ") {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "machine ") || strings.HasPrefix(line, "计算设备 ") {
 			return line
 		}
 	}
@@ -382,26 +385,21 @@ func warningsIn(log string) []string {
 
 // readText returns the beginning of a text file; "" if there is none.
 func readText(path string) (string, error) {
-	f, err := files.OpenRegular(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }()
-	text, err := io.ReadAll(io.LimitReader(f, mostText))
+	text, err := readUpTo(path, mostText)
 	return string(bytes.ToValidUTF8(text, []byte("\uFFFD"))), err
 }
 
-// readFile returns the content of a file of results.
-func readFile(path string) ([]byte, error) {
+// readUpTo returns the beginning of a file; nil if there is none.
+func readUpTo(path string, most int64) ([]byte, error) {
 	f, err := files.OpenRegular(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	return io.ReadAll(io.LimitReader(f, mostMetrics))
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // readLines calls each for every line of a file that ends in a newline: a line torn

@@ -167,6 +167,9 @@ func (v *view) Warnings() []string {
 			Zh: "训练时记录的测试准确率为 %s，而模型在现有测试集上的准确率为 %s：数据或文件已改变。",
 		}, figureOf(v.Epochs[best].TestAccuracy), figureOf(v.Test.Accuracy)))
 	}
+	if v.Advice != "" {
+		return append(list, v.say(lang.Text{En: "the run %s", Zh: "本次训练 %s"}, cut(600, v.Advice)))
+	}
 	for _, text := range warningsIn(v.Log) {
 		list = append(list, cut(600, text))
 	}

@@ -127,7 +127,7 @@ func TestLog(t *testing.T) {
 	}{
 		{"", "", nil},
 		{"MNIST\nmachine cpu: compiled\nepoch 1\nmachine late\nwarning: the run learned nothing\n", "machine cpu: compiled", []string{"the run learned nothing"}},
-		{"机器 cpu\n警告: 没有学到\n警告\uFF1A又\n", "机器 cpu", []string{"没有学到", "又"}},
+		{"计算设备 cpu\n警告: 没有学到\n警告\uFF1A又\n", "计算设备 cpu", []string{"没有学到", "又"}},
 		{strings.Repeat("warning: x\n", 9), "", []string{"x", "x", "x", "x", "x"}},
 	} {
 		if got := deviceIn(c.log); got != c.device {

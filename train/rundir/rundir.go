@@ -59,7 +59,7 @@ const (
 )
 
 // runFiles lists the files of a run.
-var runFiles = []string{ConfigFile, MetricsFile, ModelFile, BestFile, FigureSVG, FigurePNG, HiddenSVG, HiddenPNG, ConfusionSVG, ConfusionPNG, LogFile, RunsFile, RunMetricsFile}
+var runFiles = []string{ConfigFile, MetricsFile, ModelFile, BestFile, FigureSVG, FigurePNG, HiddenSVG, HiddenPNG, ConfusionSVG, ConfusionPNG, LogFile, ReportFile, RunsFile, RunMetricsFile}
 
 // Parent is the folder in which Create makes the folders of runs without a path.
 const Parent = "runs"
