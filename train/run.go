@@ -40,7 +40,9 @@ type Run struct {
 	// although their inputs were not all zero. It is known of the best run only.
 	unchanged float64
 
-	confusion [][]int // of the training set after the last whole epoch: [label][predicted]
+	// Of the training set after the last whole epoch: how many samples have each label,
+	// and how many were taken for each class.
+	labels, answers []int
 }
 
 // add adds a whole epoch.

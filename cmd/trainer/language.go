@@ -1,0 +1,10 @@
+package main
+
+import (
+	"os"
+
+	"trainer/train/lang"
+)
+
+// language is that of the user's environment.
+func language() lang.Language { return lang.FromLocale(os.Getenv) }
