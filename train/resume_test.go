@@ -155,7 +155,7 @@ func TestResume(t *testing.T) {
 					}
 				}
 				same(t, fmt.Sprintf("%d stops", stops-1), result(t, path), want)
-				if stops < 3 {
+				if stops < 2 {
 					t.Errorf("stopped only %d times", stops-1)
 				}
 			}
@@ -583,8 +583,8 @@ func TestMain(m *testing.M) {
 // them and in the middle of many.
 func childTask(t testing.TB, kind int) (config.Config, *data.Dataset) {
 	sets := [][]string{
-		{"train.epochs=60", "precision=float32"},
-		{"train.epochs=40", "train.runs.count=3"},
+		{"train.epochs=30", "precision=float32"},
+		{"train.epochs=15", "train.runs.count=3"},
 	}[kind%2]
 	c, err := config.Read("", append([]string{
 		"name=small", "model.layers=[16, 6, 3]", "model.init.std=0.3", "train.batch=1", "train.rate.initial=0.2",
@@ -592,7 +592,7 @@ func childTask(t testing.TB, kind int) (config.Config, *data.Dataset) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, many(5000)
+	return c, many(20_000)
 }
 
 // child trains in path, whose name ends with the kind of the task, or goes on there.
