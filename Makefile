@@ -12,7 +12,7 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz
+.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak
 
 check: format tidy vet lint fresh test noasm race platforms python gpu-check vulns
 
@@ -93,6 +93,12 @@ fuzz: ## every fuzz target, for FUZZTIME each; `make test` runs their seeds
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package; \
 		done; \
 	done
+
+KILLS := 200
+
+soak: ## KILLS processes killed at random times, every failing call, a full disk: each run is resumed, and must end in the bytes of an undisturbed one; minutes
+	go test ./train -run '^(TestResumeCPU|TestKilled|TestFaultsThenResume)$$' -kills $(KILLS) -timeout 30m -v
+	RUNDIR_TEST_KILLS=$(KILLS) go test ./train/rundir -run '^(TestKill|TestWriteNextFaults)$$' -timeout 10m -v
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -59,7 +59,7 @@ func (s *session) prepare(ctx context.Context, number int) (*augment.Job, error)
 	if err != nil {
 		return nil, err
 	}
-	ctx, s.stop = context.WithCancel(ctx)
+	ctx, s.augmented.stop = context.WithCancel(ctx)
 	for range max(1, runtime.GOMAXPROCS(0)-1) { // one core trains, and helps when it has to wait
 		go job.Work(ctx)
 	}

@@ -30,7 +30,7 @@ func (s *session) diagnose(r int) string {
 		return "" // there is nothing to look at, and the session reports the error
 	}
 	d := &diagnosis{
-		lang: s.Language, config: s.Config.Run(r), rateKey: s.rateKey(), network: s.Config.Network(),
+		lang: s.Language, config: s.Config.Run(r), rateKey: s.RateKey(), network: s.Config.Network(),
 		set: s.Dataset.Train, run: run, last: end,
 	}
 	d.count()
@@ -60,8 +60,8 @@ var (
 	lessText = lang.Text{En: "learned less than it can", Zh: "没有学到应有的程度"}
 )
 
-// rateKey returns the key that sets the first learning rate.
-func (s *session) rateKey() string {
+// RateKey returns the key that sets the first learning rate.
+func (s *Session) RateKey() string {
 	if len(s.Config.Train.Runs.Rates) > 0 {
 		return "train.runs.rates"
 	}
@@ -85,18 +85,17 @@ type diagnosis struct {
 	answered float64   // the share of images for which it does
 }
 
-// count takes the shares from the confusion matrix of the last evaluation.
+// count takes the shares from the counts of the last evaluation.
 func (d *diagnosis) count() {
-	confusion := d.run.confusion
-	d.shares = make([]float64, len(confusion))
-	answers := make([]float64, len(confusion))
-	for label, row := range confusion {
-		for k, n := range row {
-			share := float64(n) / float64(d.set.Len())
-			d.shares[label] += share
-			answers[k] += share
+	shares := func(counts []int) []float64 {
+		of := make([]float64, len(counts))
+		for k, n := range counts {
+			of[k] = float64(n) / float64(d.set.Len())
 		}
+		return of
 	}
+	d.shares = shares(d.run.labels)
+	answers := shares(d.run.answers)
 	d.frequent = slices.Max(d.shares)
 	targets := d.set.Scale.TargetRange()
 	for _, p := range d.shares {

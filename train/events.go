@@ -14,6 +14,24 @@ func (s *session) appendEvents(m RunMetrics) error {
 	if !s.Config.Log.TensorBoard {
 		return nil
 	}
+	return s.Dir.Append(rundir.EventsFile, s.eventsOf(m))
+}
+
+// writeEvents writes the file anew, with the epochs before a checkpoint.
+func (s *session) writeEvents(history []byte) error {
+	if !s.Config.Log.TensorBoard {
+		return nil
+	}
+	var records []byte
+	if err := s.eachLine(history, func(m RunMetrics) { records = append(records, s.eventsOf(m)...) }); err != nil {
+		return err
+	}
+	return s.Dir.WriteFile(rundir.EventsFile, s.write(records))
+}
+
+// eventsOf returns the records of an epoch, with the beginning of the file before the
+// first.
+func (s *session) eventsOf(m RunMetrics) []byte {
 	group := ""
 	if s.several() {
 		group = fmt.Sprintf("run %d/", m.Run)
@@ -33,5 +51,5 @@ func (s *session) appendEvents(m RunMetrics) error {
 		records = append(tensorboard.Start(now), records...)
 	}
 	s.events = true
-	return s.Dir.Append(rundir.EventsFile, records)
+	return records
 }

@@ -9,20 +9,28 @@ import (
 	"time"
 
 	"trainer/graph/model"
+	"trainer/train/checkpoint"
 	"trainer/train/rundir"
 )
 
 // saveEvery is the least time between two saves of the parameters during a
 // session: a save waits for the disk.
-const saveEvery = time.Second
+var saveEvery = time.Second
 
 // folder is what is saved of the best run.
 type folder struct {
-	last    snapshot // after its last whole epoch, or where it was interrupted
-	best    snapshot // after its best epoch
-	unsaved bool     // best has changed since the last save
+	last    snapshot  // after its last whole epoch
+	best    snapshot  // after its best epoch
+	at      *snapshot // where the best run was interrupted in an epoch, else nil
+	unsaved bool      // best has changed since the last save
 	saved   time.Time
 	events  bool // whether the file for TensorBoard has begun
+
+	yaml  []byte            // the configuration
+	lines *lines            // what is in the file of metrics
+	next  *checkpoint.State // the checkpoint to write next; nil: it is written
+	first bool              // the checkpoint there is damaged, and not to be kept
+	sum   func() string     // of the data set
 }
 
 // snapshot is the parameters of a run at a moment.
@@ -33,38 +41,79 @@ type snapshot struct {
 	confusion  [][]int          // of the test set after that epoch: [label][predicted]
 }
 
-// writeConfig writes the first file of a run folder, if there is space for all.
-func (s *session) writeConfig() error {
-	// Two models of eight bytes a parameter, and some for the rest.
-	if err := s.Dir.CheckSpace(1<<20 + int64(2*8*s.Config.Network().Size())); err != nil {
+// firstFiles writes the first files of a run folder, if there is space for all.
+func (s *session) firstFiles() error {
+	// Two models and two checkpoints, of the parameters of all runs and the best, and
+	// some for the rest.
+	n := s.Config.Network()
+	width := 8
+	if n.Precision == model.Float32 {
+		width = 4
+	}
+	if err := s.Dir.CheckSpace(1<<20 + int64(width*n.Size()*(2+2*(len(s.Runs)+1)))); err != nil {
 		return err
 	}
-	return s.Dir.WriteFile(rundir.ConfigFile, func(w io.Writer) error {
-		_, err := w.Write(s.Config.YAML())
+	s.yaml = s.Config.YAML()
+	if err := s.Dir.WriteFile(rundir.ConfigFile, s.write(s.yaml)); err != nil {
 		return err
-	})
+	}
+	s.lines = newLines()
+	if s.From == nil || len(s.From.History) == 0 && len(s.Dir.Written(s.linesFile())) == 0 {
+		return nil
+	}
+	s.lines.add(s.From.History)
+	return errors.Join(
+		s.Dir.WriteFile(s.linesFile(), s.write(s.From.History)), // without the lines after it
+		s.writeEvents(s.From.History),
+	)
+}
+
+// write returns what writes some text.
+func (s *session) write(text []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}
+}
+
+// linesFile is the file that has a line for each epoch.
+func (s *session) linesFile() string { return linesFile(s.several()) }
+
+func linesFile(several bool) string {
+	if several {
+		return rundir.RunMetricsFile
+	}
+	return rundir.MetricsFile
 }
 
 // appendMetrics writes the metrics of a whole epoch of a run.
 func (s *session) appendMetrics(m RunMetrics) error {
-	file, v := rundir.MetricsFile, any(m.Metrics)
+	v := any(m.Metrics)
 	if s.several() {
-		file, v = rundir.RunMetricsFile, m
+		v = m
 	}
 	line, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	return s.Dir.AppendLine(file, line)
+	if err := s.Dir.AppendLine(s.linesFile(), line); err != nil {
+		return err
+	}
+	s.lines.add(append(line, '\n'))
+	return nil
 }
 
 // save writes the last parameters of the best run, and the best ones if they
 // have changed. If one of the files fails, the other is written.
 func (s *session) save() error {
-	if s.last.parameters == nil {
+	last := s.last
+	if s.at != nil {
+		last = *s.at
+	}
+	if last.parameters == nil {
 		return nil
 	}
-	err := s.writeModel(rundir.ModelFile, s.last)
+	err := s.writeModel(rundir.ModelFile, last)
 	if s.unsaved {
 		best := s.writeModel(rundir.BestFile, s.best)
 		s.unsaved = best != nil
@@ -118,6 +167,7 @@ func formatFloat(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) 
 func (s *session) finish() error {
 	var failed error
 	try := func(err error) { failed = errors.Join(failed, err) }
+	try(s.writeCheckpoint())
 	if s.several() {
 		try(s.Dir.WriteFile(rundir.RunsFile, func(w io.Writer) error {
 			e := json.NewEncoder(w)

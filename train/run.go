@@ -40,8 +40,11 @@ type Run struct {
 	// although their inputs were not all zero. It is known of the best run only.
 	unchanged float64
 
-	// After the last whole epoch: [label][predicted].
-	confusion, testConfusion [][]int // of the training set and the test set
+	// Of the training set after the last whole epoch: how many samples have each label,
+	// and how many were taken for each class.
+	labels, answers []int
+
+	testConfusion [][]int // of the test set after the last whole epoch: [label][predicted]
 }
 
 // add adds a whole epoch.

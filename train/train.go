@@ -44,12 +44,20 @@ import (
 // has the same files for the best run; its metrics.jsonl is written at the end. It
 // also has runs.jsonl (a RunMetrics for each epoch and run) and, at the end,
 // runs.json (a Run for each). The report is written by the caller: see package report.
+//
+// A checkpoint in the folder has all that a session needs to go on (Resume). It is
+// written every epoch when a second has passed since the last one, every minute in a
+// long epoch, and before the session ends. A session that goes on from any of them
+// gives the same bits as one that was not stopped: in all files but the times in them.
 type Session struct {
 	Config  config.Config
 	Dataset *data.Dataset
 	Fleet   vm.Fleet // of Config.Train.Runs.Count runs
+	Machine string   // vm.VM.Name of the fleet's machines; a checkpoint is for this kind
 	Dir     *rundir.Dir
 	Watch   Watcher
+
+	From *Resume // where to go on; nil: from the beginning
 
 	Language lang.Language // of the figures
 }
@@ -88,7 +96,7 @@ func (s *Session) Run(ctx context.Context) (Result, error) {
 		return Result{Best: -1}, err
 	}
 	err := u.train(ctx)
-	u.close()
+	u.augmented.close()
 	for r := range u.Runs {
 		u.Runs[r].Advice = u.diagnose(r)
 	}
@@ -101,12 +109,13 @@ type session struct {
 	*Session
 	Result // so far
 	folder
-	augmented
+	augmented augmented
 
-	used []bool // the inputs that are not zero in some training image; nil: not known yet
+	start *epoch // where to begin
+	used  []bool // the inputs that are not zero in some training image; nil: not known yet
 }
 
-// begin sets the first parameters of all runs and writes the configuration.
+// begin sets the parameters that all runs start from and writes the configuration.
 func (s *session) begin() error {
 	if n := s.Config.Train.Runs.Count; n != len(s.Runs) {
 		return fmt.Errorf("BUG: a fleet of %d for %d runs (train.runs.count)", len(s.Runs), n)
@@ -114,16 +123,17 @@ func (s *session) begin() error {
 	for r := range s.Runs {
 		c := s.Config.Run(r)
 		s.Runs[r].RunID = RunID{Run: r, Seed: c.Seed, InitialRate: c.Train.Rate.Initial}
-		p, err := InitialParameters(c)
-		if err != nil {
-			return err
-		}
-		if err := s.Fleet.SetParameters(r, p); err != nil {
-			return err
-		}
-		if !s.several() {
-			s.last = snapshot{parameters: p}
-		}
+	}
+	s.sum = sync.OnceValue(s.Dataset.Sum)
+	if s.From == nil {
+		go s.sum() // the first checkpoint needs it
+	}
+	first := s.initialise
+	if s.From != nil {
+		first = s.restore
+	}
+	if err := first(); err != nil {
+		return err
 	}
 	if c := s.Config.Train.Augment; !c.Options().None() {
 		if _, err := augment.New(s.Dataset.Train, c.Options(), c.Seed, 0); err != nil {
@@ -139,7 +149,25 @@ func (s *session) begin() error {
 		}
 	}
 	s.saved = time.Now()
-	return s.writeConfig()
+	return s.firstFiles()
+}
+
+// initialise sets the first parameters of all runs.
+func (s *session) initialise() error {
+	s.start = s.newEpoch(1)
+	for r := range s.Runs {
+		p, err := InitialParameters(s.Config.Run(r))
+		if err != nil {
+			return err
+		}
+		if err := s.Fleet.SetParameters(r, p); err != nil {
+			return err
+		}
+		if !s.several() {
+			s.last = snapshot{parameters: p}
+		}
+	}
+	return nil
 }
 
 // several reports whether there is more than one run.
@@ -153,70 +181,188 @@ type epoch struct {
 	seconds float64 // of training
 }
 
+// newEpoch returns an epoch of the runs that have not ended, at its beginning.
+func (s *session) newEpoch(number int) *epoch {
+	e := &epoch{number: number, done: make([]int, len(s.Runs))}
+	for r := range s.Runs {
+		if s.Runs[r].Failed == "" && !s.Runs[r].StoppedEarly {
+			e.runs = append(e.runs, r)
+		}
+	}
+	return e
+}
+
 // train is the training loop. Where the fleet leaves cores idle, an epoch is
 // evaluated and recorded while the next one trains.
 func (s *session) train(ctx context.Context) error {
 	t := s.Config.Train
-	var runs []int // that have not ended
-	for r := range s.Runs {
-		runs = append(runs, r)
-	}
 	var pending <-chan error // of the evaluation under way
-	for number := 1; number <= t.Epochs && len(runs) > 0; number++ {
-		e := &epoch{number: number, runs: runs, done: make([]int, len(s.Runs))}
-		err := s.pass(ctx, e)
-		if pending != nil {
-			if earlier := <-pending; earlier != nil {
-				return earlier
+	for e := s.start; e.number <= t.Epochs && len(e.runs) > 0; {
+		wait := func() error {
+			if pending == nil {
+				return nil
 			}
+			err := <-pending
 			pending = nil
+			e.runs = slices.DeleteFunc(slices.Clone(e.runs), func(r int) bool { return s.Runs[r].Failed != "" })
+			return err
 		}
-		if err := s.fail(e, err); err != nil {
-			return s.stopped(ctx, e, err)
+		err := s.pass(ctx, e, wait)
+		if err != nil {
+			return err
 		}
-		runs = e.runs
 		// Early stopping needs the scores before the next epoch.
-		if number < t.Epochs && t.EarlyStopping.Patience == 0 {
+		if e.number < t.Epochs && t.EarlyStopping.Patience == 0 {
 			if pending, err = s.evaluateAhead(ctx, e); err != nil {
-				return s.stopped(ctx, e, err)
+				return s.stopped(ctx, s.Fleet, e, err)
 			}
 		}
+		next := &epoch{number: e.number + 1, runs: e.runs, done: make([]int, len(s.Runs))}
 		if pending == nil {
 			if err := s.evaluate(ctx, s.Fleet, e); err != nil {
-				return s.stopped(ctx, e, err)
+				return s.stopped(ctx, s.Fleet, e, err)
 			}
-			runs = slices.DeleteFunc(e.runs, func(r int) bool { return s.Runs[r].StoppedEarly })
+			next = s.newEpoch(e.number + 1)
 		}
+		e = next
 	}
 	return nil
 }
 
-// pass trains the runs of an epoch.
-func (s *session) pass(ctx context.Context, e *epoch) error {
-	start := time.Now()
+// pauseEvery is the time after which an epoch pauses for a checkpoint.
+var pauseEvery = 50 * time.Second
+
+// pass trains the runs of an epoch. It pauses for checkpoints. Before it looks at or
+// changes anything that an evaluation under way changes, it waits for that. When it
+// returns, the evaluation is over.
+func (s *session) pass(ctx context.Context, e *epoch, wait func() error) error {
+	begin := time.Now()
 	set, err := s.trainingSet(ctx, e.number)
 	if err != nil {
-		return err
+		return errors.Join(err, wait())
 	}
-	passes := make([]vm.Pass, len(e.runs))
-	total := 0
+	if set != s.Dataset.Train {
+		e.seconds += time.Since(begin).Seconds() // training waited for it
+	}
+	orders := s.orders(e)
+	pause := time.Now().Add(pauseEvery)
+	for {
+		group := e.behind(set.Len())
+		if len(group) == 0 {
+			return wait()
+		}
+		err := s.part(ctx, e, set, group, orders, pause)
+		if err == nil {
+			continue
+		}
+		if earlier := wait(); earlier != nil {
+			return earlier
+		}
+		var some *vm.RunsError
+		paused := errors.Is(err, errPause)
+		interrupted := ctx.Err() != nil && errors.Is(err, ctx.Err())
+		if errors.As(err, &some) {
+			if failed := s.fail(e, some); failed != nil {
+				return failed
+			}
+		}
+		switch {
+		case paused:
+			if err = s.pauseFor(e); err != nil {
+				return err
+			}
+			pause = time.Now().Add(pauseEvery)
+		case interrupted || some == nil:
+			return s.stopped(ctx, s.Fleet, e, err)
+		}
+	}
+}
+
+// orders returns the orders in which the runs of an epoch visit the samples; nil: that
+// of the set.
+func (s *session) orders(e *epoch) [][]int32 {
+	orders := make([][]int32, len(s.Runs))
+	if !s.Config.Train.Shuffle {
+		return orders
+	}
 	var shuffles sync.WaitGroup
-	for i, r := range e.runs {
-		passes[i] = vm.Pass{Set: set, Batch: s.Config.Train.Batch, Rate: s.rate(r, e.number), Progress: func(done int) {
+	for _, r := range e.runs {
+		shuffles.Go(func() { orders[r] = data.Shuffled(s.Dataset.Train.Len(), s.Runs[r].Seed, e.number) })
+	}
+	shuffles.Wait()
+	return orders
+}
+
+// behind returns those of the runs that have visited the fewest samples, none if all
+// have visited all n. Runs that stopped during a pass have not stopped at the same
+// step, and a fleet trains only those together that have.
+func (e *epoch) behind(n int) (runs []int) {
+	least := n
+	for _, r := range e.runs {
+		if e.done[r] < least {
+			least, runs = e.done[r], nil
+		}
+		if e.done[r] == least && least < n {
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+// errPause is in the error of a part of an epoch that stopped for a checkpoint.
+var errPause = errors.New("pause")
+
+// part trains some runs, which have visited the same number of samples, to the end of
+// the epoch, or until a step after the time pause.
+func (s *session) part(ctx context.Context, e *epoch, set *data.Set, runs []int, orders [][]int32, pause time.Time) error {
+	from, total := e.done[runs[0]], 0
+	for _, r := range e.runs {
+		total += e.done[r]
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	passes := make([]vm.Pass, len(runs))
+	for i, r := range runs {
+		passes[i] = vm.Pass{Set: set, Order: orders[r], Batch: s.Config.Train.Batch, Rate: s.rate(r, e.number), Progress: func(done int) {
+			done += from
 			total += done - e.done[r]
 			e.done[r] = done
 			s.Watch.Batch(e.number, total)
+			if !time.Now().Before(pause) {
+				stop(errPause)
+			}
 		}, Partial: func(visited int) {
-			s.Watch.Batch(e.number, total+visited-e.done[r])
+			s.Watch.Batch(e.number, total+from+visited-e.done[r])
 		}}
-		if s.Config.Train.Shuffle {
-			shuffles.Go(func() { passes[i].Order = data.Shuffled(set.Len(), s.Runs[r].Seed, e.number) })
+		if from > 0 {
+			if passes[i].Order == nil {
+				passes[i].Order = data.FileOrder(set.Len())
+			}
+			passes[i].Order = passes[i].Order[from:]
 		}
 	}
-	shuffles.Wait()
-	err = s.Fleet.Train(ctx, e.runs, passes)
-	e.seconds = max(time.Since(start).Seconds(), 1e-9) // a coarse clock may say 0
+	start := time.Now()
+	err := s.Fleet.Train(ctx, runs, passes)
+	e.seconds += max(time.Since(start).Seconds(), 1e-9) // a coarse clock may say 0
+	var some *vm.RunsError
+	if errors.As(err, &some) {
+		for _, bad := range some.Failed {
+			bad.Step += from / s.Config.Train.Batch
+		}
+	}
+	if cause := context.Cause(ctx); err != nil && errors.Is(err, ctx.Err()) && errors.Is(cause, errPause) {
+		err = errors.Join(err, errPause)
+	}
 	return err
+}
+
+// pauseFor writes a checkpoint in the middle of an epoch.
+func (s *session) pauseFor(e *epoch) error {
+	var err error
+	if s.next, err = s.point(s.Fleet, e); err != nil {
+		return fmt.Errorf("epoch %d: %w", e.number, err)
+	}
+	return s.writeCheckpoint()
 }
 
 // rate returns the learning rate of a run in an epoch.
@@ -233,7 +379,7 @@ func (s *session) fail(e *epoch, err error) error {
 		if bad := some.Failed[r]; bad != nil {
 			err = fmt.Errorf("epoch %d, batch %d: %w", e.number, bad.Step+1, bad)
 			s.Runs[r].Failed = err.Error()
-			err = fmt.Errorf("%w: the learning rate %g may be too large (%s), or the first weights (model.init)", err, s.rate(r, e.number), s.rateKey())
+			err = fmt.Errorf("%w: the learning rate %g may be too large (%s), or the first weights (model.init)", err, s.rate(r, e.number), s.RateKey())
 		}
 	}
 	// The next epoch may already use the old list.
@@ -263,10 +409,10 @@ func (s *session) evaluateAhead(ctx context.Context, e *epoch) (<-chan error, er
 		ctx, cancel := delayed(ctx, finishEvaluation)
 		defer cancel()
 		err := s.evaluate(ctx, snapshot, e)
-		if err = errors.Join(err, snapshot.Close()); err != nil {
-			err = s.stopped(ctx, e, err)
+		if err != nil {
+			err = s.stopped(ctx, snapshot, e, err)
 		}
-		done <- err
+		done <- errors.Join(err, snapshot.Close())
 	}()
 	return done, nil
 }
@@ -323,18 +469,32 @@ func (s *session) evaluate(ctx context.Context, runs vm.Runs, e *epoch) error {
 			failed = &vm.RunsError{Failed: bad}
 			continue
 		}
-		s.Runs[r].confusion, s.Runs[r].testConfusion = train[i].Confusion, test[i].Confusion
+		s.Runs[r].labels, s.Runs[r].answers = sums(train[i].Confusion)
+		s.Runs[r].testConfusion = test[i].Confusion
 		all = append(all, m)
 	}
 	if err := s.fail(e, failed); err != nil || len(all) == 0 {
 		return err
 	}
-	return s.record(runs, all)
+	return s.record(runs, e, all)
+}
+
+// sums returns the sums of the rows and of the columns of a confusion matrix: how many
+// samples have each label, and how many were taken for each class.
+func sums(confusion [][]int) (labels, answers []int) {
+	labels, answers = make([]int, len(confusion)), make([]int, len(confusion))
+	for label, row := range confusion {
+		for k, n := range row {
+			labels[label] += n
+			answers[k] += n
+		}
+	}
+	return labels, answers
 }
 
 // record keeps what a whole epoch gave: all metrics, and the parameters of the
 // best run.
-func (s *session) record(runs vm.Runs, all []RunMetrics) error {
+func (s *session) record(runs vm.Runs, e *epoch, all []RunMetrics) error {
 	top := 0
 	for i, m := range all {
 		s.Runs[m.Run].add(m.Metrics, s.Config.Train.EarlyStopping)
@@ -362,8 +522,16 @@ func (s *session) record(runs vm.Runs, all []RunMetrics) error {
 			s.best, s.unsaved = s.last, true
 		}
 	}
-	if time.Since(s.saved) >= saveEvery {
-		if err := s.save(); err != nil {
+	next := s.newEpoch(e.number + 1)
+	due := time.Since(s.saved) >= saveEvery
+	if due || !s.several() || e.number == s.Config.Train.Epochs || len(next.runs) == 0 {
+		var err error
+		if s.next, err = s.point(runs, next); err != nil {
+			return err
+		}
+	}
+	if due {
+		if err := errors.Join(s.writeCheckpoint(), s.save()); err != nil {
 			return err
 		}
 	}
@@ -373,8 +541,8 @@ func (s *session) record(runs vm.Runs, all []RunMetrics) error {
 
 // stopped returns the error of an epoch that was not completed. After an
 // interruption it keeps where each run stopped, and the parameters that the best
-// run has then.
-func (s *session) stopped(ctx context.Context, e *epoch, err error) error {
+// run has then: those of runs.
+func (s *session) stopped(ctx context.Context, runs vm.Runs, e *epoch, err error) error {
 	var bad *vm.NonFiniteError
 	switch {
 	case errors.As(err, &bad): // fail said where
@@ -387,13 +555,17 @@ func (s *session) stopped(ctx context.Context, e *epoch, err error) error {
 		if r != s.Best && s.several() {
 			continue
 		}
-		p, err := s.Fleet.Parameters(r)
+		p, err := runs.Parameters(r)
 		if err != nil {
 			return errors.Join(context.Cause(ctx), err)
 		}
 		if p.NonFinite() == "" {
-			s.last.parameters, s.last.samples = p, e.done[r]
+			s.at = &snapshot{parameters: p, metrics: s.last.metrics, samples: e.done[r]}
 		}
 	}
-	return context.Cause(ctx)
+	next, err := s.point(runs, e)
+	if err == nil && next != nil {
+		s.next = next
+	}
+	return errors.Join(context.Cause(ctx), err)
 }

@@ -243,7 +243,7 @@ func TestFolder(t *testing.T) {
 	if _, err := s.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := filesOf(t, dir), []string{"accuracy.png", "accuracy.svg", "best.safetensors", "config.yaml", "confusion.png", "confusion.svg", "hidden.png", "hidden.svg", "metrics.jsonl", "model.safetensors"}; !reflect.DeepEqual(got, want) {
+	if got, want := filesOf(t, dir), []string{"accuracy.png", "accuracy.svg", "best.safetensors", "checkpoint", "config.yaml", "confusion.png", "confusion.svg", "hidden.png", "hidden.svg", "metrics.jsonl", "model.safetensors"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
 	line := `{"epoch":1,"learning_rate":2,"train_cost":#,"train_accuracy":#,"test_cost":#,"test_accuracy":#,"train_seconds":#,"eval_seconds":#,"samples_per_second":#}` + "\n"

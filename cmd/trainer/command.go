@@ -32,8 +32,12 @@ func commands() []command {
 		{name: "train", operand: "config", run: trainCommand, also: "fit learn run start",
 			about: "train a network, and leave a run folder",
 			text: "The command may be left out: `trainer -config F` trains too. " +
-				"The run folder has the resolved configuration, the metrics, the parameters, the figures and a report.",
-			example: "trainer -config mnist\ntrainer my.yaml -set train.epochs=5 -out runs/first"},
+				"The run folder has the resolved configuration, the metrics, the parameters, the figures, a report and a checkpoint. " +
+				"A run that was stopped, by a signal or a crash, goes on from the checkpoint with -resume, to the same bits as if it had not been stopped.",
+			example: "trainer -config mnist\ntrainer my.yaml -set train.epochs=5 -out runs/first\n" +
+				"trainer -resume runs/first\n" +
+				"trainer -resume runs/first -set train.epochs=20\n" +
+				"trainer -resume runs/first -fork runs/second -set train.rate.initial=0.01"},
 		{name: "eval", operand: "model", run: evalCommand, also: "evaluate test validate score accuracy",
 			about: "cost, accuracy, confusion and classes of a trained model",
 			text: "Without -config, the configuration beside the model is used: a run folder evaluates from anywhere. " +

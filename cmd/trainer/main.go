@@ -94,6 +94,7 @@ func exitCode(err error, command string, stderr io.Writer) int {
 	const widest = 2000 // a line of a message, in characters
 	message := terminal.Shorten(terminal.Printable(err.Error()), widest)
 	_, _ = fmt.Fprintf(stderr, "trainer: %s%s%s\n", before, message, after)
+	howToGoOn(stderr, err)
 	return code
 }
 

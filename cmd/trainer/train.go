@@ -30,7 +30,16 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	var flags configFlags
 	flags.register(f)
 	out := f.String("out", "", "the run `folder`; else runs/<time>-<name>")
-	c, err := flags.parse(f, args, stdout)
+	var again resumeFlags
+	f.StringVar(&again.run, "resume", "", "go on with the run in `folder`, from its last checkpoint, as if it had not been stopped; keys that change the mathematics cannot be set")
+	f.StringVar(&again.fork, "fork", "", "with -resume: begin a new run in `folder` from the checkpoint, with any change")
+	if err := parseFlags(f, args, stdout); err != nil {
+		return err
+	}
+	if again != (resumeFlags{}) {
+		return again.train(&flags, *out, stdout, stderr)
+	}
+	c, err := flags.read()
 	if err != nil {
 		return err
 	}
@@ -42,7 +51,7 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	return trainRun(c, flags.source(), *out, stdout, stderr)
+	return trainRun(c, flags.source(), *out, nil, stdout, stderr)
 }
 
 // What a training says.
@@ -86,8 +95,14 @@ var (
 
 // trainRun makes everything that a session needs, cheap checks first, and runs
 // it. The run folder is made last, and a session that does not start leaves none.
-// source says which configuration c is, if that is not plain.
-func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (err error) {
+// source says which configuration c is, if that is not plain. If again is not nil, the
+// session goes on from a checkpoint.
+func trainRun(c config.Config, source, out string, again *resumption, stdout, stderr io.Writer) (err error) {
+	leave := func() error { return nil }
+	defer func() { err = errors.Join(err, leave()) }()
+	if again != nil && again.dir != nil {
+		leave = again.dir.Close
+	}
 	shown := progress.NewQueue(stdout)
 	defer func() { flush(shown, errors.As(err, new(signalError))) }()
 	language := c.Language(os.Getenv)
@@ -104,7 +119,7 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	if err := checkMemory(c, need); err != nil {
 		return err
 	}
-	fleet, chose, err := newFleet(c)
+	fleet, machine, chose, err := newFleet(again.onDevice(c))
 	if err != nil {
 		return err
 	}
@@ -120,12 +135,21 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	if err := checkMemory(c, need, dataset.Train, dataset.Validation, dataset.Test); err != nil {
 		return err
 	}
-	dir, err := rundir.Create(out, c.Name, time.Now())
-	if err != nil {
-		return err
+	var checkpoint *train.Resume
+	var goingOn []string
+	if again != nil {
+		checkpoint = again.from
+		if goingOn, err = again.begin(c, dataset, machine); err != nil {
+			return err
+		}
 	}
-	leave := dir.Discard
-	defer func() { err = errors.Join(err, leave()) }()
+	dir := again.folder()
+	if dir == nil {
+		if dir, err = rundir.Create(out, c.Name, time.Now()); err != nil {
+			return err
+		}
+		leave = dir.Discard
+	}
 	log.Store(dir)
 	defer log.Store(nil)
 	defer func() { logEnd(dir, language, err, recover()) }()
@@ -150,7 +174,12 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	if n := fleet.Len(); n > 1 {
 		screen.say(seedsText, n, c.Seed, c.Run(n-1).Seed)
 	}
-	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen, Language: language}
+	for _, line := range goingOn {
+		screen.print(line)
+	}
+	session := &train.Session{
+		Config: c, Dataset: dataset, Fleet: fleet, Machine: machine, Dir: dir, Watch: screen, From: checkpoint, Language: language,
+	}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
 	if result.Runs == nil { // it did not start
@@ -159,17 +188,24 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 	leave = dir.Close
 	err = errors.Join(err, writeReport(ctx, session, result, err != nil, chose, screen, stderr))
 	screen.report(result, session)
+	if left := again.nothingLeft(result, dir, c.Train.Epochs); left != "" && err == nil {
+		screen.print(left)
+	}
+	err = resumable(err, dir, result, session.RateKey())
+	logHow(dir, err)
 	return err
 }
 
-// newFleet makes the fleet that trains the runs, and says in a line which
-// machine it is and why.
-func newFleet(c config.Config) (f vm.Fleet, chose string, err error) {
+// newFleet makes the fleet that trains the runs. machine is the name of its kind;
+// chose says in a line which machine it is and why.
+func newFleet(c config.Config) (f vm.Fleet, machine, chose string, err error) {
 	f, err = vm.NewFleet(c.Train.Runs.Count, func() (m vm.VM, err error) {
-		m, chose, err = newMachine(c)
+		if m, chose, err = newMachine(c); err == nil {
+			machine = m.Name()
+		}
 		return m, err
 	})
-	return f, chose, err
+	return f, machine, chose, err
 }
 
 // screen shows how a session proceeds: on standard output, and in the folder's

@@ -47,8 +47,9 @@ type Fleet interface {
 	// A *RunsError says which runs failed because a value was no longer finite;
 	// the others made the whole pass. The parameters of a failed run are
 	// undefined until the next SetParameters. When ctx is done, each run stops
-	// after a whole step, and Train returns ctx's error. After any other error
-	// some of the runs may have made their pass.
+	// after a whole step, and Train returns ctx's error, joined with a *RunsError if
+	// runs failed before. After any other error some of the runs may have made their
+	// pass.
 	Train(ctx context.Context, runs []int, passes []Pass) error
 
 	// Snapshot copies the runs as they are now, to evaluate them during the next
@@ -240,8 +241,8 @@ func (f *pool) Train(ctx context.Context, runs []int, passes []Pass) error {
 		}
 		return trained
 	})
-	if err == nil && len(failed) > 0 {
-		return &RunsError{failed}
+	if len(failed) > 0 {
+		return errors.Join(err, &RunsError{failed})
 	}
 	return err
 }

@@ -57,7 +57,9 @@ type VM interface {
 	// Train makes one pass of gradient descent: a step for each mini-batch of
 	// the pass, in order. It stops early, after a whole step, when ctx is
 	// done, and returns ctx's error; or with a *NonFiniteError. A step that
-	// takes long is abandoned as if it had not begun.
+	// takes long is abandoned as if it had not begun. A pass may be made in
+	// parts: passes over the parts of Order, split at whole steps, give the
+	// same bits as one over all of it.
 	Train(ctx context.Context, p Pass) error
 
 	// Evaluate runs the network forward over a set.
@@ -119,7 +121,8 @@ type Pass struct {
 	Costs []float64
 
 	// Progress, if not nil, is called from time to time with the number of
-	// samples done in whole steps, and at the end of the pass.
+	// samples done in whole steps, and at the end of the pass, also of one that
+	// ends early: the last call says how far it came.
 	Progress func(done int)
 
 	// Partial, if not nil, may be called in a step that takes long, with the number

@@ -41,6 +41,17 @@ func Read(name string, sets []string) (Config, error) {
 	return read(name, sets).result()
 }
 
+// Parse is Read for the text of a file. name is what messages call it.
+func Parse(text []byte, name string, sets []string) (Config, error) {
+	r := newReader()
+	r.file = name
+	r.source(text)
+	for _, s := range sets {
+		r.set(s)
+	}
+	return r.result()
+}
+
 // read reads what Read reads, and does not check it as a whole.
 func read(name string, sets []string) *reader {
 	r := newReader()

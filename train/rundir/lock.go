@@ -33,8 +33,9 @@ const maxTries = 100
 // whose process has ended is a leftover, which lock takes over.
 //
 // If the system or the file system does not support locks, the existence of the file
-// is the lock, and its text says whether its process still runs.
-func lock(folder *files.Folder) (*lockFile, error) {
+// is the lock, and its text says whether its process still runs. otherwise says what to
+// do if the folder is in use.
+func lock(folder *files.Folder, otherwise string) (*lockFile, error) {
 	for range maxTries {
 		created, err := folder.Create(lockName)
 		f, _ := created.(*os.File)
@@ -48,7 +49,7 @@ func lock(folder *files.Folder) (*lockFile, error) {
 			return nil, err
 		}
 		l := &lockFile{folder, f}
-		again, err := l.take(created != nil)
+		again, err := l.take(created != nil, otherwise)
 		if again || err != nil {
 			err = errors.Join(err, f.Close())
 		}
@@ -60,25 +61,25 @@ func lock(folder *files.Folder) (*lockFile, error) {
 		}
 		return l, nil
 	}
-	return nil, fmt.Errorf("%s changes again and again: %s", folder.File(lockName), otherFolder)
+	return nil, fmt.Errorf("%s changes again and again: %s", folder.File(lockName), otherwise)
 }
 
 // take locks the file and writes this process into it. again says that the file has
 // been removed meanwhile.
-func (l *lockFile) take(created bool) (again bool, err error) {
+func (l *lockFile) take(created bool, otherwise string) (again bool, err error) {
 	path := l.folder.File(lockName)
 	owner, err := readOwner(l.file)
 	if err != nil {
-		return false, fmt.Errorf("%s %w: remove it, or %s", path, err, otherFolder)
+		return false, fmt.Errorf("%s %w: remove it, or %s", path, err, otherwise)
 	}
 	switch err := tryLock(l.file); {
 	case errors.Is(err, errors.ErrUnsupported) && created:
 	case errors.Is(err, errors.ErrUnsupported) && owner.ended():
-		return true, l.putAside(owner)
+		return true, l.putAside(owner, otherwise)
 	case errors.Is(err, errors.ErrUnsupported):
 		return false, fmt.Errorf("in use by %v: if no trainer is running there, remove %s", owner, path)
 	case errors.Is(err, files.ErrLocked):
-		return false, fmt.Errorf("in use by %v: wait for it, or %s", owner, otherFolder)
+		return false, fmt.Errorf("in use by %v: wait for it, or %s", owner, otherwise)
 	case err != nil:
 		return false, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -106,7 +107,7 @@ func (l *lockFile) isThere() bool {
 
 // putAside removes the lock of a process that has ended, where there are no locks. If
 // several processes try that at a time, a rename succeeds in one of them.
-func (l *lockFile) putAside(ended process) error {
+func (l *lockFile) putAside(ended process, otherwise string) error {
 	aside := tempName(fmt.Sprintf("%s-%d", lockName, os.Getpid()))
 	if err := l.folder.Rename(lockName, aside); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -123,7 +124,7 @@ func (l *lockFile) putAside(ended process) error {
 		return err
 	}
 	if moved != ended { // another process was faster: this is its new lock
-		return errors.Join(fmt.Errorf("in use by %v: wait for it, or %s", moved, otherFolder), l.folder.Rename(aside, lockName))
+		return errors.Join(fmt.Errorf("in use by %v: wait for it, or %s", moved, otherwise), l.folder.Rename(aside, lockName))
 	}
 	return l.folder.Remove(aside)
 }

@@ -53,13 +53,16 @@ const (
 	// (log.tensorboard).
 	EventsFile = "events.out.tfevents.trainer"
 
+	CheckpointFile = "checkpoint"   // all that the run needs to go on
+	EarlierFile    = "checkpoint.1" // the checkpoint before it
+
 	// Of several runs.
 	RunsFile       = "runs.json"  // the result of each run
 	RunMetricsFile = "runs.jsonl" // a JSON object for each epoch and run
 )
 
 // runFiles lists the files of a run.
-var runFiles = []string{ConfigFile, MetricsFile, ModelFile, BestFile, FigureSVG, FigurePNG, HiddenSVG, HiddenPNG, ConfusionSVG, ConfusionPNG, LogFile, ReportFile, RunsFile, RunMetricsFile}
+var runFiles = []string{ConfigFile, MetricsFile, ModelFile, BestFile, FigureSVG, FigurePNG, HiddenSVG, HiddenPNG, ConfusionSVG, ConfusionPNG, LogFile, ReportFile, EventsFile, CheckpointFile, EarlierFile, RunsFile, RunMetricsFile}
 
 // Parent is the folder in which Create makes the folders of runs without a path.
 const Parent = "runs"
@@ -69,6 +72,7 @@ const (
 	maxName     = 60                // length of the <name> of a folder, in bytes
 	maxSame     = 1000              // number of folders with the same name and time
 	otherFolder = "choose another with -out"
+	newRun      = "begin a new run from its checkpoint with -fork"
 )
 
 // Dir is the folder of a run, locked.
@@ -107,7 +111,7 @@ func Create(out, name string, now time.Time) (*Dir, error) {
 		if err != nil {
 			return nil, err
 		}
-		d, err := hold(path)
+		d, err := hold(path, otherFolder)
 		if err != nil {
 			removeEmpty(made)
 			if errors.Is(err, errGone) {
@@ -154,7 +158,7 @@ func createIn(parent, base string) (*Dir, error) {
 			removeEmpty(made)
 			return nil, fmt.Errorf("run folder: %w: %s", err, otherFolder)
 		}
-		d, err := hold(path)
+		d, err := hold(path, otherFolder)
 		if err != nil {
 			removeEmpty(append([]string{path}, made...))
 			if errors.Is(err, errGone) {
@@ -191,7 +195,7 @@ func sweep(parent string) {
 		if !onlyLeftovers(path) {
 			continue
 		}
-		if d, err := hold(path); err == nil {
+		if d, err := hold(path, otherFolder); err == nil {
 			if d.checkEmpty() == nil {
 				d.made = []string{path}
 			}
@@ -250,7 +254,7 @@ func Open(path string) (*Dir, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("run folder %s is %s", path, kind(info))
 	}
-	d, err := hold(path)
+	d, err := hold(path, newRun)
 	if err != nil {
 		return nil, err
 	}
@@ -273,8 +277,8 @@ func Open(path string) (*Dir, error) {
 // because it was empty.
 var errGone = errors.New("was removed")
 
-// hold opens and locks a folder.
-func hold(path string) (*Dir, error) {
+// hold opens and locks a folder. otherwise says what to do if it is in use.
+func hold(path, otherwise string) (*Dir, error) {
 	folder, err := files.OpenFolder(path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -282,7 +286,7 @@ func hold(path string) (*Dir, error) {
 		}
 		return nil, fmt.Errorf("run folder %s: %w", path, err)
 	}
-	l, err := lock(folder)
+	l, err := lock(folder, otherwise)
 	if err != nil {
 		if !folder.IsAt(path) {
 			err = errGone
@@ -308,7 +312,7 @@ func (d *Dir) checkEmpty() error {
 		switch {
 		case name == lockName || isTemp(name):
 		case slices.Contains(runFiles, name) && name != LogFile:
-			return fmt.Errorf("run folder %s already holds a run (%s): %s", d.path, name, otherFolder)
+			return fmt.Errorf("run folder %s already holds a run (%s): %s, or go on with it with -resume", d.path, name, otherFolder)
 		default:
 			other = name
 		}
@@ -438,6 +442,52 @@ func (d *Dir) WriteFile(name string, write func(io.Writer) error) error {
 		return fmt.Errorf("save %s: %w", d.File(name), err)
 	}
 	return nil
+}
+
+// WriteNext is WriteFile for a file of which the one before is kept, under the name
+// earlier. If the process is killed between the two renames, only the one before is
+// there, and it is whole.
+func (d *Dir) WriteNext(name, earlier string, write func(io.Writer) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	temp := tempName(name)
+	err := errors.Join(checkName(name), checkName(earlier), d.check(name), d.check(earlier))
+	if err == nil {
+		err = files.WriteNew(d.fs, temp, write)
+	}
+	if err == nil {
+		err = d.shift(temp, name, earlier)
+	}
+	if err != nil {
+		return fmt.Errorf("save %s: %w", d.File(name), err)
+	}
+	return nil
+}
+
+// shift renames name to earlier, if it is there, and temp to name.
+func (d *Dir) shift(temp, name, earlier string) error {
+	defer d.know(earlier)
+	defer d.know(name)
+	_, err := d.fs.Lstat(name)
+	there := err == nil
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if there {
+		err = d.fs.Rename(name, earlier)
+	}
+	if err != nil {
+		_ = d.fs.Remove(temp)
+		return err
+	}
+	if err := d.fs.Rename(temp, name); err != nil {
+		if there {
+			_ = d.fs.Rename(earlier, name)
+		}
+		_ = d.fs.Remove(temp)
+		return err
+	}
+	return d.fs.Sync()
 }
 
 // know notes that the regular file with this name, if there is one, is of this run.

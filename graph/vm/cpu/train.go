@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -81,7 +82,14 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		to := min(from+interval, p.Steps())
 		done, err := t.run(ctx, from, to)
 		if done > from && m.nonFinite() != "" {
-			return t.locate(ctx, from, done)
+			err := t.locate(ctx, from, done)
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // the interval is as if it had not begun
+				t.state.copyFrom(t.saved, t.cores)
+				if p.Progress != nil {
+					p.Progress(from * p.Batch)
+				}
+			}
+			return err
 		}
 		if p.Progress != nil && done > from {
 			p.Progress(min(done*p.Batch, p.Samples()))

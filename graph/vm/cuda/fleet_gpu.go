@@ -104,16 +104,13 @@ func (f *fleet[T]) Train(ctx context.Context, runs []int, passes []vm.Pass) erro
 		return ctx.Err()
 	}
 	failed, err := m.train(ctx, runs, passes)
-	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return err
-		}
+	if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 		return fmt.Errorf("cuda: %w", err)
 	}
 	if len(failed) > 0 {
-		return &vm.RunsError{Failed: failed}
+		return errors.Join(err, &vm.RunsError{Failed: failed})
 	}
-	return nil
+	return err
 }
 
 // Evaluate implements vm.Runs: one run after the other, each on the whole

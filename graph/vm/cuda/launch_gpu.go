@@ -180,7 +180,8 @@ type part struct {
 	arguments           kernel.Params
 }
 
-// train makes a pass with each of some runs, and returns the runs that failed.
+// train makes a pass with each of some runs, and returns the runs that failed, also
+// when it was stopped.
 func (m *machine[T]) train(ctx context.Context, runs []int, passes []vm.Pass) (map[int]*vm.NonFiniteError, error) {
 	p := passes[0]
 	set, err := m.resident(p.Set)
@@ -237,7 +238,7 @@ func (m *machine[T]) train(ctx context.Context, runs []int, passes []vm.Pass) (m
 	watch()
 	failed, err := m.ends(ctx, runs, parts)
 	if err != nil {
-		return nil, err
+		return failed, err
 	}
 	return failed, m.takeCosts(runs, passes, failed)
 }
@@ -295,7 +296,7 @@ func (m *machine[T]) ends(ctx context.Context, runs []int, parts []part) (map[in
 		}
 	}
 	if stopped {
-		return nil, ctx.Err()
+		return failed, ctx.Err()
 	}
 	return failed, nil
 }

@@ -53,6 +53,7 @@ func Run(t *testing.T, newVM New, options Options) {
 			t.Run("Describe", s.describe)
 			t.Run("Parameters", s.parameters)
 			t.Run("Progress", s.progress)
+			t.Run("Parts", s.parts)
 			t.Run("Cancel", s.cancel)
 			t.Run("NonFinite", s.nonFinite)
 			t.Run("Refuses", s.refuses)
@@ -349,6 +350,42 @@ func (s suite) cancel(t *testing.T) {
 	}
 	if stepsTo(t, s.machine(t, n, p), vm.Pass{Set: set, Batch: batch, Rate: 0.1}, parametersOf(t, m)) == 0 {
 		t.Error("the pass reported progress but made no step")
+	}
+}
+
+// parts: a pass that is cancelled, and goes on with the parameters on another machine
+// from the sample that the last report of progress names, gives the same bits as one
+// that is not.
+func (s suite) parts(t *testing.T) {
+	n := s.network(true, 16, 5, 4)
+	p := randomParameters(n, 13)
+	const samples = 8_603 // the CPU looks after 8192
+	set := randomSet(n, samples, 14)
+	for _, batch := range []int{1, 32} {
+		pass := vm.Pass{Set: set, Order: data.Shuffled(samples, 1, 1), Batch: batch, Rate: 0.1}
+		whole := s.machine(t, n, p)
+		train(t, whole, pass)
+		now, done := p, 0
+		for stops := 1; done < samples; stops++ {
+			m := s.machine(t, n, now)
+			ctx, cancel := context.WithCancel(context.Background())
+			part := pass
+			part.Order = pass.Order[done:]
+			from := done
+			part.Progress = func(d int) {
+				done = from + d
+				if stops < 4 && d > 500*stops {
+					cancel()
+				}
+			}
+			err := m.Train(ctx, part)
+			cancel()
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			now = parametersOf(t, m)
+		}
+		same(t, fmt.Sprintf("in parts, batch %d", batch), now, parametersOf(t, whole))
 	}
 }
 
