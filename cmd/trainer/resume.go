@@ -18,8 +18,12 @@ import (
 
 // What a user sees of resuming.
 var (
-	resumeText   = lang.Text{En: "resume with: %s", Zh: "继续训练：%s"}
-	goingOnText  = lang.Text{En: "going on from %s, in epoch %d", Zh: "从 %s 继续，当前第 %d 轮"}
+	resumeText  = lang.Text{En: "resume with: %s", Zh: "继续训练：%s"}
+	goingOnText = lang.Text{En: "going on from %s, after epoch %d", Zh: "从 %s 继续，已完成 %d 轮"}
+	withinText  = lang.Text{
+		En: "going on from %s, after epoch %d and %d samples",
+		Zh: "从 %s 继续，已完成 %d 轮及 %d 个样本",
+	}
 	finishedText = lang.Text{
 		En: "nothing was left to train: to train on, %s",
 		Zh: "已没有可训练的内容；如需继续训练：%s",
@@ -33,8 +37,8 @@ var (
 		Zh: "从最后一个正常的检查点开始新的训练：%s",
 	}
 	earlierText = lang.Text{
-		En: "the one before it, in epoch %d, is whole; go on from it with: %s",
-		Zh: "前一个检查点（第 %d 轮）完好；可由它继续：%s",
+		En: "the one before it, after epoch %d, is whole; go on from it with: %s",
+		Zh: "前一个检查点（已完成 %d 轮）完好；可由它继续：%s",
 	}
 	noEarlierText = lang.Text{
 		En: "there is no whole one before it; begin a new run from the parameters with: %s",
@@ -97,7 +101,7 @@ func (r resumeFlags) open(flags *configFlags) (_ *resumption, c config.Config, e
 		if to.fork {
 			args = append(args, "-fork", r.fork)
 		}
-		return nil, c, fmt.Errorf("%w\n%s", err, earlierText.Format(language(), damaged.Epoch, commandLine(args...)))
+		return nil, c, fmt.Errorf("%w\n%s", err, earlierText.Format(language(), damaged.Epoch-1, commandLine(args...)))
 	}
 	if c, err = config.Parse([]byte(to.from.State.Config), to.from.File, sets); err != nil {
 		return nil, c, err
@@ -153,7 +157,14 @@ func (r *resumption) onDevice(c config.Config) config.Config {
 // lines that say where the session goes on.
 func (r *resumption) begin(c config.Config, d *data.Dataset, machine string) (lines []string, err error) {
 	state := r.from.State
-	lines = []string{goingOnText.Format(language(), r.from.File, state.Epoch)}
+	samples := 0
+	for _, run := range state.Runs {
+		samples += run.Done
+	}
+	lines = []string{goingOnText.Format(language(), r.from.File, state.Epoch-1)}
+	if samples > 0 {
+		lines[0] = withinText.Format(language(), r.from.File, state.Epoch-1, samples)
+	}
 	if r.from.Note != "" {
 		lines = append(lines, r.from.Note)
 	}
