@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/rundir"
@@ -48,6 +49,11 @@ type Session struct {
 	Fleet   vm.Fleet // of Config.Train.Runs.Count runs
 	Dir     *rundir.Dir
 	Watch   Watcher
+
+	// Parameters, if it is not nil, is given parameters that nobody changes
+	// afterwards: the first ones of a run, and after an epoch those of the best run,
+	// before Watch.Epoch is called for it.
+	Parameters func(p model.Parameters)
 }
 
 // Watcher is told how a session proceeds.
@@ -109,6 +115,9 @@ func (s *session) begin() error {
 		}
 		if err := s.Fleet.SetParameters(r, p); err != nil {
 			return err
+		}
+		if r == 0 && s.Parameters != nil {
+			s.Parameters(p)
 		}
 		if !s.several() {
 			s.last = snapshot{parameters: p}
@@ -322,6 +331,9 @@ func (s *session) record(runs vm.Runs, all []RunMetrics) error {
 			s.Runs[s.Best].unchanged = s.unchanged(before.parameters, p)
 		}
 		s.last = snapshot{parameters: p, metrics: *last}
+		if s.Parameters != nil {
+			s.Parameters(p)
+		}
 		if improved {
 			s.best, s.unsaved = s.last, true
 		}
