@@ -5,6 +5,8 @@ go 1.26.0
 // Never run `go get -u`: gorgonia.org/gorgonia and its modules have no
 // resolvable @latest. Change one version at a time, and run the tests.
 require (
+	github.com/chromedp/cdproto v0.159.0 // for tests only
+	github.com/chromedp/chromedp v0.23.0 // for tests only
 	go.yaml.in/yaml/v4 v4.0.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
@@ -23,6 +25,7 @@ require (
 	github.com/awalterschulze/gographviz v2.0.3+incompatible // indirect
 	github.com/chewxy/hm v1.0.0 // indirect
 	github.com/chewxy/math32 v1.10.1 // indirect
+	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
 	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/golang/freetype v0.0.0-20170609003504-e2365dfdc4a0 // indirect
 	github.com/golang/protobuf v1.5.2 // indirect
