@@ -47,6 +47,11 @@ func commands() []command {
 		{name: "explain", operand: "model", run: explainCommand, also: "derivation equations microscope trace",
 			about:   "print the derivation, equation by equation, with the numbers of one sample",
 			example: "trainer explain runs/first -image 0 -step"},
+		{name: "serve", operand: "model", run: serveCommand, also: "page web browser draw demo classroom",
+			about: "a page for the browser: draw a digit, and see what a trained model makes of it",
+			text: "It shows the image that the network sees, the outputs and the hidden units while you draw, and trains a copy on what you drew. " +
+				"A signal ends it, with exit code 0. `trainer train -serve` has the page while it trains.",
+			example: "trainer serve runs/first\ntrainer serve runs/first -listen 192.168.1.20:8080 -lang zh"},
 		{name: "data", operand: "config", run: dataCommand, also: "dataset describe inspect images look",
 			about:   "describe a data set: classes, values, samples, warnings",
 			text:    "The first thing to try with files of your own.",

@@ -28,6 +28,8 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	var flags configFlags
 	flags.register(f)
 	out := f.String("out", "", "the run `folder`; else runs/<time>-<name>")
+	var page pageFlag
+	f.Var(&page, "serve", "show the training on a page for the browser, until Ctrl-C; -serve=ADDRESS is another address than "+pageAddress)
 	c, err := flags.parse(f, args, stdout)
 	if err != nil {
 		return err
@@ -40,13 +42,18 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	return trainRun(c, flags.source(), *out, stdout, stderr)
+	w, err := watchedAt(page)
+	if err != nil {
+		return err
+	}
+	return w.finish(trainRun(c, flags.source(), *out, w, stdout, stderr), stdout)
 }
 
 // trainRun makes everything that a session needs, cheap checks first, and runs
 // it. The run folder is made last, and a session that does not start leaves none.
 // source says which configuration c is, if that is not plain.
-func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (err error) {
+// page is that of -serve.
+func trainRun(c config.Config, source, out string, page *watched, stdout, stderr io.Writer) (err error) {
 	ctx, stop := untilSignal(func(s os.Signal) {
 		_, _ = fmt.Fprintf(stderr, "trainer: %v: finishing the batch and saving; send it again to end at once\n", s)
 	})
@@ -89,6 +96,9 @@ func trainRun(c config.Config, source, out string, stdout, stderr io.Writer) (er
 		screen.say("%d runs, with the seeds %d to %d", n, c.Seed, c.Run(n-1).Seed)
 	}
 	session := &train.Session{Config: c, Dataset: dataset, Fleet: fleet, Dir: dir, Watch: screen}
+	if err := page.attach(session, screen.say); err != nil {
+		return err
+	}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
 	if result.Runs == nil { // it did not start
