@@ -124,10 +124,13 @@ func pageSamples(ctx context.Context, c config.Config) (*data.Set, error) {
 	spec := datasetSpec(c, io.Discard)
 	spec.Classes, spec.TestOnly, spec.Offline, spec.Fallback, spec.Test = c.Network().Outputs(), true, true, false, most
 	d, _, err := data.Open(ctx, spec)
+	if err == nil {
+		err = vm.CheckSet(d.Test, c.Network())
+	}
 	if err != nil {
 		return nil, err
 	}
-	return d.Test, vm.CheckSet(d.Test, c.Network())
+	return d.Test, nil
 }
 
 // leastSide is the least height and width of an image that shows anything.

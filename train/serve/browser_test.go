@@ -550,6 +550,8 @@ func TestBrowserWatch(t *testing.T) {
 	if early == untrained {
 		t.Error("the outputs do not follow the training")
 	}
+	// What is drawn while the weights change stays.
+	phone.draw(written(1, 0))
 	b.until(fmt.Sprintf("%s === %d", points, epochs))
 	if err := <-ended; err != nil {
 		t.Fatal(err)
@@ -561,6 +563,10 @@ func TestBrowserWatch(t *testing.T) {
 	b.settle()
 	if b.outputs() == early || read[string](b, text("answer")) != "7" {
 		t.Errorf("after the training the outputs are %s, the answer %s", b.outputs(), read[string](b, text("answer")))
+	}
+	phone.settle()
+	if got := read[string](phone, text("answer")); got != "1" {
+		t.Errorf("what was drawn during the training is taken for %q, want 1", got)
 	}
 	if got := read[string](phone, text("end")); got != texts["done"].In(lang.Chinese) {
 		t.Errorf("at the end the page says %q", got)

@@ -18,7 +18,8 @@
 //	serve.go    the page and its options
 //	server.go   the server: time limits, connections, shutdown
 //	guard.go    which requests are answered, and the headers of all answers
-//	api.go      the requests
+//	page.go     the page and its files
+//	api.go      the requests for it
 //	network.go  what the network does with an image
 //	copies.go   the copies that train
 //	live.go     a training that is watched
@@ -31,12 +32,11 @@
 package serve
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -91,7 +91,7 @@ type Page struct {
 	guard   guard
 	viewer  *viewer
 	copies  *copies
-	pages   map[lang.Language]*pageTemplate
+	pages   map[lang.Language]*template.Template
 	files   map[string]*file
 	base    atomic.Pointer[state]
 	reports reports
@@ -195,18 +195,15 @@ func (p *Page) classNames() []string {
 	return names
 }
 
-// AreDigits reports whether classes with these names, nil for none, can be the
-// digits 0 to 9: each of ten has no name, or its number.
+// AreDigits reports whether classes can be the digits 0 to 9: there are ten, and each has
+// no name, or its number.
 func AreDigits(outputs int, names []string) bool {
-	return outputs == digits.Classes && !slices.ContainsFunc(digitsOf(names), func(named bool) bool { return !named })
-}
-
-func digitsOf(names []string) []bool {
-	ok := make([]bool, len(names))
 	for k, name := range names {
-		ok[k] = cmp.Or(name, fmt.Sprint(k)) == fmt.Sprint(k)
+		if name != "" && name != fmt.Sprint(k) {
+			return false
+		}
 	}
-	return ok
+	return outputs == digits.Classes
 }
 
 // reports keeps a report, and what it wrote in each language.

@@ -1,12 +1,13 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -39,7 +40,7 @@ func (p *Page) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes: maxHeader,
 		// Requests that last, those of watchers, end with it.
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    log.New(io.Discard, "", 0), // what clients do wrong is not the user's business
+		ErrorLog:    log.New(panics{}, "", 0),
 	}
 	stopped := make(chan error, 1)
 	go func() {
@@ -57,6 +58,18 @@ func (p *Page) Serve(ctx context.Context, l net.Listener) error {
 		return <-stopped
 	}
 	return err // of the listener
+}
+
+// panics writes what the server says to standard error, if it is about a fault of ours.
+// What clients do wrong is not the user's business.
+type panics struct{}
+
+// Write implements io.Writer.
+func (panics) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("panic")) {
+		_, _ = os.Stderr.Write(b)
+	}
+	return len(b), nil
 }
 
 // bounded is a listener with so many connections at a time. Further ones wait.

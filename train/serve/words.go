@@ -23,6 +23,7 @@ var texts = map[string]lang.Text{
 	"writeOne":  {En: "Write a %s", Zh: "写一个 %s"},
 	"sample":    {En: "Test image", Zh: "测试图片"},
 	"sampleOf":  {En: "of %s", Zh: "共 %s 张"},
+	"labelled":  {En: "of %s; its label is %s", Zh: "共 %s 张；这张的标签是 %s"},
 	"another":   {En: "Another", Zh: "换一张"},
 	"penDown":   {En: "Pen down", Zh: "落笔"},
 	"penUp":     {En: "Pen up", Zh: "提笔"},

@@ -1,7 +1,7 @@
 // The page: what the user does becomes requests, and the answers are shown.
 
 import { watch } from "./live.js";
-import { Problem, queue, request } from "./net.js";
+import { Problem, queue, request, waiting } from "./net.js";
 import { Pad } from "./pad.js";
 import { bars, deeper, seen, signed, spoken, Units, verdict } from "./views.js";
 import { about, colours, digits, grouped, say, short } from "./words.js";
@@ -46,7 +46,7 @@ function trouble(error) {
   if (!(error instanceof Problem)) throw error;
   if (error.code === "gone") {
     forget();
-    if (input) look("input", input);
+    refresh();
   }
   if (error.code === "blank" || error.code === "small") {
     show(null);
@@ -68,13 +68,21 @@ function whose() {
   byID("reset").disabled = !copy;
 }
 
-// look asks what the network makes of an image. since is when the user made it.
+// refresh looks again at the image that is shown. An image that waits will be looked at
+// with what is new, and is not displaced.
+function refresh(then = null) {
+  if (input && !waiting()) look("input", () => input, 0, then);
+}
+
+// look asks what the network makes of an image, which may be a function that returns it
+// when it is its turn. since is when the user made it.
 function look(name, body, since = 0, then = null) {
   const mine = turn;
   queue(async () => {
-    if (mine !== turn) return;
+    const content = typeof body === "function" ? body() : body;
+    if (mine !== turn || content === null) return;
     try {
-      const response = await request(path(name), { method: "POST", body, headers: headers() });
+      const response = await request(path(name), { method: "POST", body: content, headers: headers() });
       const answer = await response.json();
       if (mine !== turn) return;
       if (answer.error) throw new Problem(answer.error, answer.text); // too little ink
@@ -208,6 +216,7 @@ if (about.samples > 0) {
       const response = await request(`api/sample?index=${index}`);
       const answer = await response.json();
       fresh();
+      byID("sample-of").textContent = say("labelled", grouped(about.samples), about.classes[answer.label]);
       const pixels = Uint8Array.from(answer.input);
       pad.cover((ctx, side) => cover(ctx, side, pixels));
       look("input", pixels);
@@ -288,7 +297,7 @@ document.addEventListener("drop", (e) => {
 byID("rate").value = about.rate;
 byID("labels").addEventListener("change", (e) => {
   label = Number(e.target.value);
-  if (input) look("input", input, 0, flow);
+  refresh(flow);
 });
 
 // flow shows the way of the error: outputs, hidden units, input.
@@ -306,9 +315,11 @@ function train(count) {
     return;
   }
   if (!input || label < 0) return;
-  const mine = turn, image = input;
+  const mine = turn;
   byID("step").disabled = byID("steps").disabled = true;
   queue(async () => {
+    const image = input;
+    if (mine !== turn || image === null) return;
     try {
       const response = await request(path("step", { steps: count, rate }), { method: "POST", body: image, headers: headers() });
       const answer = await response.json();
@@ -341,7 +352,7 @@ byID("reset").addEventListener("click", () => {
       trouble(error);
     }
     weights();
-    if (input) look("input", input, 0, () => { byID("cost").textContent = say("resetDone"); });
+    if (input) refresh(() => { byID("cost").textContent = say("resetDone"); });
     else byID("cost").textContent = say("resetDone");
   });
 });
@@ -397,7 +408,7 @@ if (about.ready) weights();
 if (about.live) {
   watch(() => {
     if (copy) return;
-    if (input) look("input", input);
+    if (input) refresh();
     else weights();
   }, (gone) => {
     if (gone) notice(say("lost"));

@@ -48,6 +48,9 @@ export function queue(run, replaceable = false) {
   if (!busy) work();
 }
 
+// waiting reports whether a job waits.
+export function waiting() { return jobs.length > 0; }
+
 async function work() {
   busy = true;
   while (jobs.length > 0) await jobs.shift().run();
