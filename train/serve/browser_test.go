@@ -488,6 +488,46 @@ func TestBrowserLooks(t *testing.T) {
 	}
 }
 
+// TestBrowserOther: a network that is not the textbook's: other images, names of
+// classes, several hidden layers, tanh, samples of a data set.
+func TestBrowserOther(t *testing.T) {
+	n := model.Network{Layers: []int{64, 30, 20, 26}, Activation: model.Tanh, Bias: true}
+	names := []string{"猫", "a very long name of a class", "<i>x</i>"}
+	samples := data.Set{Name: "s", Rows: 8, Cols: 8, Classes: 26, Labels: []uint8{2, 1}, Pixels: make([]uint8, 128)}
+	for i := range 8 {
+		samples.Pixels[8*i+i], samples.Pixels[64+8*i+3] = 255, 200
+	}
+	p := newPage(t, func(o *Options) {
+		o.Network, o.Rows, o.Cols, o.NewMachine, o.Digits, o.Classes, o.Samples = n, 8, 8, newMachine(n), false, names, &samples
+	})
+	if err := p.SetParameters(model.NormalLayers(n, model.FanInRule(n), data.Stream(1, "serve test", 2))); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, start(t), serving(t, p)+"?lang=en", 390, 900)
+	b.draw(written(2, 0))
+	drawn := b.outputs()
+	b.do(run(`(() => { const e = document.getElementById("sample"); e.value = 1; e.dispatchEvent(new Event("change")); })()`))
+	b.until(text("sample-of") + ` === "of 2; its label is a very long name of a class"`)
+	b.settle()
+	if b.outputs() == drawn {
+		t.Error("a sample changes nothing")
+	}
+	b.do(click(`#labels input[value="0"] + span`))
+	b.until(text("cost") + `.startsWith("E = ")`)
+	b.do(run(`(() => { const e = document.getElementById("show"); e.value = "gradient"; e.dispatchEvent(new Event("change")); })()`))
+	for done := 10; done <= 50; done += 10 {
+		b.do(click("#steps"))
+		b.until(text("whose") + fmt.Sprintf(`.includes("so far: %d.")`, done))
+	}
+	if got := read[string](b, text("answer")); got != "猫" {
+		t.Errorf("after training the answer is %q", got)
+	}
+	if wide := read[int](b, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); wide > 0 {
+		t.Errorf("the page is %d pixels wider than the screen", wide)
+	}
+	b.shoot("other-390")
+}
+
 // slowly is a fleet that takes its time for a pass, so that there is something to
 // watch.
 type slowly struct{ vm.Fleet }

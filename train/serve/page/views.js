@@ -57,6 +57,7 @@ export function verdict(view) {
   const at = byID("answer");
   at.classList.toggle("long", Boolean(view) && about.classes[view.answer].length > 2);
   at.textContent = view ? about.classes[view.answer] : "?";
+  byID("corner").textContent = view ? about.classes[view.answer] : "";
   const next = view ? ranked(view.outputs).filter((k) => k !== view.answer).slice(0, 2) : [];
   byID("next").textContent = next.length > 0
     ? say("nextBest") + next.map((k) => `${about.classes[k]} (${digits(view.outputs[k], 2)})`).join(" · ") : "\u00a0";

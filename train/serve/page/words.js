@@ -9,8 +9,12 @@ export function say(key, ...args) {
   return about.words[key].replace(/%(?:\[(\d+)\])?s/g, (_, n) => args[n ? n - 1 : next++]);
 }
 
-// digits writes a number with some digits after the point, and a true minus sign.
-export function digits(v, n) { return v.toFixed(n).replace("-", "−"); }
+// digits writes a number with some digits after the point, and a true minus sign. A
+// zero has none.
+export function digits(v, n) {
+  const text = v.toFixed(n);
+  return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
+}
 
 // short writes a number with about three significant digits.
 export function short(v) {
