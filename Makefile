@@ -12,9 +12,9 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak
+.PHONY: check format tidy vet lint fresh test browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak
 
-check: format tidy vet lint fresh test noasm race platforms python gpu-check vulns
+check: format tidy vet lint fresh test browser noasm race platforms python gpu-check vulns
 
 format: ## every file is as gofmt writes it
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -41,11 +41,14 @@ fresh: ## generated files are what their generators write
 test:
 	go test ./...
 
+browser: ## the page for the classroom in a real Chromium; where there is none it says SKIP. SHOTS=FOLDER keeps screenshots
+	go test ./train/serve -run '^TestBrowser' -browser -screenshots '$(abspath $(SHOTS))' -count 1 -v
+
 noasm: ## the pure-Go kernels, as on platforms without assembly
 	go test -tags noasm -short ./graph/vm/cpu/...
 
 race: ## what runs in parallel, in the short form
-	go test -race -short ./cmd/... ./data/... ./train ./train/progress ./train/report ./train/rundir ./graph/vm ./graph/vm/cpu/...
+	go test -race -short ./cmd/... ./data/... ./train ./train/progress ./train/report ./train/rundir ./train/serve ./graph/vm ./graph/vm/cpu/...
 
 platforms: ## it builds where we do not test
 	GOOS=darwin GOARCH=arm64 go vet ./...

@@ -91,6 +91,8 @@ type Spec struct {
 	// not replaced.
 	Fallback bool
 
+	Offline bool // nothing is downloaded: MNIST is found here, or unavailable
+
 	// Seed is that of the built-in digits. Train and Test are how many of them;
 	// 0: as many as MNIST has, 60,000 and 10,000.
 	Seed        uint64
@@ -118,6 +120,7 @@ func (s Spec) open(ctx context.Context, f *Finder) (d *Dataset, notes []Note, er
 	switch {
 	case kind == MNIST:
 		f.Dir, f.Progress, f.testOnly = s.Dir, s.Progress, s.TestOnly
+		f.Offline = f.Offline || s.Offline
 		d, err = f.MNIST(ctx)
 		if s.Fallback && errors.Is(err, ErrUnavailable) {
 			d, notes, err = s.digits(), []Note{{true, fmt.Sprintf(fallbackWarning, err)}}, nil

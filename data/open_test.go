@@ -118,3 +118,13 @@ func TestOpenKinds(t *testing.T) {
 	_, _, err = Open(ctx, Spec{Kind: "png"})
 	requireError(t, err, `unknown kind "png"`, "mnist", "digits")
 }
+
+// TestOpenOffline: Offline asks no mirror.
+func TestOpenOffline(t *testing.T) {
+	w := newWorld(t)
+	w.Mirrors, w.Offline = []string{"http://127.0.0.1:1/"}, false
+	_, _, err := few(Spec{Offline: true}).open(context.Background(), w.Finder)
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "not allowed (offline)") || strings.Contains(err.Error(), "refused") {
+		t.Errorf("%v; want ErrUnavailable without a download", err)
+	}
+}

@@ -261,6 +261,9 @@ func (s *session) restore() error {
 			if err := s.Fleet.SetParameters(r, was.Parameters); err != nil {
 				return bad("%v", err)
 			}
+			if r == max(state.Best, 0) && s.Parameters != nil {
+				s.Parameters(was.Parameters)
+			}
 		}
 	}
 	s.start = s.newEpoch(state.Epoch)

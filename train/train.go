@@ -18,6 +18,7 @@ import (
 
 	"trainer/data"
 	"trainer/data/augment"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
 	"trainer/train/lang"
@@ -60,6 +61,10 @@ type Session struct {
 	From *Resume // where to go on; nil: from the beginning
 
 	Language lang.Language // of the figures
+	// Parameters, if it is not nil, is given parameters that nobody changes
+	// afterwards: the first ones of a run, and after an epoch those of the best run,
+	// before Watch.Epoch is called for it.
+	Parameters func(p model.Parameters)
 }
 
 // Watcher is told how a session proceeds.
@@ -162,6 +167,9 @@ func (s *session) initialise() error {
 		}
 		if err := s.Fleet.SetParameters(r, p); err != nil {
 			return err
+		}
+		if r == 0 && s.Parameters != nil {
+			s.Parameters(p)
 		}
 		if !s.several() {
 			s.last = snapshot{parameters: p}
@@ -518,6 +526,9 @@ func (s *session) record(runs vm.Runs, e *epoch, all []RunMetrics) error {
 			s.Runs[s.Best].unchanged = s.unchanged(before.parameters, p)
 		}
 		s.last = snapshot{parameters: p, metrics: *last, confusion: s.Runs[s.Best].testConfusion}
+		if s.Parameters != nil {
+			s.Parameters(p)
+		}
 		if improved {
 			s.best, s.unsaved = s.last, true
 		}

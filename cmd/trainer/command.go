@@ -4,11 +4,13 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"trainer/configs"
 	"trainer/train/config"
+	"trainer/train/lang"
 )
 
 // command is a row of the table of commands: what the program does with it, and what
@@ -66,6 +68,11 @@ func commands() []command {
 			text: "ONNX is the network as a graph, which onnxruntime and many other programs run; the number of images at once is free. " +
 				"Its metadata say the classes and the scale of the inputs. CSV is one table of all parameters: tensor,i,j,value.",
 			example: "trainer export runs/first -o first.onnx"},
+		{name: "serve", operand: "model", run: serveCommand, also: "page web browser draw demo classroom",
+			about: "a page for the browser: draw a digit, and see what a trained model makes of it",
+			text: "It shows the image that the network sees, the outputs and the hidden units while you draw, and trains a copy on what you drew. " +
+				"A signal ends it, with exit code 0. `trainer train -serve` has the page while it trains.",
+			example: "trainer serve runs/first\ntrainer serve runs/first -listen 192.168.1.20:8080 -lang zh"},
 		{name: "data", operand: "config", run: dataCommand, also: "dataset describe inspect images look",
 			about:   "describe a data set: classes, values, samples, warnings",
 			text:    "The first thing to try with files of your own.",
@@ -140,7 +147,7 @@ type configFlags struct {
 func (c *configFlags) register(f *flag.FlagSet) {
 	f.StringVar(&c.file, "config", "", "read the configuration `file` (YAML), or a built-in one: "+strings.Join(configs.Names(), ", ")+"; without it, all defaults")
 	f.StringVar(&c.device, "device", "", "`"+strings.Join(config.Devices, "|")+"`, short for -set device=…")
-	f.StringVar(&c.lang, "lang", "", "`"+strings.Join(config.Languages, "|")+"`, the language, short for -set lang=…")
+	f.StringVar(&c.lang, "lang", "", languageUsage)
 	f.Var(&c.sets, "set", "set a key of the configuration, `key=value`; may be repeated")
 }
 
@@ -197,3 +204,11 @@ type settings []string
 
 func (s *settings) String() string     { return strings.Join(*s, " ") }
 func (s *settings) Set(v string) error { *s = append(*s, v); return nil }
+
+// languageUsage is the text of the flag -lang.
+var languageUsage = "`" + strings.Join(config.Languages, "|") + "`, the language, short for -set lang=…"
+
+// language returns the language of the flags, or that of the locale.
+func (c *configFlags) language() lang.Language {
+	return config.Config{Lang: c.lang}.Language(os.Getenv)
+}

@@ -21,6 +21,7 @@ import (
 func compareCommand(args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	var flags configFlags
+	f.StringVar(&flags.lang, "lang", "", languageUsage)
 	f.Var(&flags.sets, "set", "set a key for all runs, such as data.dir where the data have moved, `key=value`; may be repeated")
 	asJSON := f.Bool("json", false, "print JSON")
 	paths, err := parseArgs(f, args, stdout)
@@ -50,7 +51,7 @@ func compareCommand(args []string, stdout, stderr io.Writer) error {
 	if *asJSON {
 		return printJSON(stdout, report)
 	}
-	return report.Text(stdout, language())
+	return report.Text(stdout, flags.language())
 }
 
 // readRuns reads the runs, and has their models answer for the images of their test set.

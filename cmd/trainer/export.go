@@ -51,7 +51,7 @@ func exportCommand(args []string, stdout, stderr io.Writer) error {
 	}); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(stdout, exported.Format(language(), *out, m.File, n))
+	_, err = fmt.Fprintln(stdout, exported.Format(flags.language(), *out, m.File, n))
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -54,6 +55,7 @@ type resumption struct {
 	from *train.Resume
 	fork bool
 	dir  *rundir.Dir // of the run, locked; nil for a fork
+	lang lang.Language
 }
 
 // commandLine returns the command with these arguments, as one types it.
@@ -78,7 +80,7 @@ func (r resumeFlags) open(flags *configFlags) (_ *resumption, c config.Config, e
 	if err != nil {
 		return nil, c, fmt.Errorf("-resume: %w", err)
 	}
-	to := &resumption{fork: r.fork != ""}
+	to := &resumption{fork: r.fork != "", lang: flags.language()}
 	if !to.fork {
 		if to.dir, err = rundir.Open(folder); err != nil {
 			return nil, c, err
@@ -95,17 +97,18 @@ func (r resumeFlags) open(flags *configFlags) (_ *resumption, c config.Config, e
 			return nil, c, err
 		}
 		if damaged.Before == "" {
-			return nil, c, fmt.Errorf("%w\n%s", err, noEarlierText.Format(language(), commandLine("-config", folder+"/"+rundir.ConfigFile, "-set", "model.init.file="+folder)))
+			return nil, c, fmt.Errorf("%w\n%s", err, noEarlierText.Format(to.lang, commandLine("-config", folder+"/"+rundir.ConfigFile, "-set", "model.init.file="+folder)))
 		}
 		args := []string{"-resume", damaged.Before}
 		if to.fork {
 			args = append(args, "-fork", r.fork)
 		}
-		return nil, c, fmt.Errorf("%w\n%s", err, earlierText.Format(language(), damaged.Epoch-1, commandLine(args...)))
+		return nil, c, fmt.Errorf("%w\n%s", err, earlierText.Format(to.lang, damaged.Epoch-1, commandLine(args...)))
 	}
 	if c, err = config.Parse([]byte(to.from.State.Config), to.from.File, sets); err != nil {
 		return nil, c, err
 	}
+	to.lang = c.Language(os.Getenv)
 	if to.fork {
 		changed := config.Changed(to.from.Config, c)
 		if i := slices.IndexFunc(changed, func(path string) bool { return strings.HasPrefix(path, "model.init.") }); i >= 0 {
@@ -121,7 +124,7 @@ func (r resumeFlags) open(flags *configFlags) (_ *resumption, c config.Config, e
 }
 
 // train goes on with a run.
-func (r resumeFlags) train(flags *configFlags, out string, stdout, stderr io.Writer) error {
+func (r resumeFlags) train(flags *configFlags, out string, page pageFlag, stdout, stderr io.Writer) error {
 	switch {
 	case r.run == "":
 		return usageError("train: -fork begins from a checkpoint: say of which run, with -resume RUN-FOLDER")
@@ -134,7 +137,15 @@ func (r resumeFlags) train(flags *configFlags, out string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	return trainRun(c, "", r.fork, again, stdout, stderr)
+	return watchedRun(c, "", r.fork, again, page, stdout, stderr)
+}
+
+// close gives back what again holds, if the run does not begin.
+func (r *resumption) close() error {
+	if r == nil || r.dir == nil {
+		return nil
+	}
+	return r.dir.Close()
 }
 
 // folder returns the folder of the run that goes on, or nil for a new one.
@@ -161,9 +172,9 @@ func (r *resumption) begin(c config.Config, d *data.Dataset, machine string) (li
 	for _, run := range state.Runs {
 		samples += run.Done
 	}
-	lines = []string{goingOnText.Format(language(), r.from.File, state.Epoch-1)}
+	lines = []string{goingOnText.Format(r.lang, r.from.File, state.Epoch-1)}
 	if samples > 0 {
-		lines[0] = withinText.Format(language(), r.from.File, state.Epoch-1, samples)
+		lines[0] = withinText.Format(r.lang, r.from.File, state.Epoch-1, samples)
 	}
 	if r.from.Note != "" {
 		lines = append(lines, r.from.Note)
@@ -193,12 +204,12 @@ func (r *resumption) nothingLeft(result train.Result, dir *rundir.Dir, epochs in
 		stoppedEarly = stoppedEarly || run.StoppedEarly
 	}
 	if r.from.State.Epoch <= epochs && stoppedEarly {
-		return stoppedEarlyText.Format(language(), commandLine("-resume", dir.Path(), "-fork", "FOLDER", "-set", "train.early_stopping.patience=0"))
+		return stoppedEarlyText.Format(r.lang, commandLine("-resume", dir.Path(), "-fork", "FOLDER", "-set", "train.early_stopping.patience=0"))
 	}
 	if r.from.State.Epoch <= epochs {
 		return ""
 	}
-	return finishedText.Format(language(), commandLine("-resume", dir.Path(), "-set", fmt.Sprintf("train.epochs=%d", 2*epochs)))
+	return finishedText.Format(r.lang, commandLine("-resume", dir.Path(), "-set", fmt.Sprintf("train.epochs=%d", 2*epochs)))
 }
 
 // resumableError is the error of a run that can go on.
@@ -211,7 +222,8 @@ func (e resumableError) Unwrap() error { return e.error }
 
 // resumable returns the error of a session together with how to go on, where there is
 // a checkpoint.
-func resumable(err error, dir *rundir.Dir, result train.Result, rateKey string) error {
+func resumable(err error, session *train.Session, result train.Result) error {
+	dir, rateKey := session.Dir, session.RateKey()
 	if err == nil || len(dir.Written(rundir.CheckpointFile)) == 0 {
 		return err
 	}
@@ -224,9 +236,9 @@ func resumable(err error, dir *rundir.Dir, result train.Result, rateKey string) 
 		if len(result.Runs) == 1 && rateKey == "train.rate.initial" {
 			rate = fmt.Sprintf("%.3g", result.Runs[0].InitialRate/10)
 		}
-		return resumableError{err, smallerRateText.Format(language(), commandLine("-resume", path, "-fork", "FOLDER", "-set", rateKey+"="+rate))}
+		return resumableError{err, smallerRateText.Format(session.Language, commandLine("-resume", path, "-fork", "FOLDER", "-set", rateKey+"="+rate))}
 	}
-	return resumableError{err, resumeText.Format(language(), commandLine("-resume", path))}
+	return resumableError{err, resumeText.Format(session.Language, commandLine("-resume", path))}
 }
 
 // howToGoOn prints how a run goes on that err ended.

@@ -30,6 +30,8 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 	var flags configFlags
 	flags.register(f)
 	out := f.String("out", "", "the run `folder`; else runs/<time>-<name>")
+	var page pageFlag
+	f.Var(&page, "serve", "show the training on a page for the browser, until Ctrl-C; -serve=ADDRESS is another address than "+pageAddress)
 	var again resumeFlags
 	f.StringVar(&again.run, "resume", "", "go on with the run in `folder`, from its last checkpoint, as if it had not been stopped; keys that change the mathematics cannot be set")
 	f.StringVar(&again.fork, "fork", "", "with -resume: begin a new run in `folder` from the checkpoint, with any change")
@@ -37,7 +39,7 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	if again != (resumeFlags{}) {
-		return again.train(&flags, *out, stdout, stderr)
+		return again.train(&flags, *out, page, stdout, stderr)
 	}
 	c, err := flags.read()
 	if err != nil {
@@ -51,7 +53,16 @@ func trainCommand(args []string, stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	return trainRun(c, flags.source(), *out, nil, stdout, stderr)
+	return watchedRun(c, flags.source(), *out, nil, page, stdout, stderr)
+}
+
+// watchedRun is trainRun, with the page of -serve if it is asked for.
+func watchedRun(c config.Config, source, out string, again *resumption, page pageFlag, stdout, stderr io.Writer) error {
+	w, err := watchedAt(page)
+	if err != nil {
+		return errors.Join(err, again.close())
+	}
+	return w.finish(trainRun(c, source, out, again, w, stdout, stderr), c.Language(os.Getenv), stdout)
 }
 
 // What a training says.
@@ -96,8 +107,8 @@ var (
 // trainRun makes everything that a session needs, cheap checks first, and runs
 // it. The run folder is made last, and a session that does not start leaves none.
 // source says which configuration c is, if that is not plain. If again is not nil, the
-// session goes on from a checkpoint.
-func trainRun(c config.Config, source, out string, again *resumption, stdout, stderr io.Writer) (err error) {
+// session goes on from a checkpoint. page is that of -serve, or nil.
+func trainRun(c config.Config, source, out string, again *resumption, page *watched, stdout, stderr io.Writer) (err error) {
 	leave := func() error { return nil }
 	defer func() { err = errors.Join(err, leave()) }()
 	if again != nil && again.dir != nil {
@@ -180,6 +191,9 @@ func trainRun(c config.Config, source, out string, again *resumption, stdout, st
 	session := &train.Session{
 		Config: c, Dataset: dataset, Fleet: fleet, Machine: machine, Dir: dir, Watch: screen, From: checkpoint, Language: language,
 	}
+	if err := page.attach(session, screen.say); err != nil {
+		return err
+	}
 	result, err := session.Run(ctx)
 	screen.shown.Close()
 	if result.Runs == nil { // it did not start
@@ -188,10 +202,11 @@ func trainRun(c config.Config, source, out string, again *resumption, stdout, st
 	leave = dir.Close
 	err = errors.Join(err, writeReport(ctx, session, result, err != nil, chose, screen, stderr))
 	screen.report(result, session)
+	page.report(session)
 	if left := again.nothingLeft(result, dir, c.Train.Epochs); left != "" && err == nil {
 		screen.print(left)
 	}
-	err = resumable(err, dir, result, session.RateKey())
+	err = resumable(err, session, result)
 	logHow(dir, err)
 	return err
 }

@@ -76,21 +76,46 @@ func imageStream(streams Streams, split Split, i int) random {
 	return random{streams("digits/"+string(split)+"/image", uint64(i))}
 }
 
-// paint draws an image by a writer into dst, and returns its label.
-func paint(dst []uint8, r random, w *writer) uint8 {
-	digit := r.below(len(glyphs))
-	hand := w.vary(r)
+// Point is a place on the paper. A glyph is about 2 units high, with its middle at the
+// origin; X runs to the right, Y downwards.
+type Point struct{ X, Y float64 }
+
+// Lines returns the lines that the pen draws for an image of a split, in their order,
+// and its label: what Image shows, before there is ink.
+func Lines(streams Streams, split Split, i int) (lines [][]Point, label uint8) {
+	r := imageStream(streams, split, i)
+	digit, _, drawn := write(r, newWriter(streams, split, r.below(writers)))
+	for _, line := range drawn {
+		points := make([]Point, len(line))
+		for k, p := range line {
+			points[k] = Point{p.x, p.y}
+		}
+		lines = append(lines, points)
+	}
+	return lines, uint8(digit)
+}
+
+// write returns the lines of a digit by a writer, and the writer's hand at it.
+func write(r random, w *writer) (digit int, hand *writer, lines [][]point) {
+	digit = r.below(len(glyphs))
+	hand = w.vary(r)
 	hand.pen /= heights[digit]
 	habit := w.habits[digit]
 	if r.chance(0.1) { // the writer forms this digit in an unusual way
 		habit = newHabit(r, digit)
 	}
 	strokes := habit.pose(r, hand.slop)
-	lines := make([][]point, len(strokes))
+	lines = make([][]point, len(strokes))
 	for k, s := range strokes {
 		lines[k] = flatten(s, hand.round)
 		distort(lines[k], hand)
 	}
+	return digit, hand, lines
+}
+
+// paint draws an image by a writer into dst, and returns its label.
+func paint(dst []uint8, r random, w *writer) uint8 {
+	digit, hand, lines := write(r, w)
 	dabs := draw(r, lines, hand)
 	fit(dabs, hand.pen)
 	if r.chance(0.02) { // a speck of dirt

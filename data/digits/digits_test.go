@@ -253,3 +253,54 @@ func BenchmarkGenerate(b *testing.B) {
 	}
 	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "images/s")
 }
+
+// TestLines: the lines of an image lie under its ink, with the image's label. Those
+// of another image do not.
+func TestLines(t *testing.T) {
+	streams := func(purpose string, n uint64) *rand.Rand { return data.Stream(1, purpose, n) }
+	covered := func(lines [][]digits.Point, pixels []uint8) float64 {
+		lo, hi := digits.Point{X: 9, Y: 9}, digits.Point{X: -9, Y: -9}
+		for _, line := range lines {
+			for _, p := range line {
+				lo = digits.Point{X: min(lo.X, p.X), Y: min(lo.Y, p.Y)}
+				hi = digits.Point{X: max(hi.X, p.X), Y: max(hi.Y, p.Y)}
+			}
+		}
+		// The box of the ink, without the width of a stroke.
+		left, right, top, bottom := side, 0, side, 0
+		for at, v := range pixels {
+			if v > 127 {
+				left, right = min(left, at%side), max(right, at%side)
+				top, bottom = min(top, at/side), max(bottom, at/side)
+			}
+		}
+		inked, all := 0, 0
+		for _, line := range lines {
+			for _, p := range line {
+				x := float64(left) + 1 + (p.X-lo.X)/(hi.X-lo.X+1e-9)*float64(right-left-1)
+				y := float64(top) + 1 + (p.Y-lo.Y)/(hi.Y-lo.Y+1e-9)*float64(bottom-top-1)
+				all++
+				if pixels[int(y)*side+int(x)] > 0 {
+					inked++
+				}
+			}
+		}
+		return float64(inked) / float64(all)
+	}
+	const n = 200
+	own, other := 0.0, 0.0
+	for i := range n {
+		lines, label := digits.Lines(streams, digits.Test, i)
+		pixels, want := digits.Image(streams, digits.Test, i)
+		if label != want {
+			t.Fatalf("lines of image %d are those of a %d, want %d", i, label, want)
+		}
+		next, _ := digits.Image(streams, digits.Test, i+1)
+		own += covered(lines, pixels) / n
+		other += covered(lines, next) / n
+	}
+	if own < 0.97 || other > 0.8 {
+		t.Errorf("%.3f of the points of the lines have ink, and %.3f in another image", own, other)
+	}
+	t.Logf("%.3f of the points have ink, %.3f in another image", own, other)
+}
