@@ -123,20 +123,71 @@ func isMatrix(b ir.Buffer) bool {
 
 // writer writes the formulas of a program.
 type writer struct {
-	p      *ir.Program
-	factor []factor // of each buffer
-	z      []string // of a buffer g(z), the symbol of z
+	p       *ir.Program
+	factor  []factor // of each buffer
+	z       []string // of a buffer g(z), the symbol of z
+	literal bool     // a sample is a row, as in the program
+	plain   []string // of a buffer that needs no name, what it is: a number, or a transpose
+}
+
+// Formulas returns a formula for each buffer of an imported program, which is the
+// expression graph of a network. It is what the node computes, where a sample is a row:
+// "t_5 = x (W^2)ᵀ". Constants and transposes have no names.
+func Formulas(p *ir.Program) []string {
+	w := newWriter(p)
+	w.literal = true
+	formulas := make([]string, len(p.Buffers))
+	for r, b := range p.Buffers {
+		formulas[r] = w.symbol(ir.Ref(r))
+		if b.Kind == ir.Data {
+			formulas[r] += " = a^1"
+		}
+	}
+	for _, in := range p.Code {
+		if in.Op.IsUpdate() {
+			continue
+		}
+		formula := w.instruction(in)[0]
+		isNamed := !strings.HasPrefix(p.Buffers[in.Dst].Name, "t")
+		if !isNamed && (in.Op == ir.Fill || in.Op == ir.Transpose) {
+			_, w.plain[in.Dst], _ = strings.Cut(formula, " = ")
+			formula = w.plain[in.Dst]
+		}
+		formulas[in.Dst] = formula
+	}
+	return formulas
+}
+
+// TextbookNote returns a note of an instruction without its words: the formula, and
+// the numbers of the equations.
+func TextbookNote(note string) string {
+	formula := note
+	for _, end := range []string{" (A.", " of A.", ", one row"} {
+		formula, _, _ = strings.Cut(formula, end)
+	}
+	if tags := equations(note); tags != "" {
+		formula += ", " + tags
+	}
+	return formula
 }
 
 func newWriter(p *ir.Program) *writer {
-	w := &writer{p: p, factor: make([]factor, len(p.Buffers)), z: make([]string, len(p.Buffers))}
+	w := &writer{p: p, factor: make([]factor, len(p.Buffers)), z: make([]string, len(p.Buffers)), plain: make([]string, len(p.Buffers))}
 	for r := range w.factor {
 		w.factor[r] = one
 	}
 	return w
 }
 
-func (w *writer) symbol(r ir.Ref) string { return symbol(w.p.Buffers[r]) }
+func (w *writer) symbol(r ir.Ref) string {
+	switch {
+	case w.plain[r] != "":
+		return w.plain[r]
+	case w.literal && w.p.Buffers[r].Kind == ir.Data:
+		return "x"
+	}
+	return symbol(w.p.Buffers[r])
+}
 
 // value returns what buffer r has, as an operand.
 func (w *writer) value(r ir.Ref) string {
@@ -147,7 +198,12 @@ func (w *writer) value(r ir.Ref) string {
 	return "(" + f.of(w.symbol(r)) + ")"
 }
 
-func transposed(symbol string) string { return group(symbol) + "ᵀ" }
+func transposed(symbol string) string {
+	if inner, ok := strings.CutSuffix(symbol, "ᵀ"); ok {
+		return strings.TrimSuffix(strings.TrimPrefix(inner, "("), ")")
+	}
+	return group(symbol) + "ᵀ"
+}
 
 // group puts a symbol of more than one character into parentheses.
 func group(symbol string) string {
@@ -222,6 +278,16 @@ func (w *writer) right(in ir.Instr) (f factor, term string, more []string) {
 	case ir.HiddenDelta:
 		slope, more := w.slope(in.G, arg(1))
 		return w.factor[arg(0)], w.symbol(arg(0)) + " ⊙ " + slope, more
+	case ir.Transpose:
+		return one, transposed(w.value(arg(0))), nil
+	case ir.Reshape:
+		return one, w.value(arg(0)), nil
+	case ir.Repeat:
+		separator := "; "
+		if w.p.Buffers[arg(0)].Rows == w.p.Buffers[in.Dst].Rows {
+			separator = ", "
+		}
+		return one, "(" + w.value(arg(0)) + separator + "…" + separator + w.value(arg(0)) + ")", nil
 	case ir.Update:
 		return w.step(in, w.factor[arg(0)], w.symbol(arg(0)))
 	case ir.RowUpdate:
@@ -259,6 +325,9 @@ func (w *writer) product(dst, a, b ir.Ref, transA, transB bool) (factor, string,
 	f, ok := w.factor[a].times(w.factor[b])
 	if !ok {
 		return one, w.value(a) + " " + w.value(b), nil
+	}
+	if w.literal {
+		return f, w.operand(a, transA) + " " + w.operand(b, transB), nil
 	}
 	// The symbol of a vector is the transpose of its buffer.
 	turnedA, turnedB := transA != !isMatrix(w.p.Buffers[a]), transB != !isMatrix(w.p.Buffers[b])

@@ -22,7 +22,7 @@ import (
 type Words struct {
 	Title                     string
 	Forward, Backward, Update string   // the passes
-	Data, Target, Parameter   string   // what a program reads
+	Data, Target              string   // what a program reads
 	Output, Cost              string   // its ends
 	ByInput                   string   // of a matrix that is stored by input
 	Notes                     []string // lines below the picture
