@@ -24,7 +24,7 @@ func (g *Graph) Drawing() draw.Graph {
 		}
 		note := roles[n].Note
 		if l := g.bothDeltaAndGradient(n); l > 0 {
-			note += fmt.Sprintf(" = ∇b^%d E (A.61)", l)
+			note = strings.Replace(note, fmt.Sprintf("δ^%d (", l), fmt.Sprintf("δ^%d = ∇b^%d E (A.61, ", l, l), 1)
 		}
 		d.Nodes = append(d.Nodes, draw.Node{ID: nodeID(n), Label: label, Kind: kinds[n], Shape: shapeText(n), Note: note})
 		for _, o := range Operands(g.Expr, n) {
@@ -73,7 +73,7 @@ func nodeID(n *gorgonia.Node) string { return fmt.Sprintf("%%%d", n.ID()) }
 
 func shapeText(n *gorgonia.Node) string {
 	if n.IsScalar() {
-		return "scalar"
+		return "1×1"
 	}
 	dims := make([]string, n.Dims())
 	for i, d := range n.Shape() {

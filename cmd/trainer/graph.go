@@ -99,9 +99,10 @@ func writeGraph(w io.Writer, g *graph.Graph, format string, l lang.Language) err
 		return err
 	}
 	for i, formula := range picture.Formulas(p) {
-		d.Nodes[i].Label = formula
+		n := &d.Nodes[i]
+		n.Label = formula
 		if format != "text" {
-			d.Nodes[i].Note = picture.TextbookNote(d.Nodes[i].Note)
+			n.Note = picture.TextbookNote(n.Note, n.Label)
 		}
 	}
 	switch format {

@@ -27,8 +27,9 @@ const (
 	laneStep = 14.0
 	colGap   = 40.0
 	rowGap   = 34.0
-	maxGrow  = 70.0 // by which a gap may grow for the proportions of a slide
-	slotStep = 16.0 // between arrows that enter a side of a box
+	maxGrow  = 110.0 // by which a gap may grow for the proportions of a slide
+	slotStep = 16.0 // between arrows that enter a box from above or below
+	sideStep = 10.0 // between arrows that enter it from a side
 )
 
 // The proportions of a slide.
@@ -308,9 +309,9 @@ func (l *layout) shifts() []float64 {
 		slices.SortStableFunc(edges, func(i, j int) int { return cmp.Compare(key(i), key(j)) })
 		if p.side == left || p.side == right {
 			for k, i := range edges {
-				shift[i] = slotStep * (r(k) - r(len(edges)-1)/2)
+				shift[i] = sideStep * r(k-len(edges)/2)
 				if p.side == right {
-					shift[i] += 6 // not on the line of an arrow that enters the box opposite
+					shift[i] += sideStep / 2 // not on the line of an arrow that enters the box opposite
 				}
 			}
 			continue

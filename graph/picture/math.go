@@ -104,7 +104,7 @@ func symbol(b ir.Buffer) string {
 		return b.Name
 	}
 	switch m[1] {
-	case "W", "b", "z", "a", "e":
+	case "W", "b", "z", "a", "e", "p":
 		return m[1] + "^" + m[2]
 	case "d":
 		return "δ^" + m[2]
@@ -159,13 +159,18 @@ func Formulas(p *ir.Program) []string {
 }
 
 // TextbookNote returns a note of an instruction without its words: the formula, and
-// the numbers of the equations.
-func TextbookNote(note string) string {
+// the numbers of the equations. It leaves out a formula that is only the name of what
+// the label computes.
+func TextbookNote(note, label string) string {
 	formula := note
 	for _, end := range []string{" (A.", " of A.", ", one row"} {
 		formula, _, _ = strings.Cut(formula, end)
 	}
-	if tags := equations(note); tags != "" {
+	tags := equations(note)
+	if !strings.Contains(formula, " = ") && (strings.HasPrefix(label, formula) || strings.HasPrefix(formula, "∇")) || formula == label {
+		return tags
+	}
+	if tags != "" {
 		formula += ", " + tags
 	}
 	return formula

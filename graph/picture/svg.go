@@ -42,7 +42,7 @@ func (s *sheet) printf(format string, args ...any) { fmt.Fprintf(&s.b, format, a
 func (s *sheet) head() {
 	l := s.l
 	title := formula.Escape(l.words.Title)
-	s.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%[1].0f" height="%[2].0f" role="img">`, l.width, l.height)
+	s.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img">`, l.width, l.height, l.width, l.height)
 	s.printf("\n<title>%s</title>\n<style>\n%s", title, formula.CSS)
 	s.printf("text { fill: #1f2933 }\n.box { stroke-width: 1.5 }\n.arrow { fill: none; stroke-width: 1.6 }\n")
 	for _, k := range kinds {

@@ -4,7 +4,7 @@
 // "t_15" is t with the index 15. A mark takes the digits that follow it, or else one
 // character, or a group in braces, which may have marks of its own: "∇_{W^2} E". The
 // character ᵀ is always a superscript. A single letter is a variable, in italics; a
-// longer word is upright, as in "tanh z^2".
+// longer word is upright, as in "tanh z^2", and so is the A of an equation's number.
 //
 // SVG names common fonts, and the viewer may have others. So every run of text is
 // placed on its own, and its length is given: it is as wide as measured here,
@@ -112,7 +112,7 @@ func (p *parser) parse(s string, scale, raise float64) {
 		case unicode.IsLetter(r):
 			n = len(s) - len(strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsLetter(r) && r != 'ᵀ' }))
 			word := s[:n]
-			p.add(word, scale, raise, utf8.RuneCountInString(word) == 1 && r != 'Σ' && r < 0x2e80)
+			p.add(word, scale, raise, utf8.RuneCountInString(word) == 1 && r != 'Σ' && r < 0x2e80 && !strings.HasPrefix(s, "A."))
 		default:
 			p.add(string(r), scale, raise, false)
 		}
