@@ -10,8 +10,9 @@ import (
 )
 
 // Drawing returns g in a form that package draw can draw. It has one node for
-// each node of the expression graph. A node that is a symbol of the derivation
-// carries the symbol and its equation as a note.
+// each node of the expression graph, in their order, which is that of the buffers
+// that package lower imports. The label is Gorgonia's name of the operation. A node
+// that is a symbol of the derivation carries the symbol and its equation as a note.
 func (g *Graph) Drawing() draw.Graph {
 	d := draw.Graph{Title: fmt.Sprintf("%v, batch %d", g.Network, g.Batch)}
 	roles, kinds := g.Roles(), g.kinds()
@@ -21,13 +22,27 @@ func (g *Graph) Drawing() draw.Graph {
 			// Gorgonia prints "+ false": the flag matters only for comparisons.
 			label = strings.TrimSuffix(op.String(), " false")
 		}
-		r := roles[n]
-		d.Nodes = append(d.Nodes, draw.Node{ID: nodeID(n), Label: label, Kind: kinds[n], Shape: shapeText(n), Note: r.Note})
+		note := roles[n].Note
+		if l := g.bothDeltaAndGradient(n); l > 0 {
+			note = strings.Replace(note, fmt.Sprintf("δ^%d (", l), fmt.Sprintf("δ^%d = ∇b^%d E (A.61, ", l, l), 1)
+		}
+		d.Nodes = append(d.Nodes, draw.Node{ID: nodeID(n), Label: label, Kind: kinds[n], Shape: shapeText(n), Note: note})
 		for _, o := range Operands(g.Expr, n) {
 			d.Edges = append(d.Edges, draw.Edge{From: nodeID(o), To: nodeID(n)})
 		}
 	}
 	return d
+}
+
+// bothDeltaAndGradient returns l if n is δ^l and also ∇b^l E, as it is for one sample;
+// otherwise 0.
+func (g *Graph) bothDeltaAndGradient(n *gorgonia.Node) int {
+	for i, b := range g.BiasGrad {
+		if n == b && n == g.Z[i].Deriv() {
+			return i + 2
+		}
+	}
+	return 0
 }
 
 // kinds returns the kind of each node that is a symbol of the derivation. All
@@ -58,7 +73,7 @@ func nodeID(n *gorgonia.Node) string { return fmt.Sprintf("%%%d", n.ID()) }
 
 func shapeText(n *gorgonia.Node) string {
 	if n.IsScalar() {
-		return "scalar"
+		return "1×1"
 	}
 	dims := make([]string, n.Dims())
 	for i, d := range n.Shape() {

@@ -87,9 +87,14 @@ func TestDrawing(t *testing.T) {
 			for _, n := range d.Nodes {
 				notes[n.Note]++
 			}
+			delta := "δ^%d (A.%d)"
+			if bias && batch == 1 { // the same node
+				delta = "δ^%[1]d = ∇b^%[1]d E (A.61, A.%[2]d)"
+			}
 			want := []string{
+				fmt.Sprintf(delta, 4, 64), fmt.Sprintf(delta, 3, 65), fmt.Sprintf(delta, 2, 65),
 				"x = a^1, one row per sample", "y, one row per sample", "W^2", "W^3", "W^4", "a^4 = g(z^4)",
-				"δ^4 (A.64)", "δ^3 (A.65)", "δ^2 (A.65)", "∇W^4 E (A.55)", "∇W^3 E (A.56)", "∇W^2 E (A.56)",
+				"∇W^4 E (A.55)", "∇W^3 E (A.56)", "∇W^2 E (A.56)",
 				"E (A.45), its mean over the mini-batch (A.46)",
 			}
 			if bias {

@@ -124,11 +124,30 @@ func TestGradcheck(t *testing.T) {
 	}
 }
 
+// TestGraph: every format of the program and of the expression graph, in both
+// languages.
 func TestGraph(t *testing.T) {
-	for format, want := range map[string]string{"text": "δ^3 (A.64)", "dot": "digraph", "svg": "<svg"} {
-		code, stdout, stderr := trainer("graph", "-format", format)
-		if code != exitDone || stderr != "" || !strings.Contains(stdout, want) {
-			t.Errorf("%s: exit code %d, %q, standard output of %d bytes", format, code, stderr, len(stdout))
+	for _, c := range []struct {
+		args, locale, want string
+	}{
+		{"", "C", "4  d3  = outputdelta"},
+		{"-passes", "C", "# after \"fold bias\""},
+		{"-cost", "C", "cost E"},
+		{"-format dot", "C", "subgraph cluster1"},
+		{"-format svg", "C", ">backward</text>"},
+		{"-format svg", "zh_CN.UTF-8", ">反向传播</text>"},
+		{"-format svg -cost", "C", ">cost</text>"},
+		{"-expr", "C", "δ^3 = ∇b^3 E (A.61, A.64)"},
+		{"-expr", "C", "δ^3 = t_33 ⊙ t_30"},
+		{"-expr -format dot", "C", "digraph"},
+		{"-expr -format svg", "C", ">gradient</text>"},
+		{"-expr -format svg", "zh_CN.UTF-8", ">梯度</text>"},
+		{"-expr -forward", "C", "a^3 = σ(z^3)"},
+	} {
+		t.Setenv("LC_ALL", c.locale)
+		code, stdout, stderr := trainer(append([]string{"graph"}, strings.Fields(c.args)...)...)
+		if code != exitDone || stderr != "" || !strings.Contains(stdout, c.want) {
+			t.Errorf("%s: exit code %d, %q, no %q in standard output of %d bytes", c.args, code, stderr, c.want, len(stdout))
 		}
 	}
 	file := filepath.Join(t.TempDir(), "g.svg")
@@ -197,6 +216,9 @@ func TestErrors(t *testing.T) {
 		{[]string{"eval", "-model", empty}, exitFailed, []string{empty, rundir.BestFile}},
 		{[]string{"eval", "-model", bad}, exitFailed, []string{bad}},
 		{[]string{"graph", "-format", "png"}, exitUsage, []string{`"png"`, "text, dot or svg"}},
+		{[]string{"graph", "-passes", "-format", "svg"}, exitUsage, []string{"-passes prints text"}},
+		{[]string{"graph", "-expr", "-cost"}, exitUsage, []string{"-expr"}},
+		{[]string{"graph", "-forward", "-cost"}, exitUsage, []string{"-forward has no cost"}},
 		{[]string{"help", "me"}, exitUsage, []string{`no help on "me"`, "config", "gradcheck"}},
 		{[]string{"version", "x"}, exitUsage, []string{`"x"`}},
 	} {

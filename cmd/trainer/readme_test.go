@@ -6,6 +6,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"trainer/graph"
+	"trainer/graph/lower"
+	"trainer/train/config"
+	"trainer/train/lang"
 )
 
 var update = flag.Bool("update", false, "write the listing in README.md and the golden files anew")
@@ -24,7 +29,7 @@ func TestReadmeListing(t *testing.T) {
 		t.Fatalf("%s: want the listing between %q and %q", path, first, last)
 	}
 	var out, errs bytes.Buffer
-	if code := run([]string{"graph", "-program", "-set", "train.batch=128"}, &out, &errs); code != exitDone {
+	if code := run([]string{"graph", "-set", "train.batch=128"}, &out, &errs); code != exitDone {
 		t.Fatalf("exit code %d: %s", code, &errs)
 	}
 	var listing strings.Builder
@@ -41,5 +46,27 @@ func TestReadmeListing(t *testing.T) {
 	}
 	if err := os.WriteFile(path, []byte(before+first+listing.String()+last+after), 0o666); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestReadmePicture: the picture in the README is that of the program that runs for
+// the textbook's network. Run the test with -update to write it anew, and look at it.
+func TestReadmePicture(t *testing.T) {
+	const path = "../../graph/program.svg"
+	g, err := graph.Step(config.Default().Network(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if err := writeProgram(&want, g, lower.Options{}, "svg", lang.English); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(path, want.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(path); err != nil || !bytes.Equal(have, want.Bytes()) {
+		t.Errorf("%s is another picture than `trainer graph -format svg` writes (%v): run go test ./cmd/trainer -run ReadmePicture -update", path, err)
 	}
 }

@@ -2,13 +2,16 @@
 // (Text), Graphviz source (DOT), and a picture (SVG) that the package lays out
 // itself.
 //
+// Labels and notes are formulas: "W^2" has a superscript and "t_15" a subscript. Text
+// writes them as they are.
+//
 // SVG draws from top to bottom: every edge points down. Equal graphs give equal
 // bytes. All three functions check the graph first. For a graph with a fault,
 // such as a cycle, they return an error and write nothing.
 //
 //	g := draw.Graph{Title: "784-50-10"}
 //	g.Nodes = append(g.Nodes, draw.Node{ID: "%1", Label: "X", Kind: draw.Input, Shape: "1×784"})
-//	g.Nodes = append(g.Nodes, draw.Node{ID: "%2", Label: "sigmoid", Kind: draw.Operation, Shape: "1×784"})
+//	g.Nodes = append(g.Nodes, draw.Node{ID: "%2", Label: "σ(X)", Kind: draw.Operation, Shape: "1×784"})
 //	g.Edges = append(g.Edges, draw.Edge{From: "%1", To: "%2"})
 //	err := draw.SVG(out, g)
 package draw
@@ -53,9 +56,18 @@ func (k Kind) String() string {
 	return kinds[k].name
 }
 
+// name returns the name of a kind for the legend.
+func (g Graph) name(k Kind) string {
+	if n := g.Names[k]; n != "" {
+		return n
+	}
+	return k.String()
+}
+
 // Graph is a directed acyclic graph.
 type Graph struct {
 	Title string
+	Names map[Kind]string // of the kinds, in the legend; a kind that it lacks has its String
 	Nodes []Node
 	Edges []Edge
 }
@@ -63,10 +75,10 @@ type Graph struct {
 // Node is a value that the graph computes.
 type Node struct {
 	ID    string // unique: "%12"
-	Label string // the name of a leaf, or the operation: "sigmoid"
+	Label string // a formula: "z^2 = t_3 + b^2"
 	Kind  Kind
 	Shape string // "1×50"; may be empty
-	Note  string // a comment, such as the equation of the value; may be empty
+	Note  string // a comment, such as the equation of the value, as a formula; may be empty
 }
 
 // Edge says that the node From is an operand of the node To. The edges that

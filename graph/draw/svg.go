@@ -1,22 +1,23 @@
 package draw
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"trainer/graph/internal/formula"
 )
 
 // Sizes of the drawing, in pixels.
 const (
 	margin     = 24.0
-	labelSize  = 14.0 // fonts
-	detailSize = 11.0
+	labelSize  = 16.0 // fonts
+	detailSize = 13.0
+	legendSize = 12.0
 	titleSize  = 18.0
-	lineHeight = 15.0
+	lineHeight = 19.0
 	padding    = 10.0 // between the text and the left and right sides of its box
 	layerGap   = 38.0
 	headHeight = 64.0 // the title and the legend
@@ -43,7 +44,7 @@ func SVG(w io.Writer, g Graph) error {
 		p.box(v)
 	}
 	p.b.WriteString("</svg>\n")
-	_, err = w.Write(p.b.Bytes())
+	_, err = io.WriteString(w, p.b.String())
 	return err
 }
 
@@ -51,7 +52,7 @@ func SVG(w io.Writer, g Graph) error {
 type picture struct {
 	g             Graph
 	l             *layout
-	b             bytes.Buffer
+	b             strings.Builder
 	top           []float64 // of each layer's highest box
 	height        []float64 // of it
 	width, bottom float64   // of the picture
@@ -59,7 +60,7 @@ type picture struct {
 
 // measure finds the places of the layers and the size of the picture.
 func (p *picture) measure() {
-	p.width = max(minWidth, 2*margin+textWidth(p.g.Title, titleSize))
+	p.width = max(minWidth, 2*margin+formula.WordsWidth(p.g.Title, titleSize))
 	for _, s := range p.l.vertices {
 		p.width = max(p.width, s.x+s.width/2+2*margin)
 	}
@@ -82,16 +83,12 @@ func (p *picture) printf(format string, args ...any) { fmt.Fprintf(&p.b, format,
 
 // head writes everything above the boxes: the styles, the title and the legend.
 func (p *picture) head() {
-	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" `+
-		`font-family="Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif">`+"\n", p.width, p.bottom, p.width, p.bottom)
-	p.printf("<title>%s</title>\n", escape(p.g.Title))
+	p.printf(`<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f">`+"\n", p.width, p.bottom, p.width, p.bottom)
+	p.printf("<title>%s</title>\n", formula.Escape(p.g.Title))
 	p.b.WriteString(`<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">` +
 		`<path d="M0,1 L10,5 L0,9 z" fill="#6b7280"/></marker></defs>` + "\n")
 	p.b.WriteString("<style>\n")
-	p.printf(".label { font-size: %.0fpx; font-weight: bold; fill: #1f2933 }\n", labelSize)
-	p.printf(".detail { font-size: %.0fpx; fill: #4b5563 }\n", detailSize)
-	p.printf(".title { font-size: %.0fpx; fill: #1f2933 }\n", titleSize)
-	p.b.WriteString("text.label, text.detail { text-anchor: middle }\n")
+	p.b.WriteString(formula.CSS + "text { fill: #1f2933 }\n")
 	p.b.WriteString(".edge { fill: none; stroke: #6b7280; stroke-width: 1.2; marker-end: url(#arrow) }\n")
 	for k := range kindEnd {
 		dash := ""
@@ -102,15 +99,18 @@ func (p *picture) head() {
 	}
 	p.b.WriteString("</style>\n")
 	p.printf(`<rect width="%.0f" height="%.0f" fill="white"/>`+"\n", p.width, p.bottom)
-	p.printf(`<text class="title" x="%.0f" y="%.0f">%s</text>`+"\n", margin, margin+14, escape(p.g.Title))
+	formula.Words(&p.b, p.g.Title, margin, margin+14, titleSize)
+	p.b.WriteByte('\n')
 	x := margin
 	for k := range kindEnd {
 		if !slices.ContainsFunc(p.g.Nodes, func(v Node) bool { return v.Kind == k }) {
 			continue
 		}
 		p.printf(`<rect class="%v" x="%.1f" y="%.1f" width="18" height="12" rx="3"/>`, k, x, margin+28)
-		p.printf(`<text class="detail" style="text-anchor: start" x="%.1f" y="%.1f">%v</text>`+"\n", x+23, margin+38, k)
-		x += 23 + textWidth(k.String(), detailSize) + 16
+		name := p.g.name(k)
+		formula.Words(&p.b, name, x+23, margin+38, legendSize)
+		p.b.WriteByte('\n')
+		x += 23 + formula.WordsWidth(name, legendSize) + 16
 	}
 }
 
@@ -182,50 +182,21 @@ func (p *picture) box(v int) {
 	x, y := s.x+margin, p.boxTop(v)
 	p.printf(`<g><rect class="%v" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="6"/>`,
 		node.Kind, x-s.width/2, y, s.width, boxHeight(node))
-	class := "label"
+	size := labelSize
 	for i, line := range boxText(node) {
-		p.printf(`<text class="%s" x="%.1f" y="%.1f">%s</text>`, class, x, y+lineHeight*float64(i)+18, escape(line))
-		class = "detail"
+		formula.SVG(&p.b, line, x-formula.Width(line, size)/2, y+lineHeight*float64(i)+19, size)
+		size = detailSize
 	}
 	p.b.WriteString("</g>\n")
 }
 
 func boxWidth(v Node) float64 {
-	size, w := labelSize*1.08, 44.0 // the label is bold
+	size, w := labelSize, 44.0
 	for _, line := range boxText(v) {
-		w = max(w, textWidth(line, size)+2*padding)
+		w = max(w, formula.Width(line, size)+2*padding)
 		size = detailSize
 	}
 	return w
 }
 
 func boxHeight(v Node) float64 { return 12 + lineHeight*float64(len(boxText(v))) }
-
-// textWidth estimates the width of a text in pixels; the browser chooses the
-// font.
-func textWidth(s string, size float64) float64 {
-	w := 0.0
-	for _, r := range s {
-		switch {
-		case strings.ContainsRune(" .,:;'|!()[]{}ijltfI", r):
-			w += 0.36
-		case r >= 0x2e80:
-			w += 1 // Chinese, Japanese, Korean
-		case strings.ContainsRune("mwMW%@∂∇Σ", r):
-			w += 0.9
-		case r >= 'A' && r <= 'Z':
-			w += 0.7
-		default:
-			w += 0.58
-		}
-	}
-	return w * size
-}
-
-// escape escapes s for use as the text of an XML element.
-func escape(s string) string {
-	var b strings.Builder
-	// Writing to a strings.Builder never fails.
-	_ = xml.EscapeText(&b, []byte(s))
-	return b.String()
-}

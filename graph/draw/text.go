@@ -6,26 +6,23 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"trainer/graph/internal/formula"
 )
 
 // Text writes one line per node, in the order of g.Nodes:
 //
-//	%12  sigmoid(%11)  (1×50)  a = g(z)
+//	a^2 = σ(z^2)  (1×50)  a^2 = g(z^2)
 func Text(w io.Writer, g Graph) error {
-	n, err := newNet(g)
-	if err != nil {
+	if err := g.Check(); err != nil {
 		return err
 	}
-	rows := make([][4]string, len(g.Nodes))
-	var widths [4]int
+	rows := make([][3]string, len(g.Nodes))
+	var widths [3]int
 	for i, v := range g.Nodes {
-		var operands []string
-		for _, u := range n.in[i] {
-			operands = append(operands, g.Nodes[u].ID)
-		}
-		rows[i] = [4]string{v.ID, expression(v.Label, operands), "", v.Note}
+		rows[i] = [3]string{v.Label, "", v.Note}
 		if v.Shape != "" {
-			rows[i][2] = "(" + v.Shape + ")"
+			rows[i][1] = "(" + v.Shape + ")"
 		}
 		for c, s := range rows[i] {
 			rows[i][c] = oneLine(s)
@@ -45,27 +42,8 @@ func Text(w io.Writer, g Graph) error {
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
-	_, err = io.WriteString(w, b.String())
+	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// expression formats an operation. A binary sign goes between its operands; a
-// name goes before its operands, which are in parentheses.
-func expression(label string, operands []string) string {
-	switch {
-	case len(operands) == 0:
-		return label
-	case len(operands) == 2 && isSign(label):
-		return operands[0] + " " + label + " " + operands[1]
-	}
-	return label + "(" + strings.Join(operands, ", ") + ")"
-}
-
-// isSign reports whether a label is an operator sign such as + or ×.
-func isSign(label string) bool {
-	return label != "" && !strings.ContainsFunc(label, func(r rune) bool {
-		return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsSpace(r)
-	})
 }
 
 // oneLine replaces control characters, which include line breaks, by spaces.
@@ -88,15 +66,19 @@ func DOT(w io.Writer, g Graph) error {
 	if g.Title != "" {
 		fmt.Fprintf(&b, "  label=%s; labelloc=t;\n", quoteDOT(g.Title))
 	}
-	b.WriteString("  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=11];\n")
+	b.WriteString("  node [shape=box, style=\"rounded,filled\", fontname=\"Times\", fontsize=12];\n")
 	for _, v := range g.Nodes {
 		k := kinds[v.Kind]
 		style := ""
 		if k.dashed {
 			style = `, style="rounded,filled,dashed"`
 		}
-		fmt.Fprintf(&b, "  %s [label=%s, fillcolor=\"%s\", color=\"%s\"%s];\n",
-			quoteDOT(v.ID), quoteDOT(strings.Join(boxText(v), "\n")), k.fill, k.stroke, style)
+		var lines []string
+		for _, line := range boxText(v) {
+			lines = append(lines, formula.HTML(line))
+		}
+		fmt.Fprintf(&b, "  %s [label=<%s>, fillcolor=\"%s\", color=\"%s\"%s];\n",
+			quoteDOT(v.ID), strings.Join(lines, "<BR/>"), k.fill, k.stroke, style)
 	}
 	for _, e := range g.Edges {
 		fmt.Fprintf(&b, "  %s -> %s;\n", quoteDOT(e.From), quoteDOT(e.To))
@@ -112,15 +94,13 @@ func quoteDOT(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", " ", "\x00", " ").Replace(s) + `"`
 }
 
-// boxText returns the lines in a node's box.
+// boxText returns the lines in a node's box, as formulas.
 func boxText(v Node) []string {
-	second := v.ID
-	if v.Shape != "" {
-		second += " · " + v.Shape
-	}
-	lines := []string{v.Label, second}
-	if v.Note != "" {
-		lines = append(lines, v.Note)
+	lines := []string{v.Label}
+	for _, line := range []string{v.Shape, v.Note} {
+		if line != "" {
+			lines = append(lines, line)
+		}
 	}
 	return lines
 }

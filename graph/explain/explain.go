@@ -102,7 +102,7 @@ type Equation struct {
 
 // Instruction is an instruction of the compiled program for single samples.
 type Instruction struct {
-	// Number is that in the program that trains, as `trainer graph -program` prints
+	// Number is that in the program that trains, as `trainer graph` prints
 	// it; −1 for an instruction that only a program with the cost has.
 	Number int    `json:"number"`
 	Text   string `json:"text"`
