@@ -150,7 +150,7 @@ func TestErrors(t *testing.T) {
 		"has a cycle: %0 → %0":            func(g *Graph) { g.Edges = append(g.Edges, Edge{"%0", "%0"}) },
 		`edge from "%0" to "%9": no such`: func(g *Graph) { g.Edges = append(g.Edges, Edge{"%0", "%9"}) },
 		"two nodes have the ID %1":        func(g *Graph) { g.Nodes[2].ID = "%1" },
-		"node 1 (a = σ(X)) has no ID":      func(g *Graph) { g.Nodes[1].ID = "" },
+		"node 1 (a = σ(X)) has no ID":     func(g *Graph) { g.Nodes[1].ID = "" },
 		"node %1 has the kind Kind(5)":    func(g *Graph) { g.Nodes[1].Kind = kindEnd },
 	} {
 		g := small()

@@ -28,8 +28,8 @@ const (
 	colGap   = 40.0
 	rowGap   = 34.0
 	maxGrow  = 110.0 // by which a gap may grow for the proportions of a slide
-	slotStep = 16.0 // between arrows that enter a box from above or below
-	sideStep = 10.0 // between arrows that enter it from a side
+	slotStep = 16.0  // between arrows that enter a box from above or below
+	sideStep = 10.0  // between arrows that enter it from a side
 )
 
 // The proportions of a slide.
