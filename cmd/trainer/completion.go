@@ -100,7 +100,7 @@ func newGrammar() grammar {
 		topics = append(topics, c.name)
 	}
 	for _, c := range commands() {
-		row := grammarCommand{Name: c.name, About: c.about}
+		row := grammarCommand{Name: c.name, About: c.about.En}
 		switch c.name {
 		case "init":
 			row.Words = configs.Names()

@@ -5,10 +5,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"trainer/data/homedir"
+	"trainer/train/lang"
 	"trainer/train/terminal"
 )
 
@@ -63,7 +65,7 @@ func parseArgs(f *flag.FlagSet, args []string, stdout io.Writer) (operands []str
 		switch {
 		case errors.Is(err, flag.ErrHelp):
 			c, _ := findCommand(f.Name())
-			if _, err := io.WriteString(stdout, c.help(f)); err != nil {
+			if _, err := io.WriteString(stdout, c.help(f, lang.FromLocale(os.Getenv))); err != nil {
 				return nil, err
 			}
 			return nil, helpError{f}

@@ -4,17 +4,19 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"unicode/utf8"
 
 	"trainer/train/config"
+	"trainer/train/lang"
 	"trainer/train/terminal"
 )
 
 // width is that of help texts, in characters.
 const width = 80
 
-const introduction = `trainer trains a fully connected network by gradient descent, as a textbook
+var introduction = lang.Text{En: `trainer trains a fully connected network by gradient descent, as a textbook
 derives it by hand: sigmoid layers, half squared error, MNIST.
 
 To begin with:
@@ -27,31 +29,52 @@ Usage:
   trainer COMMAND [flags]
   trainer [CONFIG] [flags]   short for trainer train
 
-Commands:
-`
+Commands:`, Zh: `trainer 用梯度下降训练全连接网络，如教科书手工推导的那样：
+sigmoid 层、平方误差的一半、MNIST。
 
-const conclusion = `
-'trainer help COMMAND' prints the flags of a command, and an example.
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted.
-`
+入门：
+  trainer -config mnist      在 MNIST 上训练，并留下运行文件夹
+  trainer init               写出 mnist.yaml，供修改
+  trainer mnist.yaml         按自己的配置训练
+  trainer help config        配置的所有键
+
+用法：
+  trainer 命令 [选项]
+  trainer [配置] [选项]      trainer train 的简写
+
+命令：`}
+
+var conclusion = lang.Text{En: `'trainer help COMMAND' prints the flags of a command, and an example.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted.`, Zh: `'trainer help 命令' 打印该命令的选项和示例。
+退出码：0 完成，1 失败，2 用法或配置有误，130 被中断。`}
+
+// The words of the help on a command.
+var (
+	usageWord   = lang.Text{En: "Usage:", Zh: "用法："}
+	flagsWord   = lang.Text{En: "Flags:", Zh: "选项："}
+	shortText   = lang.Text{En: "%s is short for -%s %[1]s.", Zh: "%s 是 -%s %[1]s 的简写。"}
+	aboutText   = lang.Text{En: "trainer %s: %s", Zh: "trainer %s：%s"}
+	exampleWord = lang.Text{En: "For example:", Zh: "示例："}
+)
 
 // usage returns the text of `trainer help`.
-func usage() string {
+func usage(l lang.Language) string {
 	var b strings.Builder
-	b.WriteString(introduction)
+	b.WriteString(introduction.In(l) + "\n")
 	for _, c := range commands() {
-		b.WriteString(hang(fmt.Sprintf("  %-12s", c.name), c.about))
+		b.WriteString(hang(fmt.Sprintf("  %-12s", c.name), c.about.In(l)))
 	}
-	b.WriteString(conclusion)
+	b.WriteString("\n" + conclusion.In(l) + "\n")
 	return b.String()
 }
 
 // help returns the text of `trainer help NAME`, where f has the flags.
-func (c command) help(f *flag.FlagSet) string {
+func (c command) help(f *flag.FlagSet, l lang.Language) string {
 	var flags strings.Builder
 	args := c.args
 	f.VisitAll(func(f *flag.Flag) {
 		value, usage := describeFlag(f)
+		usage = flagText(usage, l)
 		if strings.Trim(value, "abcdefghijklmnopqrstuvwxyz") == "" {
 			value = strings.ToUpper(value)
 		}
@@ -66,7 +89,7 @@ func (c command) help(f *flag.FlagSet) string {
 		flags.WriteString(hang(fmt.Sprintf("%-20s", head), usage))
 	})
 	var b strings.Builder
-	b.WriteString(strings.Join(terminal.Wrap("trainer "+c.name+": "+c.about, width), "\n") + "\n")
+	b.WriteString(strings.Join(terminal.Wrap(aboutText.Format(l, c.name, c.about), width), "\n") + "\n")
 	synopsis := "trainer " + c.name
 	if args != "" {
 		synopsis += " " + args
@@ -74,18 +97,17 @@ func (c command) help(f *flag.FlagSet) string {
 	if flags.Len() > 0 {
 		synopsis += " [flags]"
 	}
-	fmt.Fprintf(&b, "\nUsage:\n  %s\n", synopsis)
-	if c.text != "" {
-		text, list, _ := strings.Cut(c.text, "\n\n")
-		b.WriteString("\n" + strings.Join(terminal.Wrap(text, width), "\n") + "\n" + list)
+	fmt.Fprintf(&b, "\n%s\n  %s\n", usageWord.In(l), synopsis)
+	if !c.text.IsZero() {
+		b.WriteString("\n" + strings.Join(terminal.Wrap(c.text.In(l), width), "\n") + "\n" + c.list)
 	}
 	if flags.Len() > 0 {
-		b.WriteString("\nFlags:\n" + flags.String())
+		b.WriteString("\n" + flagsWord.In(l) + "\n" + flags.String())
 	}
 	if c.operand != "" {
-		fmt.Fprintf(&b, "\n%s is short for -%s %[1]s.\n", strings.ToUpper(c.operand), c.operand)
+		b.WriteString("\n" + shortText.Format(l, strings.ToUpper(c.operand), c.operand) + "\n")
 	}
-	b.WriteString("\nFor example:\n")
+	b.WriteString("\n" + exampleWord.In(l) + "\n")
 	for line := range strings.Lines(c.example) {
 		b.WriteString("  " + strings.TrimSpace(line) + "\n")
 	}
@@ -107,7 +129,7 @@ func helpCommand(args []string, stdout, stderr io.Writer) error {
 	case err != nil:
 		return err
 	case len(topics) == 0:
-		_, err := io.WriteString(stdout, usage())
+		_, err := io.WriteString(stdout, usage(lang.FromLocale(os.Getenv)))
 		return err
 	case len(topics) > 1:
 		return usageError(fmt.Sprintf("help: unexpected argument %q", topics[1]))

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"trainer/train/config"
+	"trainer/train/lang"
+	"trainer/train/terminal"
 )
 
 // TestHelp compares the help texts with golden files. Run the test with -update to
@@ -52,7 +54,7 @@ func TestHelpEverywhere(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{}, {"help"}, {"-h"}, {"-help"}, {"--help"}} {
-		same(usage(), args...)
+		same(usage(lang.English), args...)
 	}
 	same(config.Help(), "help", "config")
 	for _, c := range commands() {
@@ -61,10 +63,10 @@ func TestHelpEverywhere(t *testing.T) {
 			same(want, c.name, flag)
 		}
 		same(want, "--help", c.name)
-		if !strings.Contains(usage(), "\n  "+c.name+" ") {
+		if !strings.Contains(usage(lang.English), "\n  "+c.name+" ") {
 			t.Errorf("no line for %s in the help", c.name)
 		}
-		if c.example == "" || c.about == "" || !strings.Contains(want, "For example:\n  ") {
+		if c.example == "" || c.about.IsZero() || !strings.Contains(want, "For example:\n  ") {
 			t.Errorf("%s has no example, or does not say what it does", c.name)
 		}
 	}
@@ -100,6 +102,43 @@ func TestExamples(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestHelpChinese: in a Chinese locale the help is Chinese, and no line is wider than a
+// terminal.
+func TestHelpChinese(t *testing.T) {
+	t.Setenv("LC_ALL", "zh_CN.UTF-8")
+	for _, args := range [][]string{{"help"}, {"help", "train"}, {"help", "init"}, {"help", "serve"}} {
+		code, stdout, _ := trainer(args...)
+		if code != exitDone || !strings.Contains(stdout, "训练") && !strings.Contains(stdout, "配置") {
+			t.Errorf("%v: exit code %d, %s", args, code, stdout)
+		}
+		for line := range strings.Lines(stdout) {
+			if line = strings.TrimSuffix(line, "\n"); terminal.Columns(line) > width {
+				t.Errorf("%v: %d columns: %s", args, terminal.Columns(line), line)
+			}
+		}
+	}
+}
+
+// TestFlagTexts: each flag of the commands has a Chinese usage, and each usage a flag.
+// bench, for developers, has English ones.
+func TestFlagTexts(t *testing.T) {
+	used := map[string]bool{}
+	for _, c := range commands() {
+		for _, f := range c.flags() {
+			_, usage := describeFlag(f)
+			used[usage] = true
+			if flagText(usage, lang.Chinese) == usage && c.name != "bench" {
+				t.Errorf("%s -%s has no Chinese usage: %s", c.name, f.Name, usage)
+			}
+		}
+	}
+	for _, text := range flagTexts {
+		if !used[text.En] {
+			t.Errorf("no flag has the usage %q", text.En)
 		}
 	}
 }

@@ -42,21 +42,39 @@ func escape(s string, allowed func(rune) bool) string {
 	return b.String()
 }
 
-// Wrap breaks text into lines of at most width characters, at spaces.
+// Wrap breaks text into lines of at most width columns: at spaces, and beside characters
+// of Chinese, but not before a punctuation mark.
 func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines = append(lines, line)
-			line = ""
+		space := " "
+		for _, piece := range pieces(word) {
+			if line != "" && Columns(line)+len(space)+Columns(piece) > width {
+				lines = append(lines, line)
+				line = ""
+			}
+			if line != "" {
+				line += space
+			}
+			line, space = line+piece, ""
 		}
-		if line != "" {
-			line += " "
-		}
-		line += word
 	}
 	return append(lines, line)
+}
+
+// pieces splits a word where a line may be broken.
+func pieces(word string) (all []string) {
+	wide := true
+	for _, r := range word {
+		before := wide
+		wide = Columns(string(r)) > 1
+		if len(all) == 0 || (before || wide) && !strings.ContainsRune("，。：；、）」！？", r) && !strings.HasSuffix(all[len(all)-1], "（") {
+			all = append(all, "")
+		}
+		all[len(all)-1] += string(r)
+	}
+	return all
 }
 
 // Shorten returns s with the middle of each line left out that is longer than most

@@ -62,3 +62,21 @@ func TestColumns(t *testing.T) {
 		}
 	}
 }
+
+func TestWrapWide(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		width int
+		want  []string
+	}{
+		{"a bb ccc", 4, []string{"a bb", "ccc"}},
+		{"训练一个网络，并留下", 8, []string{"训练一个", "网络，并", "留下"}},
+		{"训练一个网，并留下", 10, []string{"训练一个", "网，并留下"}},
+		{"用 -resume 从检查点继续", 12, []string{"用 -resume", "从检查点继续"}},
+		{"longer-than-it", 5, []string{"longer-than-it"}},
+	} {
+		if have := Wrap(c.text, c.width); !slices.Equal(have, c.want) {
+			t.Errorf("%q in %d columns: %q, want %q", c.text, c.width, have, c.want)
+		}
+	}
+}
