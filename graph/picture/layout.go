@@ -97,7 +97,7 @@ func newLayout(d *diagram) *layout {
 			if i > 0 && i < n {
 				g[i] = least
 			}
-			if lanes := r(l.router.lanes[[2]any{vertical, i}]); lanes > 0 {
+			if lanes := float(l.router.lanes[[2]any{vertical, i}]); lanes > 0 {
 				g[i] = max(g[i], least-laneStep) + lanes*laneStep
 			}
 		}
@@ -113,13 +113,13 @@ func newLayout(d *diagram) *layout {
 	return l
 }
 
-func r(n int) float64 { return float64(n) }
+func float(n int) float64 { return float64(n) }
 
 // head and foot are the heights of what is above and below the bands.
 func (l *layout) head() float64 { return margin + titleSize + 22 + bandPad }
 
 func (l *layout) foot() float64 {
-	return bandPad + 16 + 20*r(len(l.words.Notes)) + margin - 8
+	return bandPad + 16 + 20*float(len(l.words.Notes)) + margin - 8
 }
 
 // size sets the size of the picture.
@@ -133,7 +133,9 @@ func (l *layout) size() {
 	}
 }
 
-// proportion widens the gutters, until the picture has the proportions of a slide.
+// proportion widens the gutters until the picture has the proportions of a slide, as far
+// as that looks well. A picture that is still too high gets room at both ends; one that is
+// too wide stays so.
 func (l *layout) proportion() {
 	l.size()
 	least := 2*margin + formula.WordsWidth(l.words.Title, titleSize)
@@ -143,13 +145,12 @@ func (l *layout) proportion() {
 	grow := func(gaps []float64, by float64) {
 		inner := gaps[1 : len(gaps)-1]
 		for i := range inner {
-			inner[i] += max(0, min(maxGrow, by/r(len(inner))))
+			inner[i] += max(0, min(maxGrow, by/float(len(inner))))
 		}
 	}
 	grow(l.gapX, max(least, l.height*slide)-l.width)
 	grow(l.gapY, l.width/slide-l.height)
 	l.size()
-	// What is missing becomes a margin at the right end, or more room at the ends.
 	if want := max(least, l.height*slide); l.width < want {
 		l.gapX[0] += (want - l.width) / 2
 		l.gapX[len(l.gapX)-1] += (want - l.width) / 2
@@ -186,7 +187,7 @@ func (l *layout) laneAt(k lane) float64 {
 		start, gap = l.colX, l.gapX
 	}
 	n := l.router.lanes[[2]any{k.vertical, k.gutter}]
-	return start[k.gutter] - gap[k.gutter]/2 + laneStep*(r(l.router.lane[k])-r(n-1)/2)
+	return start[k.gutter] - gap[k.gutter]/2 + laneStep*(float(l.router.lane[k])-float(n-1)/2)
 }
 
 func (b box) middle() point { return point{b.x + b.width/2, b.y + b.height/2} }
@@ -302,14 +303,14 @@ func (l *layout) shifts() []float64 {
 		key := func(i int) float64 {
 			w := l.router.ways[i]
 			if w.h2 >= 0 {
-				return r(2*w.v) - 0.5
+				return float(2*w.v) - 0.5
 			}
-			return r(2*l.boxes[w.from].col + 1)
+			return float(2*l.boxes[w.from].col + 1)
 		}
 		slices.SortStableFunc(edges, func(i, j int) int { return cmp.Compare(key(i), key(j)) })
 		if p.side == left || p.side == right {
 			for k, i := range edges {
-				shift[i] = sideStep * r(k-len(edges)/2)
+				shift[i] = sideStep * float(k-len(edges)/2)
 				if p.side == right {
 					shift[i] += sideStep / 2 // not on the line of an arrow that enters the box opposite
 				}
@@ -325,15 +326,15 @@ func (l *layout) shifts() []float64 {
 		}
 		before := 0
 		for _, i := range edges {
-			if key(i) < r(2*b.col+1) {
+			if key(i) < float(2*b.col+1) {
 				before++
 			}
 		}
 		for k, i := range edges {
 			if k < before {
-				shift[i] = -first - slotStep*r(before-1-k)
+				shift[i] = -first - slotStep*float(before-1-k)
 			} else {
-				shift[i] = first + slotStep*r(k-before)
+				shift[i] = first + slotStep*float(k-before)
 			}
 		}
 	}

@@ -80,7 +80,8 @@ func newRouter(d *diagram) *router {
 	return r
 }
 
-// free reports whether the cells between two boxes in a row or a column are empty.
+// neighbours reports whether an edge joins boxes in one row or column with no box
+// between them.
 func (r *router) neighbours(e edge) bool {
 	a, b := r.d.boxes[e.from], r.d.boxes[e.to]
 	dr, dc := cmp.Compare(b.row, a.row), cmp.Compare(b.col, a.col)

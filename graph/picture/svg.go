@@ -123,7 +123,7 @@ func (s *sheet) arrow(r route) {
 
 // unit returns the direction from a to b, which differ in x or in y only.
 func unit(a, b point) (dx, dy float64) {
-	return r(cmp.Compare(b.x, a.x)), r(cmp.Compare(b.y, a.y))
+	return float(cmp.Compare(b.x, a.x)), float(cmp.Compare(b.y, a.y))
 }
 
 func distance(a, b point) float64 { return max(b.x-a.x, a.x-b.x) + max(b.y-a.y, a.y-b.y) }
@@ -214,7 +214,7 @@ func (b *box) id() string {
 
 func (s *sheet) notes() {
 	l := s.l
-	y := l.height - margin + 8 - 20*r(len(l.words.Notes)-1)
+	y := l.height - margin + 8 - 20*float(len(l.words.Notes)-1)
 	for _, n := range l.words.Notes {
 		formula.Words(&s.b, n, margin, y, noteSize)
 		s.b.WriteByte('\n')

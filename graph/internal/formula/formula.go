@@ -14,6 +14,7 @@ package formula
 import (
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -37,6 +38,7 @@ const CSS = `.i, .r { font-family: "Times New Roman", "Liberation Serif", Times,
 type run struct {
 	text     string
 	italic   bool
+	scripts  string  // the marks that it is inside, the outermost first: "_^" in "∇_{W^2} E"
 	scale    float64 // of the font size
 	raise    float64 // of the baseline
 	x, width float64
@@ -87,7 +89,7 @@ func newMeasure(ttf []byte) measure {
 // parse splits a formula into runs, and returns its width.
 func parse(s string) (runs []run, width float64) {
 	p := parser{}
-	p.parse(s, 1, 0)
+	p.parse(s, "", 1, 0)
 	return p.runs, p.x
 }
 
@@ -96,25 +98,25 @@ type parser struct {
 	x    float64
 }
 
-func (p *parser) parse(s string, scale, raise float64) {
+func (p *parser) parse(s, scripts string, scale, raise float64) {
 	for s != "" {
 		r, n := utf8.DecodeRuneInString(s)
 		switch {
 		case r == '^' || r == '_':
 			var script string
 			script, s = cutScript(s[n:])
-			p.script(script, scale, raise, r == '^')
+			p.script(script, scripts+string(r), scale, raise)
 			continue
 		case r == 'ᵀ':
-			p.script("{T}", scale, raise, true)
+			p.script("{T}", scripts+"^", scale, raise)
 		case r == ' ':
 			p.x += space * scale
 		case unicode.IsLetter(r):
 			n = len(s) - len(strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsLetter(r) && r != 'ᵀ' }))
 			word := s[:n]
-			p.add(word, scale, raise, utf8.RuneCountInString(word) == 1 && r != 'Σ' && r < 0x2e80 && !strings.HasPrefix(s, "A."))
+			p.add(word, scripts, scale, raise, utf8.RuneCountInString(word) == 1 && r != 'Σ' && r < 0x2e80 && !strings.HasPrefix(s, "A."))
 		default:
-			p.add(string(r), scale, raise, false)
+			p.add(string(r), scripts, scale, raise, false)
 		}
 		s = s[n:]
 	}
@@ -144,20 +146,21 @@ func cutScript(s string) (script, rest string) {
 	return s[:n], s[n:]
 }
 
-func (p *parser) script(s string, scale, raise float64, sup bool) {
+// script parses a script, of which the last of scripts is the mark.
+func (p *parser) script(s, scripts string, scale, raise float64) {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "{"), "}")
 	shift := subRaise
-	if sup {
+	if strings.HasSuffix(scripts, "^") {
 		shift = supRaise
 		if n := len(p.runs); n > 0 && p.runs[n-1].italic {
 			p.x += 0.04 * scale // an italic letter leans to the right
 		}
 	}
-	p.parse(s, scale*scriptScale, raise+shift*scale)
+	p.parse(s, scripts, scale*scriptScale, raise+shift*scale)
 	p.x += 0.03 * scale
 }
 
-func (p *parser) add(s string, scale, raise float64, inItalics bool) {
+func (p *parser) add(s, scripts string, scale, raise float64, inItalics bool) {
 	m := serif
 	if inItalics {
 		m = italic
@@ -167,14 +170,14 @@ func (p *parser) add(s string, scale, raise float64, inItalics bool) {
 		w += m(r) * scale
 	}
 	if n := len(p.runs); n > 0 {
-		if l := &p.runs[n-1]; l.italic == inItalics && l.scale == scale && l.raise == raise && l.x+l.width == p.x {
+		if l := &p.runs[n-1]; l.italic == inItalics && l.scripts == scripts && l.x+l.width == p.x {
 			l.text += s
 			l.width += w
 			p.x += w
 			return
 		}
 	}
-	p.runs = append(p.runs, run{s, inItalics, scale, raise, p.x, w})
+	p.runs = append(p.runs, run{s, inItalics, scripts, scale, raise, p.x, w})
 	p.x += w
 }
 
@@ -232,11 +235,12 @@ func HTML(s string) string {
 		if r.italic {
 			t = "<I>" + t + "</I>"
 		}
-		switch {
-		case r.raise > 0:
-			t = "<SUP>" + t + "</SUP>"
-		case r.raise < 0:
-			t = "<SUB>" + t + "</SUB>"
+		for _, mark := range slices.Backward([]byte(r.scripts)) {
+			tag := "SUB"
+			if mark == '^' {
+				tag = "SUP"
+			}
+			t = "<" + tag + ">" + t + "</" + tag + ">"
 		}
 		b.WriteString(t)
 	}
