@@ -12,7 +12,7 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak
+.PHONY: check format tidy vet lint fresh test browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak rename
 
 check: format tidy vet lint fresh test browser noasm race platforms python gpu-check vulns
 
@@ -109,3 +109,11 @@ bench:
 
 published: ## trains the configurations of published results with three seeds, and writes their table; needs MNIST
 	go test ./cmd/trainer -run '^TestPublished$$' -published -timeout 0 -v
+
+rename: ## gives the module another name: make rename MODULE=example.org/you/trainer
+	@case "$(MODULE)" in */*) ;; *) echo "make rename MODULE=example.org/you/trainer"; exit 2 ;; esac
+	OLD=$$(go list -m) && git ls-files -z '*.go' '*go.mod' .golangci.yml | OLD=$$OLD NEW="$(MODULE)" xargs -0 perl -pi -e ' \
+		s#^(module )\Q$$ENV{OLD}\E(?=/|$$)#$$1$$ENV{NEW}# if $$ARGV =~ /go\.mod$$/; \
+		s#^(\s*(?:import )?(?:\w+ )?")\Q$$ENV{OLD}\E((?:/[^"]*)?"$$)#$$1$$ENV{NEW}$$2# if $$ARGV =~ /\.go$$/; \
+		s#(?<![\w/*-])\Q$$ENV{OLD}\E(?=[]/,}\$$]|$$)#$$ENV{NEW}#g if $$ARGV =~ /\.yml$$/'
+	gofmt -w $$(git ls-files '*.go')
