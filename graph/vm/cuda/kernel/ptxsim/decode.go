@@ -91,7 +91,7 @@ func (p *parser) read(in *instruction, operands []string, sources ...kind) error
 }
 
 // jump sets the target of a branch when the label is known.
-func (p *parser) jump(in *instruction, labels map[string]int, label string) {
+func (p *parser) jump(_ *instruction, labels map[string]int, label string) {
 	at := len(p.code)
 	p.pending = append(p.pending, func() error {
 		to, ok := labels[label]
@@ -104,7 +104,7 @@ func (p *parser) jump(in *instruction, labels map[string]int, label string) {
 }
 
 // call reads call.uni (result), function, (arguments).
-func (p *parser) call(in *instruction, operands []string) error {
+func (p *parser) call(_ *instruction, operands []string) error {
 	if len(operands) != 3 {
 		return errors.New("want a call with a result and arguments")
 	}
