@@ -45,7 +45,7 @@ func ExampleOpen_handler() {
 	}
 	for _, body := range []string{"[0, 1]", "[1, 1]", "[1]"} {
 		answer := httptest.NewRecorder()
-		predict(answer, httptest.NewRequest("POST", "/", strings.NewReader(body)))
+		predict(answer, httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body)))
 		var a []float64
 		_ = json.Unmarshal(answer.Body.Bytes(), &a)
 		fmt.Printf("%d %.2f\n", answer.Code, a)
