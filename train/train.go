@@ -247,7 +247,10 @@ func (s *session) pass(ctx context.Context, e *epoch, wait func() error) error {
 	begin := time.Now()
 	set, err := s.trainingSet(ctx, e.number)
 	if err != nil {
-		return errors.Join(err, wait())
+		if earlier := wait(); earlier != nil {
+			return earlier
+		}
+		return s.stopped(ctx, s.Fleet, e, err)
 	}
 	if set != s.Dataset.Train {
 		e.seconds += time.Since(begin).Seconds() // training waited for it

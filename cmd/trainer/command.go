@@ -78,7 +78,7 @@ func commands() []command {
 					"All runs are compared with the first. They must have the same test set.",
 				Zh: "它列出不同的键、结果，以及对测试集的答案有何不同，并做 McNemar 精确检验。各次训练都与第一次比较，测试集必须相同。",
 			},
-			example: "trainer compare runs/first runs/second"},
+			example: "trainer compare runs/first runs/second -o curves.svg"},
 		{name: "export", operand: "model", run: exportCommand, also: "convert onnx safetensors save publish",
 			about: lang.Text{En: "write a trained model as ONNX, safetensors or CSV", Zh: "把训练好的模型写成 ONNX、safetensors 或 CSV"},
 			text: lang.Text{

@@ -11,6 +11,7 @@ import (
 	"reflect"
 
 	"trainer/data"
+	"trainer/data/files"
 	"trainer/train"
 	"trainer/train/compare"
 	"trainer/train/config"
@@ -24,6 +25,7 @@ func compareCommand(args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&flags.lang, "lang", "", languageUsage)
 	f.Var(&flags.sets, "set", "set a key for all runs, such as data.dir where the data have moved, `key=value`; may be repeated")
 	asJSON := f.Bool("json", false, "print JSON")
+	out := f.String("o", "", "draw the curves of the runs over each other, into this SVG `file`")
 	paths, err := parseArgs(f, args, stdout)
 	if err != nil {
 		return err
@@ -47,6 +49,15 @@ func compareCommand(args []string, stdout, stderr io.Writer) error {
 	report, err := compare.New(runs, test)
 	if err != nil {
 		return err
+	}
+	if *out != "" {
+		curves, err := compare.Curves(runs, test.Name, flags.language())
+		if err != nil {
+			return err
+		}
+		if err := files.Write(*out, curves.SVG); err != nil {
+			return err
+		}
 	}
 	if *asJSON {
 		return printJSON(stdout, report)

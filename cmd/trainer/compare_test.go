@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,13 @@ func TestCompare(t *testing.T) {
 		t.Errorf("the models' accuracies are not those of the metrics: %s", stdout)
 	}
 
+	svg := filepath.Join(dir, "curves.svg")
+	if code, _, stderr := trainer("compare", first, second, "-o", svg); code != exitDone {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if drawn, err := os.ReadFile(svg); err != nil || !strings.HasPrefix(string(drawn), "<svg ") || !strings.Contains(string(drawn), "test accuracy") {
+		t.Errorf("the curves: %v, %.80s", err, drawn)
+	}
 	turned := run("turned", "-set", "data.transpose=true")
 	for _, c := range []struct {
 		args []string

@@ -17,6 +17,7 @@ var flagTexts = []lang.Text{
 	{En: "show the training on a page for the browser, until Ctrl-C; -serve=ADDRESS is another address than 127.0.0.1:7840", Zh: "在浏览器页面中显示训练，直到按 Ctrl-C；-serve=地址 代替 127.0.0.1:7840"},
 	{En: "set a key of the configuration, key=value; may be repeated", Zh: "设置配置的一个键，key=value；可重复"},
 	{En: "print JSON", Zh: "打印 JSON"},
+	{En: "draw the curves of the runs over each other, into this SVG file", Zh: "把各次训练的曲线画在一起，写入这个 SVG 文件"},
 	{En: "the model: a safetensors file, or a run folder, of which best.safetensors is taken", Zh: "模型：safetensors 文件，或运行文件夹（取其中的 best.safetensors）"},
 	{En: "evaluate on the training set too", Zh: "也在训练集上评估"},
 	{En: "show the K worst mistakes on the test set; explain -image shows one from inside", Zh: "显示测试集上最严重的 K 个错误；explain -image 可从内部查看其中一个"},

@@ -143,7 +143,12 @@ func trainRun(c config.Config, source, out string, again *resumption, page *watc
 		return err
 	}
 	c = withFound(c, dataset)
-	if err := checkMemory(c, need, dataset.Train, dataset.Validation, dataset.Test); err != nil {
+	sets := []*data.Set{dataset.Train, dataset.Validation, dataset.Test}
+	if !c.Train.Augment.Options().None() {
+		need += 2 * int64(len(dataset.Train.Pixels)) // distorted images: the present ones, and the next
+		sets = append(sets, dataset.Train)
+	}
+	if err := checkMemory(c, need, sets...); err != nil {
 		return err
 	}
 	var checkpoint *train.Resume

@@ -14,6 +14,8 @@ import (
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
+	"trainer/train/figure"
+	"trainer/train/lang"
 )
 
 // Run is a run that is compared.
@@ -136,4 +138,19 @@ func Same(a, b *data.Set) error {
 		}
 	}
 	return nil
+}
+
+// Curves returns the figure of the test accuracies and costs of runs over their epochs,
+// laid over each other.
+func Curves(runs []Run, title string, l lang.Language) (*figure.Figure, error) {
+	o := figure.Overlay{Title: title, Language: l}
+	for _, run := range runs {
+		c := figure.Overlaid{Name: run.Name}
+		for _, m := range run.Epochs {
+			c.Accuracy = append(c.Accuracy, m.TestAccuracy)
+			c.Cost = append(c.Cost, m.TestCost)
+		}
+		o.Curves = append(o.Curves, c)
+	}
+	return o.Figure()
 }

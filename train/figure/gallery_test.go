@@ -113,6 +113,22 @@ func units(n int) Units {
 	return u
 }
 
+// overlay returns the curves of n trainings of different lengths, one of which ended in
+// numbers that are not finite.
+func overlay(n int, l lang.Language) Overlay {
+	o := Overlay{Title: title, Language: l}
+	for i := range n {
+		r := learning(max(1, 50-7*i), uint64(i))
+		o.Curves = append(o.Curves, Overlaid{Name: fmt.Sprintf("runs/20260102-150405-mnist-%d", i), Accuracy: r.Accuracy.Test, Cost: r.Cost.Test})
+	}
+	if n > 2 {
+		c := o.Curves[2].Cost
+		c[len(c)-1] = math.NaN()
+		o.Curves[1].Cost = []float64{math.Inf(1)}
+	}
+	return o
+}
+
 // oddTitle has characters that no font of ours has.
 const oddTitle = "手写数字 くずし字 \U00020BB7野家 鑫淼 한국어 عربى ⟨&⟩: 784-50-10"
 
@@ -146,6 +162,7 @@ func gallery(t testing.TB) map[string]*Figure {
 		"several": several(8), "several-150": several(150), "zh": zh, "several-zh": severalZh, "odd": odd, "long": long,
 		"confusion-2": matrix(2), "confusion-10": matrix(10), "confusion-zh": clothes, "confusion-26": letters,
 		"confusion-47": matrix(47), "confusion-256": matrix(256),
+		"overlay-2": overlay(2, lang.English), "overlay-40": overlay(40, lang.Chinese),
 		"hidden-1": units(1), "hidden-50": units(50), "hidden-1000-zh": unitsZh, "outputs": outputs,
 	} {
 		var err error
