@@ -231,7 +231,7 @@ func TestONNXRuntime(t *testing.T) {
 	for i, n := range networks() {
 		p := parameters(n)
 		var model, want bytes.Buffer
-		if err := Write(&model, ONNX, n, p, Metadata(n, map[string]string{"name": "test", "dataset": "x"})); err != nil {
+		if err := Write(&model, ONNX, n, p, Metadata(n, map[string]string{"name": "test", "dataset": "x", data.MetaInputs: "[0,1]"})); err != nil {
 			t.Fatal(err)
 		}
 		if err := binary.Write(&want, binary.LittleEndian, predict(t, n, p, set)); err != nil {
