@@ -162,7 +162,7 @@ func TestCSVForms(t *testing.T) {
 			requireSame(t, got.Test, d.Test)
 			text := ""
 			for _, n := range notes {
-				text += n.Text + "\n"
+				text += n.Text.En + "\n"
 				if n.Warning {
 					t.Errorf("a warning: %s", n.Text)
 				}
@@ -338,7 +338,7 @@ func TestWarnings(t *testing.T) {
 			continue
 		}
 		for i, want := range c.want {
-			if !notes[i].Warning || !strings.Contains(notes[i].Text, want) {
+			if !notes[i].Warning || !strings.Contains(notes[i].Text.En, want) {
 				t.Errorf("%v and %v: %v, want %q", c.train.Labels, c.test.Labels, notes[i], want)
 			}
 		}
@@ -394,8 +394,8 @@ func TestValues(t *testing.T) {
 		}
 		text, warned := "", false
 		for _, n := range notes {
-			if strings.Contains(n.Text, "value") {
-				text, warned = text+n.Text, warned || n.Warning
+			if strings.Contains(n.Text.En, "value") {
+				text, warned = text+n.Text.En, warned || n.Warning
 			}
 		}
 		if c.said == "" && text != "" || !strings.Contains(text, c.said) || warned != c.warned {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"trainer/data/lang"
 )
 
 // maxLine is the length of the longest line that is read: an image of maxImage
@@ -492,7 +494,7 @@ func (p *csvParser) table() (*table, error) {
 		place: func(image int) string { return fmt.Sprintf("csv: %s:%d", p.path, p.line(image)) },
 	}
 	if rows == 1 && cols > 1 && p.options.inputs == 0 {
-		t.notes = append(t.notes, Note{true, fmt.Sprintf("%s: images of %d pixels, which is no square: taken for 1×%d", p.path, cols, cols)})
+		t.notes = append(t.notes, warning(lang.Text{En: "%s: images of %d pixels, which is no square: taken for 1×%d", Zh: "%s：图像有 %d 个像素，不是正方形：按 1×%d 处理"}, p.path, cols, cols))
 	}
 	if p.advised && p.numbersLines() {
 		return nil, fmt.Errorf("csv: %s: %s is no label%s", p.path, p.labelColumn(), t.advice)

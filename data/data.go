@@ -16,6 +16,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+
+	"trainer/data/lang"
 )
 
 // Set is N labelled images of Rows × Cols pixels.
@@ -41,6 +43,11 @@ func (r Range) or(otherwise Range) Range {
 		return otherwise
 	}
 	return r
+}
+
+// text returns "0 to 16" in both languages.
+func (r Range) text() lang.Text {
+	return lang.Text{En: "%s to %s", Zh: "%s 至 %s"}.With(formatNumber(r.Low), formatNumber(r.High))
 }
 
 // String returns "0 to 16".

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"trainer/data/lang"
 )
 
 // layout says what the columns of a CSV file are.
@@ -149,8 +151,8 @@ func isMangled(texts []string) bool {
 func (p *csvParser) assign(fields []string, header bool) error {
 	n, o := len(fields), p.options
 	kinds := make([]columnKind, n)
-	say := func(format string, args ...any) {
-		p.notes = append(p.notes, Note{Text: p.path + ": " + fmt.Sprintf(format, args...)})
+	say := func(text lang.Text, args ...any) {
+		p.notes = append(p.notes, remark(lang.Text{En: "%s: %s", Zh: "%s：%s"}, p.path, text.With(args...)))
 	}
 	indices := 0
 	if header {
@@ -175,7 +177,7 @@ func (p *csvParser) assign(fields []string, header bool) error {
 	}
 	for i, k := range kinds {
 		if k == otherColumns {
-			say("column %s is left out: it numbers the lines", p.columnName(i))
+			say(lang.Text{En: "column %s is left out: it numbers the lines", Zh: "略去列 %s：它是行号"}, p.columnName(i))
 		}
 	}
 	p.arrange(kinds)
@@ -186,15 +188,15 @@ func (p *csvParser) assign(fields []string, header bool) error {
 		return fmt.Errorf("an image of %d pixels, want at most %d", p.width, maxImage)
 	}
 	if header && isNumeric(fields) {
-		say("line %d (%s, …) is a header, and no image", p.number, strings.Join(fields[:min(3, n)], ", "))
+		say(lang.Text{En: "line %d (%s, …) is a header, and no image", Zh: "第 %d 行（%s, …）是表头，不是图像"}, p.number, strings.Join(fields[:min(3, n)], ", "))
 	}
 	switch {
 	case header && p.advised:
-		say("no column is named %s: column %s is taken for the label (data.csv.label)", orList(labelNamed), p.columnName(p.labelAt))
+		say(lang.Text{En: "no column is named %s: column %s is taken for the label (data.csv.label)", Zh: "没有名为 %s 的列：把列 %s 作为标签（data.csv.label）"}, orText(labelNamed), p.columnName(p.labelAt))
 	case p.advised:
-		say("no header line: the first column is taken for the label (data.csv.label)")
+		say(lang.Text{En: "no header line: the first column is taken for the label (data.csv.label)", Zh: "没有表头：把第一列作为标签（data.csv.label）"})
 	case header && p.labelled && p.labelAt != indices:
-		say("the label is column %s", p.columnName(p.labelAt))
+		say(lang.Text{En: "the label is column %s", Zh: "标签是列 %s"}, p.columnName(p.labelAt))
 	}
 	return nil
 }
@@ -448,6 +450,12 @@ func (v *values) isLabel() bool {
 		}
 	}
 	return true
+}
+
+// orText joins words in both languages: "a, b or c".
+func orText(words []string) lang.Text {
+	last := len(words) - 1
+	return lang.Text{En: "%s or %s", Zh: "%s 或 %s"}.With(strings.Join(words[:last], ", "), words[last])
 }
 
 // orList joins words: "a, b or c".

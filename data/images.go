@@ -19,6 +19,7 @@ import (
 	"sync"
 
 	"trainer/data/files"
+	"trainer/data/lang"
 )
 
 // maxImageFile is the largest file of an image that is read, in bytes.
@@ -102,7 +103,7 @@ func readClassFolders(ctx context.Context, dir string) (*table, error) {
 		return nil, fmt.Errorf("data: %s: no folders with PNG or JPEG images: %s", dir, contents(dir))
 	}
 	if len(others) > 0 {
-		t.notes = append(t.notes, Note{Text: fmt.Sprintf("%s: left out, as they are no PNG or JPEG images: %s", dir, shorten(others))})
+		t.notes = append(t.notes, remark(lang.Text{En: "%s: left out, as they are no PNG or JPEG images: %s", Zh: "%s：略去以下文件，它们不是 PNG 或 JPEG 图像：%s"}, dir, shorten(others)))
 	}
 	t.place = func(image int) string { return "data: " + files[image] }
 	if err := t.decodeAll(ctx, files); err != nil {
@@ -112,12 +113,12 @@ func readClassFolders(ctx context.Context, dir string) (*table, error) {
 	for i := range files {
 		if one := t.pixels[i*t.inputs() : (i+1)*t.inputs()]; bytes.Count(one, one[:1]) == len(one) {
 			if blank++; blank == 1 {
-				t.notes = append(t.notes, Note{true, files[i] + ": an image of one colour only"})
+				t.notes = append(t.notes, warning(lang.Text{En: "%s: an image of one colour only", Zh: "%s：图像只有一种颜色"}, files[i]))
 			}
 		}
 	}
 	if blank > 1 {
-		t.notes[len(t.notes)-1].Text = fmt.Sprintf("%s: %d images are of one colour only", dir, blank)
+		t.notes[len(t.notes)-1] = warning(lang.Text{En: "%s: %d images are of one colour only", Zh: "%s：%d 幅图像只有一种颜色"}, dir, blank)
 	}
 	return t, nil
 }

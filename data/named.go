@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"trainer/data/files"
+	"trainer/data/lang"
 )
 
 // namedSet is a published set other than MNIST in the same format.
@@ -113,8 +114,8 @@ func (n namedSet) verify(ctx context.Context, f found) (notes []Note, err error)
 			return nil, folderError(path, err)
 		}
 		if got != n.sums[i] {
-			notes = append(notes, Note{true, fmt.Sprintf("%s: this is not the file of %s as it was published: its MD5 sum is %s, want %s (the same images, packed anew, have another sum, too)",
-				path, n.title, got, n.sums[i])})
+			notes = append(notes, warning(lang.Text{En: "%s: this is not the file of %s as it was published: its MD5 sum is %s, want %s (the same images, packed anew, have another sum, too)", Zh: "%s：这不是 %s 发布时的文件：MD5 为 %s，应为 %s（同样的图像重新压缩后 MD5 也会不同）"},
+				path, n.title, got, n.sums[i]))
 		}
 	}
 	return notes, nil

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"trainer/data/lang"
 )
 
 // Kind says which data set.
@@ -123,7 +125,7 @@ func (s Spec) open(ctx context.Context, f *Finder) (d *Dataset, notes []Note, er
 		f.Offline = f.Offline || s.Offline
 		d, err = f.MNIST(ctx)
 		if s.Fallback && errors.Is(err, ErrUnavailable) {
-			d, notes, err = s.digits(), []Note{{true, fmt.Sprintf(fallbackWarning, err)}}, nil
+			d, notes, err = s.digits(), []Note{warning(fallbackWarning, err)}, nil
 		}
 	case kind == Digits:
 		d = s.digits()
@@ -160,7 +162,7 @@ func (s Spec) digits() *Dataset {
 // splitTest returns Split, or its default.
 func (s Spec) splitTest() float64 { return cmp.Or(s.Split, 0.2) }
 
-const fallbackWarning = `%v
+var fallbackWarning = lang.Text{En: `%v
 
 **********************************************************************
 *  WARNING: THIS IS NOT MNIST                                        *
@@ -168,4 +170,12 @@ const fallbackWarning = `%v
 *  data.fallback says digits, so this run uses the built-in digits:  *
 *  generated images, not handwriting. Accuracies are not MNIST's.    *
 **********************************************************************
-`
+`, Zh: `%v
+
+**********************************************************************
+*  警告：这不是 MNIST                                                *
+*  没有找到 MNIST，也无法下载（见上）。                              *
+*  data.fallback 的值是 digits，所以这次训练使用内置数字：           *
+*  它们是生成的图像，不是手写数字。准确率不是 MNIST 的。             *
+**********************************************************************
+`}

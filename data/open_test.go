@@ -40,7 +40,7 @@ func TestOpenFallback(t *testing.T) {
 		t.Fatalf("notes %v, want a warning", notes)
 	}
 	for _, want := range []string{"WARNING: THIS IS NOT MNIST", "offline", w.local, EnvDir} {
-		if !strings.Contains(notes[0].Text, want) {
+		if !strings.Contains(notes[0].Text.En, want) {
 			t.Errorf("the warning lacks %q:\n%s", want, notes[0].Text)
 		}
 	}
@@ -93,7 +93,7 @@ func TestOpenProgress(t *testing.T) {
 func TestOpenKinds(t *testing.T) {
 	ctx := context.Background()
 	d, notes, err := Open(ctx, few(Spec{Kind: Digits}))
-	if err != nil || len(notes) != 1 || !strings.Contains(notes[0].Text, "no image of class 5, which digits (built in) test has") {
+	if err != nil || len(notes) != 1 || !strings.Contains(notes[0].Text.En, "no image of class 5, which digits (built in) test has") {
 		t.Fatalf("%v, %v", notes, err)
 	}
 	requireDigits(t, d)
@@ -103,7 +103,7 @@ func TestOpenKinds(t *testing.T) {
 	putCSV(t, dir, want, false)
 	for _, kind := range []Kind{IDX, CSV, Files} {
 		d, notes, err := Open(ctx, Spec{Kind: kind, Dir: dir, Classes: 10})
-		if err != nil || len(notes) != 1 || !strings.Contains(notes[0].Text, "no image of the classes 0 and 6") {
+		if err != nil || len(notes) != 1 || !strings.Contains(notes[0].Text.En, "no image of the classes 0 and 6") {
 			t.Fatalf("%s: %v, %v", kind, notes, err)
 		}
 		requireSame(t, d.Train, want.Train)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"trainer/data/lang"
 )
 
 // readPair reads the files of a set.
@@ -215,7 +217,7 @@ func (s Spec) assemble(name string, train, test *table) (d *Dataset, notes []Not
 			tables = append(tables, t)
 			for _, n := range t.notes {
 				// What is true of both files is said once.
-				if t == train || train == nil || !slices.Contains(train.notes, Note{n.Warning, strings.Replace(n.Text, test.path, train.path, 1)}) {
+				if t == train || train == nil || !slices.Contains(train.notes, n.of(test.path, train.path)) {
 					notes = append(notes, n)
 				}
 			}
@@ -261,7 +263,7 @@ func (s Spec) assemble(name string, train, test *table) (d *Dataset, notes []Not
 		if d.Train, d.Test, err = d.Train.takeOut(count, s.SplitSeed, "test set"); err != nil {
 			return nil, nil, fmt.Errorf("data.split.test: %w", err)
 		}
-		notes = append(notes, Note{Text: fmt.Sprintf("no test set was named: %d of the %d images of %s are it (data.split)", count, count+d.Train.Len(), train.path)})
+		notes = append(notes, remark(lang.Text{En: "no test set was named: %d of the %d images of %s are it (data.split)", Zh: "没有指定测试集：取 %[3]s 的 %[2]d 幅图像中的 %[1]d 幅作为测试集（data.split）"}, count, count+d.Train.Len(), train.path))
 		if s.TestOnly {
 			d.Train = nil
 		}
@@ -313,7 +315,7 @@ func (s Spec) finish(d *Dataset) (notes []Note, err error) {
 
 // judge says what is odd about the labels of a data set.
 func (s Spec) judge(d *Dataset) (notes []Note) {
-	warn := func(format string, args ...any) { notes = append(notes, Note{true, fmt.Sprintf(format, args...)}) }
+	warn := func(text lang.Text, args ...any) { notes = append(notes, warning(text, args...)) }
 	train, test := d.Train.Counts(), d.Test.Counts()
 	for _, part := range []struct {
 		set    *Set
@@ -321,7 +323,7 @@ func (s Spec) judge(d *Dataset) (notes []Note) {
 	}{{d.Train, train}, {d.Test, test}} {
 		for k, n := range part.counts {
 			if total := part.set.Len(); 10*n > 9*total && total > 1 {
-				warn("%s: %d of %d labels (%.0f %%) are %s: a network that always answers that is right as often",
+				warn(lang.Text{En: "%s: %d of %d labels (%.0f %%) are %s: a network that always answers that is right as often", Zh: "%s：%[3]d 个标签中有 %[2]d 个（%.0[4]f %%）是 %[5]s：一个总是这样回答的网络也有这么高的准确率"},
 					part.set.Name, n, total, 100*float64(n)/float64(total), part.set.ClassName(k))
 			}
 		}
@@ -343,31 +345,27 @@ func (s Spec) judge(d *Dataset) (notes []Note) {
 	}
 	switch {
 	case !common && d.Test.Len() > 0 && d.Train.Len() > 0:
-		warn("%s: none of its labels occurs in %s: the two do not belong together", d.Test.Name, d.Train.Name)
+		warn(lang.Text{En: "%s: none of its labels occurs in %s: the two do not belong together", Zh: "%s：其中的标签在 %s 中一个也没有：两者不是一套"}, d.Test.Name, d.Train.Name)
 	case len(strange) > 0:
-		warn("%s: no image of %s, which %s has", d.Train.Name, classList(strange), d.Test.Name)
+		warn(lang.Text{En: "%s: no image of %s, which %s has", Zh: "%[1]s：没有%[2]s的图像，而 %[3]s 有"}, d.Train.Name, classList(strange), d.Test.Name)
 	}
 	if len(missing) > 0 {
-		warn("%s: no image of %s, though the network has an output for each class (model.layers)", d.Train.Name, classList(missing))
+		warn(lang.Text{En: "%s: no image of %s, though the network has an output for each class (model.layers)", Zh: "%s：没有%s的图像，但网络为每个类别都有一个输出（model.layers）"}, d.Train.Name, classList(missing))
 	}
 	if s.Ordered && d.Train.Len() > 1 && slices.IsSorted(d.Train.Labels) {
-		warn("%s: the images are sorted by class, and they are not shuffled: a network forgets the first classes while it learns the last (train.shuffle)", d.Train.Name)
+		warn(lang.Text{En: "%s: the images are sorted by class, and they are not shuffled: a network forgets the first classes while it learns the last (train.shuffle)", Zh: "%s：图像按类别排列，而且不打乱：网络在学后面的类别时会忘记前面的（train.shuffle）"}, d.Train.Name)
 	}
 	return notes
 }
 
 // classList lists names of classes, the first ones and the last of many.
-func classList(names []string) string {
-	what := "class"
-	if len(names) > 1 {
-		what = "the classes"
+func classList(names []string) lang.Text {
+	if len(names) == 1 {
+		return lang.Text{En: "class %s", Zh: "类别 %s "}.With(names[0])
 	}
 	if len(names) > 6 {
 		names = append(append(slices.Clone(names[:4]), "…"), names[len(names)-1])
-		return what + " " + strings.Join(names, ", ")
+		return lang.Text{En: "the classes %s", Zh: "类别 %s "}.With(strings.Join(names, ", "))
 	}
-	if len(names) == 1 {
-		return what + " " + names[0]
-	}
-	return what + " " + strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return lang.Text{En: "the classes %s and %s", Zh: "类别 %s 和 %s "}.With(strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"trainer/data/lang"
 )
 
 // Rows are images without labels.
@@ -137,21 +139,21 @@ func (p *csvParser) assignRows(fields []string, header bool) error {
 	}
 	leftOut := 0
 	for i, name := range names {
-		var why string
+		var why lang.Text
 		switch {
 		case i == id:
 			kinds[i] = idColumn
 			continue
 		case isLabelName(name):
-			why = "it has labels, and `trainer eval` compares with them"
+			why = lang.Text{En: "it has labels, and `trainer eval` compares with them", Zh: "它是标签，`trainer eval` 会与之比较"}
 		case isIndexName(name):
-			why = "it counts the rows"
+			why = lang.Text{En: "it counts the rows", Zh: "它是行号"}
 		default:
 			continue
 		}
 		kinds[i] = otherColumns
 		if leftOut++; leftOut <= maxNotes {
-			p.notes = append(p.notes, Note{Text: fmt.Sprintf("%s: column %s is left out: %s", p.path, p.columnName(i), why)})
+			p.notes = append(p.notes, remark(lang.Text{En: "%s: column %s is left out: %s", Zh: "%s：略去列 %s：%s"}, p.path, p.columnName(i), why))
 		}
 	}
 	p.arrange(kinds)

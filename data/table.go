@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"trainer/data/lang"
 )
 
 // table is what is in one or more files of one kind, before it is decided which
@@ -29,7 +31,18 @@ type table struct {
 // Note is something that the user of a data set should know.
 type Note struct {
 	Warning bool // whether something is likely to be wrong
-	Text    string
+	Text    lang.Text
+}
+
+// remark and warning return notes.
+func remark(text lang.Text, args ...any) Note  { return Note{false, text.With(args...)} }
+func warning(text lang.Text, args ...any) Note { return Note{true, text.With(args...)} }
+
+// of returns the note about another file in place of a file.
+func (n Note) of(file, other string) Note {
+	n.Text.En = strings.Replace(n.Text.En, file, other, 1)
+	n.Text.Zh = strings.Replace(n.Text.Zh, file, other, 1)
+	return n
 }
 
 func (t *table) inputs() int { return t.rows * t.cols }
@@ -166,7 +179,7 @@ func rangeOf(asked Range, tables ...*table) (r Range, notes []Note, err error) {
 			}
 		}
 		if found.High < asked.Low+(asked.High-asked.Low)/4 {
-			notes = append(notes, Note{true, fmt.Sprintf("%s: data.values is from %v, and the largest value found is %s", path, asked, formatNumber(found.High))})
+			notes = append(notes, warning(lang.Text{En: "%s: data.values is from %s, and the largest value found is %s", Zh: "%s：data.values 的范围是 %s，而实际最大值是 %s"}, path, asked.text(), formatNumber(found.High)))
 		}
 		return asked, notes, nil
 	}
@@ -184,11 +197,11 @@ func rangeOf(asked Range, tables ...*table) (r Range, notes []Note, err error) {
 	}
 	switch {
 	case r.High < math.MaxUint8:
-		notes = append(notes, Note{Text: fmt.Sprintf("%s: the largest value is %s: values are taken to go from %v (data.values)", path, formatNumber(found.High), r)})
+		notes = append(notes, remark(lang.Text{En: "%s: the largest value is %s: values are taken to go from %s (data.values)", Zh: "%s：最大值是 %s：取值范围按 %s 处理（data.values）"}, path, formatNumber(found.High), r.text()))
 	case found.High == 0:
 		return r, nil, fmt.Errorf("data: %s: all pixels are 0", path)
 	case found.High < 128:
-		notes = append(notes, Note{true, fmt.Sprintf("%s: the largest value is %s, and values are taken to go from %v: if they do not, set data.values.max", path, formatNumber(found.High), r)})
+		notes = append(notes, warning(lang.Text{En: "%s: the largest value is %s, and values are taken to go from %s: if they do not, set data.values.max", Zh: "%s：最大值是 %s，而取值范围按 %s 处理：如果不对，请设置 data.values.max"}, path, formatNumber(found.High), r.text()))
 	}
 	return r, notes, nil
 }
@@ -216,8 +229,8 @@ func quantize(r Range, tables ...*table) (bytes Range, notes []Note, err error) 
 	}
 	if worst > 0.01 { // else they were such steps, written with few digits
 		step := (r.High - r.Low) / math.MaxUint8
-		notes = append(notes, Note{Text: fmt.Sprintf("%s: values are rounded to 256 steps of %s from %v, by at most %s",
-			tables[0].path, formatNumber(step), r, strconv.FormatFloat(worst*step, 'g', 2, 64))})
+		notes = append(notes, remark(lang.Text{En: "%s: values are rounded to 256 steps of %s from %s, by at most %s", Zh: "%s：数值取整为 256 级，每级 %s，范围 %s，误差最多 %s"},
+			tables[0].path, formatNumber(step), r.text(), strconv.FormatFloat(worst*step, 'g', 2, 64)))
 	}
 	return Range{0, math.MaxUint8}, notes, nil
 }
@@ -280,14 +293,14 @@ func classesOf(names []string, outputs int, tables ...*table) (c classing, err e
 	case !numeric || lowest < 0:
 		c.names = sorted
 		c.number(sorted)
-		c.notes = append(c.notes, Note{Text: fmt.Sprintf("%s: the labels are, in sorted order, the classes 0 to %d: %s", tables[0].path, len(sorted)-1, shorten(sorted))})
+		c.notes = append(c.notes, remark(lang.Text{En: "%s: the labels are, in sorted order, the classes 0 to %d: %s", Zh: "%s：标签按排序依次为类别 0 至 %d：%s"}, tables[0].path, len(sorted)-1, shorten(sorted)))
 	case fromOne(sorted, lowest, highest) && highest == outputs:
 		c.names = nil
 		for k := range outputs {
 			c.names = append(c.names, strconv.Itoa(k+1))
 		}
 		c.number(c.names)
-		c.notes = append(c.notes, Note{Text: fmt.Sprintf("%s: the labels go from 1 to %d: they are the classes 0 to %d", tables[0].path, outputs, outputs-1)})
+		c.notes = append(c.notes, remark(lang.Text{En: "%s: the labels go from 1 to %d: they are the classes 0 to %d", Zh: "%s：标签从 1 到 %d：即类别 0 至 %d"}, tables[0].path, outputs, outputs-1))
 	case outputs > 0 && highest >= outputs:
 		return c, tooLarge(sorted, outputs, lowest, highest, tables)
 	case highest > math.MaxUint8:
@@ -344,8 +357,8 @@ func (c *classing) byName(names, labels []string, numeric bool, lowest, highest 
 			v, _ := labelNumber(l)
 			c.of[l] = uint8(v - 1)
 		}
-		c.notes = append(c.notes, Note{Text: fmt.Sprintf("%s: the labels go from %d to %d: 1 is the first of data.classes, %s",
-			tables[0].path, lowest, highest, quote([]byte(names[0])))})
+		c.notes = append(c.notes, remark(lang.Text{En: "%s: the labels go from %d to %d: 1 is the first of data.classes, %s", Zh: "%s：标签从 %d 到 %d：1 是 data.classes 的第一个，%s"},
+			tables[0].path, lowest, highest, quote([]byte(names[0]))))
 		return nil
 	}
 	label := labels[missing]

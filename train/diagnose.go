@@ -8,9 +8,9 @@ import (
 	"strconv"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/train/config"
-	"trainer/train/lang"
 )
 
 // diagnose says in a line what is wrong with run r: that it learned nothing or

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/train/config"
 	"trainer/train/figure"
-	"trainer/train/lang"
 	"trainer/train/rundir"
 	"trainer/train/terminal"
 )

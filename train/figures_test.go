@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/train/figure"
-	"trainer/train/lang"
 	"trainer/train/rundir"
 )
 

@@ -18,10 +18,10 @@ import (
 
 	"trainer/data"
 	"trainer/data/augment"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/rundir"
 )
 

@@ -2,8 +2,8 @@ package train
 
 import (
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
-	"trainer/train/lang"
 )
 
 // unchanged returns the share of weights that are the same before and after an

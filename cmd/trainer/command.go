@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"trainer/configs"
+	"trainer/data/lang"
 	"trainer/train/config"
-	"trainer/train/lang"
 )
 
 // command is a row of the table of commands: what the program does with it, and what

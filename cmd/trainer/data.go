@@ -11,7 +11,7 @@ import (
 	"trainer/data"
 	"trainer/data/describe"
 	"trainer/data/files"
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // dataCommand describes the configured data set.

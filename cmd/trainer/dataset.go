@@ -13,10 +13,10 @@ import (
 
 	"trainer/data"
 	"trainer/data/describe"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/progress"
 	"trainer/train/terminal"
 )

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
+	"trainer/data/lang"
 	"trainer/graph"
 	"trainer/graph/draw"
 	"trainer/graph/picture"
-	"trainer/train/lang"
 )
 
 // The words in pictures of a network.

@@ -11,12 +11,12 @@ import (
 	"strings"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/data/photo"
 	"trainer/graph/explain"
 	"trainer/graph/model"
 	"trainer/graph/vm/machines"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/prediction"
 	"trainer/train/progress"
 )

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"trainer/data/files"
+	"trainer/data/lang"
 	"trainer/train/export"
-	"trainer/train/lang"
 )
 
 var exported = lang.Text{

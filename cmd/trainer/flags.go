@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"trainer/data/homedir"
-	"trainer/train/lang"
+	"trainer/data/lang"
 	"trainer/train/terminal"
 )
 

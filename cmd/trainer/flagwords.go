@@ -3,7 +3,7 @@ package main
 import (
 	"slices"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // flagTexts are the usages of all flags. A flag is registered with the English one.

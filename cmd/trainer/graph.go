@@ -9,13 +9,13 @@ import (
 	"slices"
 
 	"trainer/data/files"
+	"trainer/data/lang"
 	"trainer/graph"
 	"trainer/graph/draw"
 	"trainer/graph/ir"
 	"trainer/graph/lower"
 	"trainer/graph/picture"
 	"trainer/graph/vm/machines"
-	"trainer/train/lang"
 )
 
 // graphCommand prints or draws the program of the configured network, or its expression

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"trainer/data/lang"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/terminal"
 )
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"trainer/data/lang"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/terminal"
 )
 

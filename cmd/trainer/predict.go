@@ -13,10 +13,10 @@ import (
 
 	"trainer/data"
 	"trainer/data/files"
+	"trainer/data/lang"
 	"trainer/data/photo"
 	"trainer/graph/vm"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/prediction"
 	"trainer/train/progress"
 	"trainer/train/terminal"

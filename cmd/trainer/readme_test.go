@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data/lang"
 	"trainer/graph"
 	"trainer/graph/lower"
 	"trainer/train/config"
-	"trainer/train/lang"
 )
 
 var update = flag.Bool("update", false, "write the listing in README.md and the golden files anew")

@@ -14,12 +14,12 @@ import (
 
 	"trainer/data"
 	"trainer/data/files"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/report"
 	"trainer/train/rundir"
 	"trainer/train/terminal"

@@ -9,10 +9,10 @@ import (
 	"strings"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/rundir"
 	"trainer/train/terminal"
 )

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/train"
-	"trainer/train/lang"
 	"trainer/train/rundir"
 )
 

@@ -17,12 +17,12 @@ import (
 	"syscall"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/report"
 	"trainer/train/serve"
 	"trainer/train/terminal"

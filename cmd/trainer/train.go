@@ -15,10 +15,10 @@ import (
 
 	"trainer/data"
 	"trainer/data/describe"
+	"trainer/data/lang"
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/progress"
 	"trainer/train/rundir"
 	"trainer/train/terminal"

@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 
 	"trainer/data"
-	"trainer/train/lang"
+	"trainer/data/lang"
 	"trainer/train/terminal"
 )
 
@@ -43,8 +43,8 @@ type Set struct {
 
 // Note is a data.Note.
 type Note struct {
-	Warning bool   `json:"warning"`
-	Text    string `json:"text"`
+	Warning bool      `json:"warning"`
+	Text    lang.Text `json:"text"`
 }
 
 // New describes a data set.
@@ -128,7 +128,7 @@ func (r Report) Text(w io.Writer, l lang.Language) error {
 	return Blocks(w, r.shown)
 }
 
-// Line returns the note as a line for a terminal. Its text is English.
+// Line returns the note as a line for a terminal.
 func (n Note) Line(l lang.Language) string {
 	kind := noteText
 	if n.Warning {

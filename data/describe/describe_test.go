@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"trainer/data"
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // corners returns a set of 4×4 images of values 0 to 16: one with ink in the upper
@@ -28,7 +28,7 @@ func corners() *data.Set {
 func TestText(t *testing.T) {
 	s := corners()
 	d := &data.Dataset{Name: "mine", Source: "folder", Train: s, Validation: s.Slice(0, 1), Test: s.Slice(1, 3), Values: data.Range{Low: 0, High: 16}}
-	r := New(d, []data.Note{{Text: "this"}, {Warning: true, Text: "that"}})
+	r := New(d, []data.Note{{Text: lang.Text{En: "this"}}, {Warning: true, Text: lang.Text{En: "that"}}})
 	var b bytes.Buffer
 	if err := r.Text(&b, lang.English); err != nil {
 		t.Fatal(err)

@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/delta"
 	"trainer/graph/gradcheck"
 	"trainer/graph/model"
 	"trainer/graph/vm"
-	"trainer/train/lang"
 )
 
 const (

@@ -24,12 +24,12 @@ import (
 	"slices"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/delta"
 	"trainer/graph/gradcheck"
 	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
-	"trainer/train/lang"
 )
 
 // Options says what to explain.

@@ -16,11 +16,11 @@ import (
 	"unicode/utf8"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/explain"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
-	"trainer/train/lang"
 )
 
 var update = flag.Bool("update", false, "write the golden text anew")

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 	"trainer/train/terminal"
 )
 

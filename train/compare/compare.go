@@ -11,11 +11,11 @@ import (
 	"fmt"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
 	"trainer/train/figure"
-	"trainer/train/lang"
 )
 
 // Run is a run that is compared.

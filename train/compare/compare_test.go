@@ -9,11 +9,11 @@ import (
 	"testing"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm/machines"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 )
 
 // TestExact compares the p-value with the sum of binomial coefficients in whole numbers.

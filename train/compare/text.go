@@ -7,9 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"trainer/data/lang"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/terminal"
 )
 

@@ -32,8 +32,8 @@ import (
 
 	"trainer/data"
 	"trainer/data/augment"
+	"trainer/data/lang"
 	"trainer/graph/model"
-	"trainer/train/lang"
 )
 
 // Config is the resolved configuration of a run: every key has a value.

@@ -3,7 +3,7 @@ package config
 import (
 	"testing"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // TestLanguage: the key decides, and auto leaves it to the locale.

@@ -13,8 +13,8 @@ import (
 	"text/tabwriter"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/vm"
-	"trainer/train/lang"
 	"trainer/train/terminal"
 )
 

@@ -10,11 +10,11 @@ import (
 	"testing"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/train/evaluation"
-	"trainer/train/lang"
 )
 
 // evaluated is a machine, with known parameters, and a data set whose outcome on

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data/lang"
 	"trainer/train/figure/glyph"
-	"trainer/train/lang"
 )
 
 // must returns a figure.

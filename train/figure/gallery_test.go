@@ -14,7 +14,7 @@ import (
 	"slices"
 	"testing"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 var out = flag.String("out", "", "write the figures of the gallery to this `folder`, to look at them")

@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // Matrix is what the figure of a confusion matrix shows: how many samples of each class

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // TestMatrix: counts are in their cells: labels from top to bottom, answers from left to

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strconv"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // Overlay is what the figure of a comparison shows: the accuracy and the cost of several

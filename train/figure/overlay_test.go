@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // TestOverlay: each curve has its own look, and its name and last value beside both panels;

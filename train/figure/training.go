@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strconv"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // Training is what the figure of a training shows: the accuracy and the cost of each

@@ -7,7 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // Units is what the figure of the units of a layer shows: the weights of each unit as an

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // TestUnits: a unit's weights are at the places of their pixels, on one scale.

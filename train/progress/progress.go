@@ -32,7 +32,7 @@ import (
 	"sync"
 	"time"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 	"trainer/train/terminal"
 
 	"golang.org/x/term"

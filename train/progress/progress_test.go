@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 	"trainer/train/terminal"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // stuck is a reader that does not read before it is released.

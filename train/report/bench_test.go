@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/report"
 )
 

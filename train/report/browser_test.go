@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 	"trainer/train/rundir"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // Compare writes the page that compares some runs: their figures, their curves, the

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // phrases are the words in formulas and in the notes of instructions. The longest

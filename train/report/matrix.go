@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 )
 
 // matrix is the picture of a confusion matrix. Its unit is a pixel of the picture.

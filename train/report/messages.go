@@ -1,6 +1,6 @@
 package report
 
-import "trainer/train/lang"
+import "trainer/data/lang"
 
 // messages are the words of the page, which names them by their English text.
 var messages = []lang.Text{

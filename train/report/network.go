@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strconv"
 
+	"trainer/data/lang"
 	"trainer/graph/model"
-	"trainer/train/lang"
 )
 
 // mostUnits is how many units are shown with their weights.

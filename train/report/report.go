@@ -28,7 +28,7 @@ import (
 	"strings"
 	"sync"
 
-	"trainer/train/lang"
+	"trainer/data/lang"
 	"trainer/train/rundir"
 )
 

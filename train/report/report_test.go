@@ -20,12 +20,12 @@ import (
 	"golang.org/x/net/html"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/report"
 	"trainer/train/rundir"
 )

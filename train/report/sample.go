@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"trainer/data/lang"
 	"trainer/graph/explain"
-	"trainer/train/lang"
 )
 
 // sampleView is the sample that is explained.

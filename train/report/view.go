@@ -9,9 +9,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/train"
-	"trainer/train/lang"
 )
 
 // view is a report in a language, with what the template asks for.

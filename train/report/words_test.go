@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/train/evaluation"
-	"trainer/train/lang"
 )
 
 // TestMessages: the page has a message for every text that it names, and every message

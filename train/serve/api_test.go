@@ -25,12 +25,12 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/delta"
 	"trainer/graph/gradcheck"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train"
-	"trainer/train/lang"
 )
 
 // ask sends a request as our page does, and returns the answer.

@@ -27,11 +27,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
-	"trainer/train/lang"
 	"trainer/train/rundir"
 )
 

@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"trainer/data/lang"
 	"trainer/graph/model"
-	"trainer/train/lang"
 )
 
 // report answers with the report.

@@ -42,9 +42,9 @@ import (
 
 	"trainer/data"
 	"trainer/data/digits"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
-	"trainer/train/lang"
 )
 
 // Options says what a page shows.

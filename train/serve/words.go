@@ -1,6 +1,6 @@
 package serve
 
-import "trainer/train/lang"
+import "trainer/data/lang"
 
 // texts are all words of the page. Where %s stands, the page's program puts a value.
 var texts = map[string]lang.Text{

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data/lang"
 	"trainer/train/figure/glyph"
-	"trainer/train/lang"
 )
 
 // verbs are the verbs of a format, with the index of their argument, in the order of
