@@ -2,25 +2,19 @@ package train
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"trainer/data/lang"
-	"trainer/graph/model"
 	"trainer/train/config"
 	"trainer/train/figure"
 	"trainer/train/rundir"
 	"trainer/train/terminal"
 )
 
-// The titles of the figures: a data set and its network.
-var (
-	titleText  = lang.Text{En: "%s: %s", Zh: "%s：%s"}
-	biasText   = lang.Text{En: "%s %v, with bias, %v", Zh: "%s %v，含偏置，%v"}
-	noBiasText = lang.Text{En: "%s %v, no bias, %v", Zh: "%s %v，无偏置，%v"}
-)
+// titleText is the title of a figure: a data set and its network.
+var titleText = lang.Text{En: "%s: %s", Zh: "%s：%s"}
 
 // drawing is a figure in its files.
 type drawing struct {
@@ -107,20 +101,7 @@ func (s *session) title() string {
 	if name := s.Config.Name; name != config.Default().Name && !strings.Contains(strings.ToLower(set), strings.ToLower(name)) {
 		set = name + " · " + set
 	}
-	return titleText.Format(s.Language, set, DescribeNetwork(s.Config.Network(), s.Language))
-}
-
-// DescribeNetwork describes a network as its String does, in a language.
-func DescribeNetwork(n model.Network, l lang.Language) string {
-	layers := make([]string, len(n.Layers))
-	for i, size := range n.Layers {
-		layers[i] = fmt.Sprint(size)
-	}
-	text := noBiasText
-	if n.Bias {
-		text = biasText
-	}
-	return text.Format(l, strings.Join(layers, "-"), n.Activation, n.Precision)
+	return titleText.Format(s.Language, set, s.Config.Network().Text())
 }
 
 // curves returns what the figure shows of a run.

@@ -79,7 +79,7 @@ func readRuns(ctx context.Context, paths []string, flags configFlags, stderr io.
 		if m.Config == "" {
 			return nil, nil, usageError(fmt.Sprintf("compare: there is no configuration beside the model %s: name run folders", m.File))
 		}
-		run := compare.Run{Name: path, Model: m.File, Network: c.Network().String()}
+		run := compare.Run{Name: path, Model: m.File, Network: c.Network().Text()}
 		if run.Config, err = config.Read(m.Config, nil); err != nil {
 			return nil, nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 
 	"trainer/graph/gradcheck"
 	"trainer/train"
@@ -59,7 +60,7 @@ func gradcheckCommand(args []string, stdout, stderr io.Writer) (err error) {
 		if _, err := fmt.Fprintf(stdout, "%s\n", text); err != nil {
 			return err
 		}
-	} else if err := report.Text(stdout); err != nil {
+	} else if err := report.Text(stdout, c.Language(os.Getenv)); err != nil {
 		return err
 	}
 	if !report.OK() {

@@ -184,7 +184,7 @@ func trainRun(c config.Config, source, out string, again *resumption, page *watc
 		screen.print(source)
 	}
 	screen.say(imagesText, dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)
-	screen.say(parametersText, train.DescribeNetwork(c.Network(), language), c.Network().Size())
+	screen.say(parametersText, c.Network().Text(), c.Network().Size())
 	screen.say(machineText, strings.TrimPrefix(chose, "machine "))
 	screen.say(folderText, dir.Path())
 	if n := fleet.Len(); n > 1 {

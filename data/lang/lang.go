@@ -37,6 +37,9 @@ func (l Language) String() string {
 // ones in both; in the other order they have an index, as in %[2]d.
 type Text struct{ En, Zh string }
 
+// String returns the English message: errors are English.
+func (t Text) String() string { return t.En }
+
 // In returns the message in a language.
 func (t Text) In(l Language) string {
 	if l == Chinese && t.Zh != "" {

@@ -32,7 +32,7 @@ func train(m vm.VM, set *data.Set, rate float64) error {
 // explanation puts the derivation together, in the order of the book.
 func (d *derivation) explanation() (Explanation, error) {
 	e := Explanation{
-		Sample: d.o.Sample, Network: d.n.String(), Layers: slices.Clone(d.n.Layers), Machine: d.m.Name(), Rate: d.o.Rate,
+		Sample: d.o.Sample, Network: d.n.Text(), Layers: slices.Clone(d.n.Layers), Machine: d.m.Name(), Rate: d.o.Rate,
 		Label: int(d.set.Labels[0]), Answer: largest(d.output), Input: d.x, Target: d.y, Output: d.output,
 		Groups: []Group{
 			d.forward(), d.costs(), d.descent(), d.outputLayer(), d.hiddenLayers(), d.biases(), d.updates(), d.algorithm(),

@@ -65,7 +65,7 @@ func (w Weight) String() string {
 // Explanation is the derivation with one sample's numbers.
 type Explanation struct {
 	Sample  string    `json:"sample"`
-	Network string    `json:"network"`
+	Network lang.Text `json:"network"`
 	Layers  []int     `json:"layers"` // n^1 … n^L
 	Machine string    `json:"machine"`
 	Rate    float64   `json:"rate"` // η

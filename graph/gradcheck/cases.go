@@ -1,38 +1,38 @@
 package gradcheck
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 
+	"trainer/data/lang"
 	"trainer/graph/delta"
 	"trainer/graph/model"
 )
 
 // kind describes how the parameters, inputs and targets of a case are drawn.
 type kind struct {
-	name   string
+	name   lang.Text
 	spread float64 // approximate standard deviation of z; 0: small parameters
 	zeros  float64 // fraction of the inputs that are 0, like the background of MNIST
 	soft   bool    // targets are positive numbers that sum to 1, not one-hot
 }
 
 var kinds = []kind{
-	{name: "random, one-hot"},
-	{name: "random, soft", soft: true},
-	{name: "sparse, one-hot", zeros: 0.8},
+	{name: lang.Text{En: "random, one-hot", Zh: "随机，独热"}},
+	{name: lang.Text{En: "random, soft", Zh: "随机，软目标"}, soft: true},
+	{name: lang.Text{En: "sparse, one-hot", Zh: "稀疏，独热"}, zeros: 0.8},
 	// |z| is about 12: σ' is between 1e-1 and 1e-10, and 1 − a loses digits.
-	{name: "saturated, one-hot", spread: 12},
-	{name: "saturated, soft", spread: 12, soft: true},
+	{name: lang.Text{En: "saturated, one-hot", Zh: "饱和，独热"}, spread: 12},
+	{name: lang.Text{En: "saturated, soft", Zh: "饱和，软目标"}, spread: 12, soft: true},
 	// |z| is about 1000: e^z overflows, and σ' is 0 almost everywhere.
-	{name: "flat, one-hot", spread: 1000},
+	{name: lang.Text{En: "flat, one-hot", Zh: "平坦，独热"}, spread: 1000},
 }
 
 // testCase is a mini-batch and the parameters at which to check. All values are
 // in the precision of the network.
 type testCase struct {
 	kind       kind
-	name       string
+	name       lang.Text
 	parameters model.Parameters
 	xs, ys     []delta.Vector
 }
@@ -40,7 +40,7 @@ type testCase struct {
 // newCase draws a case. at holds the parameters at which to check; if it is nil,
 // newCase draws them.
 func newCase(r *rand.Rand, n model.Network, k kind, batch int, at model.Parameters) testCase {
-	c := testCase{kind: k, name: fmt.Sprintf("%s, batch %d", k.name, batch)}
+	c := testCase{kind: k, name: lang.Text{En: "%s, batch %d", Zh: "%s，批量 %d"}.With(k.name, batch)}
 	for range batch {
 		c.xs = append(c.xs, inputs(r, n.Inputs(), k.zeros))
 		c.ys = append(c.ys, targets(r, n.Outputs(), k.soft))

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/delta"
 	"trainer/graph/gradcheck"
 	"trainer/graph/model"
@@ -418,7 +419,7 @@ func TestTape(t *testing.T) {
 			}
 			if !report.OK() {
 				var b strings.Builder
-				if err := report.Text(&b); err != nil {
+				if err := report.Text(&b, lang.English); err != nil {
 					t.Fatal(err)
 				}
 				t.Error("\n" + b.String())
@@ -450,7 +451,7 @@ func TestTapeGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !report.OK() || report.At != "given parameters" {
+	if !report.OK() || report.At.En != "given parameters" {
 		t.Errorf("at %s: failed %+v", report.At, report.Failed())
 	}
 	if got, err := m.Parameters(); err != nil || !reflect.DeepEqual(got, own) {
@@ -589,7 +590,7 @@ func TestReport(t *testing.T) {
 	}
 
 	var b strings.Builder
-	if err := report.Text(&b); err != nil {
+	if err := report.Text(&b, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{

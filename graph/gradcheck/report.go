@@ -7,9 +7,10 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
+	"trainer/data/lang"
 	"trainer/graph/vm"
+	"trainer/train/terminal"
 )
 
 // pair is a pair of gradients that are compared.
@@ -26,12 +27,12 @@ var pairNames = [pairEnd]string{"symbolic × delta", "symbolic × differences", 
 
 // Report is the result of a check.
 type Report struct {
-	Machine string   `json:"machine"`
-	Network string   `json:"network"`
-	Seed    uint64   `json:"seed"`
-	At      string   `json:"at"`    // "random parameters" or "given parameters"
-	Cases   []string `json:"cases"` // names of the cases, in order
-	Rows    []Row    `json:"rows"`
+	Machine string      `json:"machine"`
+	Network lang.Text   `json:"network"`
+	Seed    uint64      `json:"seed"`
+	At      lang.Text   `json:"at"`    // "random parameters" or "given parameters"
+	Cases   []lang.Text `json:"cases"` // names of the cases, in order
+	Rows    []Row       `json:"rows"`
 
 	SigmoidOne float64 `json:"sigmoid_one,omitempty"` // the z from which on the machine returns 1 for σ(z); 0: never
 }
@@ -52,12 +53,12 @@ type Row struct {
 
 // Difference is the difference of two numbers a and b, and where it occurred.
 type Difference struct {
-	Value Number `json:"value"`
-	A     Number `json:"a"` // from the first gradient of the pair
-	B     Number `json:"b"`
-	Case  string `json:"case"`
-	Row   int    `json:"row"` // i and j of w_ij, from 0
-	Col   int    `json:"col"`
+	Value Number    `json:"value"`
+	A     Number    `json:"a"` // from the first gradient of the pair
+	B     Number    `json:"b"`
+	Case  lang.Text `json:"case"`
+	Row   int       `json:"row"` // i and j of w_ij, from 0
+	Col   int       `json:"col"`
 }
 
 // Number is a float64. In JSON it is null if it is not finite.
@@ -72,9 +73,9 @@ func (v Number) MarshalJSON() ([]byte, error) {
 }
 
 func newReport(m vm.VM, o Options) Report {
-	rep := Report{Machine: m.Name(), Network: m.Network().String(), Seed: o.Seed, At: "random parameters"}
+	rep := Report{Machine: m.Name(), Network: m.Network().Text(), Seed: o.Seed, At: lang.Text{En: "random parameters", Zh: "随机参数"}}
 	if o.Parameters != nil {
-		rep.At = "given parameters"
+		rep.At = lang.Text{En: "given parameters", Zh: "给定的参数"}
 	}
 	return rep
 }
@@ -82,7 +83,7 @@ func newReport(m vm.VM, o Options) Report {
 // compare adds the comparison of a and b, the values of element k (row-major) in
 // the case with the given name. allowed is the largest absolute difference that
 // rounding can cause.
-func (row *Row) compare(name string, k int, a, b, allowed float64) {
+func (row *Row) compare(name lang.Text, k int, a, b, allowed float64) {
 	absolute := math.Abs(a - b)
 	size, floor := max(math.Abs(a), math.Abs(b)), allowed/row.Bound
 	relative := absolute / max(size, floor)
@@ -146,17 +147,84 @@ func (rep Report) JSON() ([]byte, error) {
 	}{rep.OK(), rep}, "", "  ")
 }
 
+// The words of Report.Text.
+var (
+	headText = lang.Text{
+		En: "Gradients of %s on machine %s, at %s, seed %d.",
+		Zh: "%s 在计算设备 %s 上的梯度，取%s，种子 %d。",
+	}
+	gradientsText = []lang.Text{
+		{En: "symbolic     the machine's gradients, from the derivatives that Gorgonia finds in the graph", Zh: "symbolic     计算设备的梯度，来自 Gorgonia 在图中求出的导数"},
+		{En: "delta        the textbook's equations A.45 to A.66, derived by hand", Zh: "delta        教科书手工推导的公式 A.45 至 A.66"},
+		{En: "differences  central differences of the cost A.46", Zh: "differences  代价 A.46 的中心差分"},
+	}
+	columnsText = []lang.Text{
+		{En: "layer", Zh: "层"}, {En: "tensor", Zh: "张量"}, {En: "shape", Zh: "形状"}, {En: "pair", Zh: "比较"}, {En: "compared", Zh: "元素数"},
+		{En: "floored", Zh: "过小数"}, {En: "absolute", Zh: "绝对"}, {En: "at", Zh: "位置"}, {En: "relative", Zh: "相对"}, {En: "at", Zh: "位置"}, {En: "bound", Zh: "上限"},
+	}
+	okText     = lang.Text{En: "ok", Zh: "一致"}
+	failedText = lang.Text{En: "FAILED", Zh: "不一致"}
+	legendText = []lang.Text{
+		{En: "compared     number of elements compared, over all cases", Zh: "元素数  所有用例中比较的元素个数"},
+		{En: "floored      number of these that are so small that rounding alone can reach the bound;", Zh: "过小数  其中小到仅舍入误差就可能达到上限的个数；"},
+		{En: "             most are, where the activation is saturated", Zh: "        激活函数饱和时大多如此"},
+		{En: "absolute     the largest |a − b|; at: its element [i,j] and case", Zh: "绝对    最大的 |a − b|；位置：其元素 [i,j] 和用例"},
+		{En: "relative     the largest |a − b| / max(|a|, |b|, floor); it must not exceed the bound", Zh: "相对    最大的 |a − b| / max(|a|, |b|, 下限)；不得超过上限"},
+	}
+	sigmoidOneText = lang.Text{
+		En: "The machine returns 1 for σ(z) from z = %g on. The check allows an error of 1 − σ(z) there.",
+		Zh: "从 z = %g 起，计算设备的 σ(z) 为 1。比较在那里允许 1 − σ(z) 的误差。",
+	}
+	failureText = lang.Text{
+		En: "%s%s, %s: %.9g and %.9g, relative difference %.1e, case %q.",
+		Zh: "%s%s，%s：%.9g 与 %.9g，相对差 %.1e，用例 %q。",
+	}
+	agreeText  = lang.Text{En: "All %d comparisons agree.", Zh: "全部 %d 项比较一致。"}
+	exceedText = lang.Text{En: "%d of %d comparisons exceed their bound.", Zh: "%[2]d 项比较中有 %[1]d 项超过上限。"}
+)
+
 // Text writes the report as a table, followed by the rows that failed.
-func (rep Report) Text(w io.Writer) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Gradients of %s on machine %s, at %s, seed %d.\n\n", rep.Network, rep.Machine, rep.At, rep.Seed)
-	b.WriteString("  symbolic     the machine's gradients, from the derivatives that Gorgonia finds in the graph\n")
-	b.WriteString("  delta        the textbook's equations A.45 to A.66, derived by hand\n")
-	b.WriteString("  differences  central differences of the cost A.46\n\n")
-	var lines strings.Builder
-	line := func(cells ...string) { lines.WriteString(strings.Join(cells, "\t") + "\n") }
+func (rep Report) Text(w io.Writer, l lang.Language) error {
+	indented := func(texts []lang.Text) (lines []string) {
+		for _, t := range texts {
+			lines = append(lines, "  "+t.In(l))
+		}
+		return append(lines, "")
+	}
+	lines := []string{headText.Format(l, rep.Network, rep.Machine, rep.At, rep.Seed), ""}
+	lines = append(lines, indented(gradientsText)...)
+	lines = append(lines, terminal.LeftTable(rep.table(l))...)
+	lines = append(append(lines, ""), indented(legendText)...)
+	if rep.SigmoidOne > 0 {
+		lines = append(lines, sigmoidOneText.Format(l, rep.SigmoidOne), "")
+	}
+	var cases [][2]string
+	for i, name := range rep.Cases {
+		cases = append(cases, [2]string{fmt.Sprintf("  #%d", i+1), name.In(l)})
+	}
+	lines = append(append(lines, terminal.Pairs(cases)...), "")
+	failed := rep.Failed()
+	for _, r := range failed {
+		d := r.Relative
+		lines = append(lines, failureText.Format(l, r.Tensor, d.at(), r.Pair, float64(d.A), float64(d.B), float64(d.Value), d.Case.In(l)))
+	}
+	if len(failed) == 0 {
+		lines = append(lines, agreeText.Format(l, len(rep.Rows)))
+	} else {
+		lines = append(lines, exceedText.Format(l, len(failed), len(rep.Rows)))
+	}
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
+}
+
+// table returns a line of cells for each row, after one of headings.
+func (rep Report) table(l lang.Language) [][]string {
+	var head []string
+	for _, t := range columnsText {
+		head = append(head, t.In(l))
+	}
+	table := [][]string{append(head, "")}
 	at := func(d Difference) string { return fmt.Sprintf("%s #%d", d.at(), slices.Index(rep.Cases, d.Case)+1) }
-	line("layer", "tensor", "shape", "pair", "compared", "floored", "absolute", "at", "relative", "at", "bound", "")
 	tensor := ""
 	for _, r := range rep.Rows {
 		layer, name, shape := fmt.Sprint(r.Layer), r.Tensor, fmt.Sprintf("%d×%d", r.Shape[0], r.Shape[1])
@@ -167,59 +235,16 @@ func (rep Report) Text(w io.Writer) error {
 			layer, name, shape = "", "", ""
 		}
 		tensor = r.Tensor
-		verdict := "ok"
+		verdict := okText
 		if !r.OK {
-			verdict = "FAILED"
+			verdict = failedText
 		}
-		line(layer, name, shape, r.Pair, fmt.Sprint(r.Compared), fmt.Sprint(r.Floored),
+		table = append(table, []string{layer, name, shape, r.Pair, fmt.Sprint(r.Compared), fmt.Sprint(r.Floored),
 			fmt.Sprintf("%.1e", float64(r.Absolute.Value)), at(r.Absolute),
 			fmt.Sprintf("%.1e", float64(r.Relative.Value)), at(r.Relative),
-			fmt.Sprintf("%.0e", r.Bound), verdict)
+			fmt.Sprintf("%.0e", r.Bound), verdict.In(l)})
 	}
-	if err := align(&b, lines.String()); err != nil {
-		return err
-	}
-	b.WriteString(`
-  compared     number of elements compared, over all cases
-  floored      number of these that are so small that rounding alone can reach the bound;
-               most are, where the activation is saturated
-  absolute     the largest |a − b|; at: its element [i,j] and case
-  relative     the largest |a − b| / max(|a|, |b|, floor); it must not exceed the bound
-
-`)
-	if rep.SigmoidOne > 0 {
-		fmt.Fprintf(&b, "The machine returns 1 for σ(z) from z = %g on. The check allows an error of 1 − σ(z) there.\n\n", rep.SigmoidOne)
-	}
-	lines.Reset()
-	for i, name := range rep.Cases {
-		lines.WriteString("  #" + fmt.Sprint(i+1) + "\t" + name + "\n")
-	}
-	if err := align(&b, lines.String()); err != nil {
-		return err
-	}
-	b.WriteString("\n")
-	failed := rep.Failed()
-	for _, r := range failed {
-		d := r.Relative
-		fmt.Fprintf(&b, "%s%s, %s: %.9g and %.9g, relative difference %.1e, case %q.\n",
-			r.Tensor, d.at(), r.Pair, float64(d.A), float64(d.B), float64(d.Value), d.Case)
-	}
-	if len(failed) == 0 {
-		fmt.Fprintf(&b, "All %d comparisons agree.\n", len(rep.Rows))
-	} else {
-		fmt.Fprintf(&b, "%d of %d comparisons exceed their bound.\n", len(failed), len(rep.Rows))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// align writes lines of tab-separated cells as aligned columns.
-func align(w io.Writer, lines string) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if _, err := io.WriteString(table, lines); err != nil {
-		return err
-	}
-	return table.Flush()
+	return table
 }
 
 // at formats the position of the element: "[3,7]".

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"trainer/data/lang"
 	"trainer/graph/internal/enum"
 )
 
@@ -100,7 +101,10 @@ func (n Network) Size() int {
 }
 
 // String describes the network: "784-50-10 sigmoid, with bias, float32".
-func (n Network) String() string {
+func (n Network) String() string { return n.Text().En }
+
+// Text is String in both languages.
+func (n Network) Text() lang.Text {
 	var b strings.Builder
 	for i, size := range n.Layers {
 		if i > 0 {
@@ -108,11 +112,11 @@ func (n Network) String() string {
 		}
 		fmt.Fprint(&b, size)
 	}
-	bias := "no bias"
+	text := lang.Text{En: "%s %v, no bias, %v", Zh: "%s %v，无偏置，%v"}
 	if n.Bias {
-		bias = "with bias"
+		text = lang.Text{En: "%s %v, with bias, %v", Zh: "%s %v，含偏置，%v"}
 	}
-	return fmt.Sprintf("%s %s, %s, %s", b.String(), n.Activation, bias, n.Precision)
+	return text.With(b.String(), n.Activation, n.Precision)
 }
 
 // TensorNames returns the names of the parameters in files and messages, in the

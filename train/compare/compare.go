@@ -22,7 +22,7 @@ import (
 type Run struct {
 	Name    string // the path that the user gave
 	Model   string // the file of the parameters
-	Network string
+	Network lang.Text
 	Config  config.Config
 	Epochs  []train.Metrics // whole epochs, in order
 	Answers []int           // for each image of the test set
@@ -40,7 +40,7 @@ type Report struct {
 type Result struct {
 	Name     string         `json:"name"`
 	Model    string         `json:"model"`
-	Network  string         `json:"network"`
+	Network  lang.Text      `json:"network"`
 	Epochs   int            `json:"epochs"`
 	Last     *train.Metrics `json:"last"` // null where no epoch was completed
 	Best     *train.Metrics `json:"best"`

@@ -87,7 +87,7 @@ func (r Report) Text(w io.Writer, l lang.Language) error {
 	}
 	last := func(r Result) *train.Metrics { return r.Last }
 	best := func(r Result) *train.Metrics { return r.Best }
-	each(networkRow, func(r Result) string { return r.Network })
+	each(networkRow, func(r Result) string { return r.Network.In(l) })
 	each(epochsRow, func(r Result) string { return strconv.Itoa(r.Epochs) })
 	each(secondsRow, func(r Result) string { return fmt.Sprintf("%.1f", r.Seconds) })
 	each(lastTrain, metric(last, func(m train.Metrics) string { return fourDigits(m.TrainAccuracy) }))

@@ -20,14 +20,14 @@ import (
 
 // Report is the outcome on the sets that there are.
 type Report struct {
-	Model      string  `json:"model"`          // the file; the caller's to fill in
-	Note       string  `json:"note,omitempty"` // of the choice of the file; likewise
-	Network    string  `json:"network"`
-	Dataset    string  `json:"dataset"`
-	Source     string  `json:"source"` // where the data set came from
-	Train      *Result `json:"train,omitempty"`
-	Validation *Result `json:"validation,omitempty"`
-	Test       Result  `json:"test"`
+	Model      string    `json:"model"`          // the file; the caller's to fill in
+	Note       string    `json:"note,omitempty"` // of the choice of the file; likewise
+	Network    lang.Text `json:"network"`
+	Dataset    string    `json:"dataset"`
+	Source     string    `json:"source"` // where the data set came from
+	Train      *Result   `json:"train,omitempty"`
+	Validation *Result   `json:"validation,omitempty"`
+	Test       Result    `json:"test"`
 
 	Wrong []Mistake `json:"wrong,omitempty"` // on the test set; the caller's to fill in, with Worst
 }
@@ -45,7 +45,7 @@ type Result struct {
 // Run evaluates the machine's parameters on the test set, and on the training and
 // validation sets where d has them. A cost that is not finite is an error.
 func Run(ctx context.Context, m vm.VM, d *data.Dataset) (Report, error) {
-	r := Report{Network: m.Network().String(), Dataset: d.Name, Source: d.Source}
+	r := Report{Network: m.Network().Text(), Dataset: d.Name, Source: d.Source}
 	for _, part := range []struct {
 		set *data.Set
 		to  **Result
@@ -106,7 +106,7 @@ var (
 func (r Report) Text(w io.Writer, l lang.Language) error {
 	rows := [][2]string{
 		{modelText.In(l), terminal.Line(r.Model)},
-		{networkText.In(l), r.Network},
+		{networkText.In(l), r.Network.In(l)},
 		{dataText.In(l), fromText.Format(l, terminal.Line(r.Dataset), terminal.Line(r.Source))},
 	}
 	for _, part := range []struct {

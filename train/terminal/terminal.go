@@ -104,12 +104,7 @@ func Columns(s string) (n int) {
 // Table returns the lines of a table, with its columns aligned on the right and two
 // spaces before each. All rows have the cells of the first.
 func Table(rows [][]string) (lines []string) {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], Columns(cell))
-		}
-	}
+	widths := widthsOf(rows)
 	for _, row := range rows {
 		var b strings.Builder
 		for i, cell := range row {
@@ -120,14 +115,36 @@ func Table(rows [][]string) (lines []string) {
 	return lines
 }
 
-// Pairs returns the lines of a table of two columns, aligned on the left.
-func Pairs(rows [][2]string) (lines []string) {
-	widest := 0
+// LeftTable is Table with its columns aligned on the left, two spaces between them and
+// none at the end of a line.
+func LeftTable(rows [][]string) (lines []string) {
+	widths := widthsOf(rows)
 	for _, row := range rows {
-		widest = max(widest, Columns(row[0]))
-	}
-	for _, row := range rows {
-		lines = append(lines, row[0]+strings.Repeat(" ", 2+widest-Columns(row[0]))+row[1])
+		var b strings.Builder
+		for i, cell := range row {
+			b.WriteString(cell + strings.Repeat(" ", 2+widths[i]-Columns(cell)))
+		}
+		lines = append(lines, strings.TrimRight(b.String(), " "))
 	}
 	return lines
+}
+
+// widthsOf returns the width of each column of a table.
+func widthsOf(rows [][]string) []int {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], Columns(cell))
+		}
+	}
+	return widths
+}
+
+// Pairs is LeftTable for two columns.
+func Pairs(rows [][2]string) []string {
+	cells := make([][]string, len(rows))
+	for i, row := range rows {
+		cells[i] = row[:]
+	}
+	return LeftTable(cells)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/gradcheck"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -27,7 +28,7 @@ func (s suite) gradients(t *testing.T) {
 			report, err := gradcheck.Check(s.machine(t, n, nil), gradcheck.Options{Seed: 1})
 			must(t, err)
 			if !report.OK() {
-				must(t, report.Text(t.Output()))
+				must(t, report.Text(t.Output(), lang.English))
 				t.Error("the gradients differ")
 			}
 		})
