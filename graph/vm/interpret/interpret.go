@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"trainer/data"
 	"trainer/graph/ir"
@@ -154,7 +155,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		for k := from; k < to; k++ {
 			m.load(b, k-from, p.Set, p.Sample(k))
 		}
-		if err := ir.Interpret(b.Program, b.memory, T(p.Rate)); err != nil {
+		if err := m.step(ctx, b, T(p.Rate)); err != nil {
 			return fmt.Errorf("interpret: step %d: %w", step+1, err)
 		}
 		if p.Costs != nil {
@@ -168,6 +169,24 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		}
 	}
 	return nil
+}
+
+// step makes a training step. If ctx is done before it ends, the parameters are those
+// before it.
+func (m *machine[T]) step(ctx context.Context, b program[T], rate T) error {
+	before := make([][]T, len(m.parameters))
+	for k, values := range m.parameters {
+		before[k] = slices.Clone(values)
+	}
+	err := vm.Abandon(ctx, func() error { return ir.Interpret(b.Program, b.memory, rate) })
+	if err != nil {
+		// The step may still be running: its memory is left to it.
+		m.parameters = before
+		clear(m.steps)
+		clear(m.costs)
+		clear(m.forward)
+	}
+	return err
 }
 
 // load copies sample i of set into a row of the mini-batch.

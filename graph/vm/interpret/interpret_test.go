@@ -18,3 +18,5 @@ func TestConformance(t *testing.T) { vmtest.Run(t, newVM, vmtest.Options{}) }
 
 // BenchmarkTrain times training steps of the textbook's network, per sample.
 func BenchmarkTrain(b *testing.B) { vmtest.BenchmarkTrain(b, newVM) }
+
+func TestAbandonedStep(t *testing.T) { vmtest.Abandoned(t, newVM) }

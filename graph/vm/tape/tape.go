@@ -123,7 +123,7 @@ func (m *VM) Train(ctx context.Context, p vm.Pass) error {
 		for row, k := 0, from; k < to; row, k = row+1, k+1 {
 			t.load(row, p.Set, p.Sample(k))
 		}
-		if err := t.run(); err != nil {
+		if err := m.run(ctx, t); err != nil {
 			return fmt.Errorf("tape: step %d: %w", step+1, err)
 		}
 		cost := scalar(t.cost)
@@ -141,6 +141,23 @@ func (m *VM) Train(ctx context.Context, p vm.Pass) error {
 		}
 	}
 	return nil
+}
+
+// run executes a tape of m once, unless ctx is done before it ends.
+func (m *VM) run(ctx context.Context, t *tape) error {
+	err := vm.Abandon(ctx, t.run)
+	if err != nil {
+		// The tape may still be running, and reads the parameters: they are left to it.
+		for i, w := range m.weight {
+			m.weight[i] = w.Clone().(*tensor.Dense)
+			if m.bias != nil {
+				m.bias[i] = m.bias[i].Clone().(*tensor.Dense)
+			}
+		}
+		clear(m.steps)
+		clear(m.forward)
+	}
+	return err
 }
 
 // Evaluate implements vm.VM.
@@ -163,7 +180,7 @@ func (m *VM) Evaluate(ctx context.Context, set *data.Set) (vm.Score, error) {
 		for row := range rows {
 			t.load(row, set, from+row)
 		}
-		if err := t.run(); err != nil {
+		if err := m.run(ctx, t); err != nil {
 			return vm.Score{}, fmt.Errorf("tape: evaluate: %w", err)
 		}
 		read(a[:rows*outputs], t.output.(*tensor.Dense))

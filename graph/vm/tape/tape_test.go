@@ -23,3 +23,5 @@ func BenchmarkTrain(b *testing.B) { vmtest.BenchmarkTrain(b, newVM) }
 // BenchmarkEvaluate measures a forward pass of the textbook's network, per
 // sample.
 func BenchmarkEvaluate(b *testing.B) { vmtest.BenchmarkEvaluate(b, newVM) }
+
+func TestAbandonedStep(t *testing.T) { vmtest.Abandoned(t, newVM) }
