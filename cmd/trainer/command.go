@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"trainer/configs"
 	"trainer/data/lang"
 	"trainer/train/config"
+	"trainer/train/terminal"
 )
 
 // command is a row of the table of commands: what the program does with it, and what
@@ -177,7 +179,7 @@ type configFlags struct {
 func (c *configFlags) register(f *flag.FlagSet) {
 	f.StringVar(&c.file, "config", "", "read the configuration `file` (YAML), or a built-in one (see trainer help init); without it, all defaults")
 	f.StringVar(&c.device, "device", "", "`"+strings.Join(config.Devices, "|")+"`, short for -set device=…")
-	f.StringVar(&c.lang, "lang", "", languageUsage)
+	c.registerLang(f)
 	f.Var(&c.sets, "set", "set a key of the configuration, `key=value`; may be repeated")
 }
 
@@ -235,8 +237,17 @@ type settings []string
 func (s *settings) String() string     { return strings.Join(*s, " ") }
 func (s *settings) Set(v string) error { *s = append(*s, v); return nil }
 
-// languageUsage is the text of the flag -lang.
-var languageUsage = "`" + strings.Join(config.Languages, "|") + "`, the language, short for -set lang=…"
+// registerLang registers -lang.
+func (c *configFlags) registerLang(f *flag.FlagSet) {
+	f.Func("lang", "`"+strings.Join(config.Languages, "|")+"`, the language, short for -set lang=…", func(s string) error {
+		if !slices.Contains(config.Languages, s) {
+			last := len(config.Languages) - 1
+			return fmt.Errorf("have %s, want %s or %s", terminal.Line(s), strings.Join(config.Languages[:last], ", "), config.Languages[last])
+		}
+		c.lang = s
+		return nil
+	})
+}
 
 // language returns the language of the flags, or that of the locale.
 func (c *configFlags) language() lang.Language {

@@ -22,7 +22,7 @@ import (
 func compareCommand(args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	var flags configFlags
-	f.StringVar(&flags.lang, "lang", "", languageUsage)
+	flags.registerLang(f)
 	f.Var(&flags.sets, "set", "set a key for all runs, such as data.dir where the data have moved, `key=value`; may be repeated")
 	asJSON := f.Bool("json", false, "print JSON")
 	out := f.String("o", "", "draw the curves of the runs over each other, into this SVG `file`")

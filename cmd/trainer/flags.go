@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -65,7 +64,7 @@ func parseArgs(f *flag.FlagSet, args []string, stdout io.Writer) (operands []str
 		switch {
 		case errors.Is(err, flag.ErrHelp):
 			c, _ := findCommand(f.Name())
-			if _, err := io.WriteString(stdout, c.help(f, lang.FromLocale(os.Getenv))); err != nil {
+			if _, err := io.WriteString(stdout, c.help(f, helpLanguage(args))); err != nil {
 				return nil, err
 			}
 			return nil, helpError{f}
@@ -78,6 +77,21 @@ func parseArgs(f *flag.FlagSet, args []string, stdout io.Writer) (operands []str
 		}
 		operands, args = append(operands, left[0]), left[1:]
 	}
+}
+
+// helpLanguage is the language of the help on a command with these arguments, which may
+// be wrong.
+func helpLanguage(args []string) lang.Language {
+	var c configFlags
+	for i, arg := range args {
+		name, value, joined := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if name == "lang" && strings.HasPrefix(arg, "-") && (joined || i+1 < len(args)) {
+			if c.lang = value; !joined {
+				c.lang = args[i+1]
+			}
+		}
+	}
+	return c.language()
 }
 
 // flagValue is the value of a flag as users give it: not empty, and once, except for

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -124,22 +124,30 @@ func hang(head, text string) string {
 // helpCommand prints the help on the program, a command or the configuration.
 func helpCommand(args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("help", flag.ContinueOnError)
+	var flags configFlags
+	flags.registerLang(f)
 	topics, err := parseArgs(f, args, stdout)
+	l := flags.language()
 	switch {
 	case err != nil:
 		return err
 	case len(topics) == 0:
-		_, err := io.WriteString(stdout, usage(lang.FromLocale(os.Getenv)))
+		_, err := io.WriteString(stdout, usage(l))
 		return err
 	case len(topics) > 1:
 		return usageError(fmt.Sprintf("help: unexpected argument %q", topics[1]))
 	case topics[0] == "config":
-		_, err := io.WriteString(stdout, config.Help())
+		_, err := io.WriteString(stdout, config.Help(l))
 		return err
 	}
 	c, ok := findCommand(topics[0])
 	if !ok {
 		return unknownTopic(topics[0])
 	}
-	return c.run([]string{"-h"}, stdout, stderr)
+	var asked helpError
+	if err := c.run([]string{"-h"}, io.Discard, stderr); !errors.As(err, &asked) {
+		panic("BUG: " + c.name + " -h is no help")
+	}
+	_, err = io.WriteString(stdout, c.help(asked.flags, l))
+	return err
 }

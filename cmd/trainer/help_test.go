@@ -56,7 +56,7 @@ func TestHelpEverywhere(t *testing.T) {
 	for _, args := range [][]string{{}, {"help"}, {"-h"}, {"-help"}, {"--help"}} {
 		same(usage(lang.English), args...)
 	}
-	same(config.Help(), "help", "config")
+	same(config.Help(lang.English), "help", "config")
 	for _, c := range commands() {
 		_, want, _ := trainer("help", c.name)
 		for _, flag := range []string{"-h", "-help", "--help"} {

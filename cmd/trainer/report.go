@@ -31,7 +31,7 @@ func reportCommand(args []string, stdout, stderr io.Writer) (err error) {
 	var flags configFlags
 	f.StringVar(&flags.device, "device", "", "`"+strings.Join(config.Devices, "|")+"`, short for -set device=…")
 	f.Var(&flags.sets, "set", "set a key of the configuration of each run, `key=value`; may be repeated")
-	f.StringVar(&flags.lang, "lang", "", languageUsage)
+	flags.registerLang(f)
 	out := f.String("o", "", "write to this `file`; else to report.html in the run folder, or, of several runs, to comparison.html here")
 	folders, err := parseArgs(f, args, stdout)
 	if err != nil {

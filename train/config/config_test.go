@@ -97,7 +97,7 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s is there twice, or before its group", k.path)
 		}
 		paths[k.path] = true
-		if !strings.HasSuffix(k.doc, ".") {
+		if !strings.HasSuffix(k.doc.En, ".") || !strings.HasSuffix(k.doc.Zh, "。") {
 			t.Errorf("%s: the text %q is no sentence", k.path, k.doc)
 		}
 		if k.kind == group {
@@ -114,7 +114,7 @@ func TestTable(t *testing.T) {
 		if k.def == "" && !k.exclusive {
 			t.Errorf("%s has no default", k.path)
 		}
-		if k.legal() == "" {
+		if k.legal().IsZero() {
 			t.Errorf("%s does not say what is legal", k.path)
 		}
 	}

@@ -7,7 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode/utf8"
+
+	"trainer/data/lang"
+	"trainer/train/terminal"
 )
 
 const configsDir = "../../configs"
@@ -40,27 +42,30 @@ func TestSchemaHasEveryKey(t *testing.T) {
 				t.Fatalf("the schema has no %s", k.path)
 			}
 		}
-		if at.Description != k.doc || at.Type == nil || (at.Default == nil) != (k.def == "") {
+		if at.Description != k.doc.En || at.Type == nil || (at.Default == nil) != (k.def == "") {
 			t.Errorf("%s: schema %+v", k.path, at)
 		}
 	}
 }
 
 func TestHelp(t *testing.T) {
-	lines := strings.Split(Help(), "\n")
-	at := strings.Index(lines[0], "MEANING")
-	for i := range keys {
-		found := false
+	for _, l := range []lang.Language{lang.English, lang.Chinese} {
+		lines := strings.Split(Help(l), "\n")
+		before, _, _ := strings.Cut(lines[0], meaningText.In(l))
+		at := terminal.Columns(before)
+		for i := range keys {
+			found := false
+			for _, line := range lines {
+				found = found || strings.HasPrefix(line, keys[i].path+" ") && strings.Contains(line, keys[i].def)
+			}
+			if !found {
+				t.Errorf("no line for %s with its default", keys[i].path)
+			}
+		}
 		for _, line := range lines {
-			found = found || strings.HasPrefix(line, keys[i].path+" ") && strings.Contains(line, keys[i].def)
-		}
-		if !found {
-			t.Errorf("no line for %s with its default", keys[i].path)
-		}
-	}
-	for _, line := range lines {
-		if utf8.RuneCountInString(line) > helpWidth || len(line) > at && line[at-1] != ' ' {
-			t.Errorf("not aligned, or too wide: %q", line)
+			if terminal.Columns(line) > helpWidth || len(line) > at && line[at-1] != ' ' && line != lines[0] {
+				t.Errorf("not aligned, or too wide: %q", line)
+			}
 		}
 	}
 }

@@ -110,7 +110,7 @@ func TestAbsolute(t *testing.T) {
 func TestPathKeys(t *testing.T) {
 	for i := range keys {
 		k := &keys[i]
-		about := strings.HasPrefix(k.doc, "Folder") || strings.HasPrefix(k.doc, "File") || strings.Contains(k.doc, "current directory")
+		about := strings.HasPrefix(k.doc.En, "Folder") || strings.HasPrefix(k.doc.En, "File") || strings.Contains(k.doc.En, "current directory")
 		if k.kind != group && about != k.isPath {
 			t.Errorf("%s: isPath is %t, and the documentation %q", k.path, k.isPath, k.doc)
 		}

@@ -142,7 +142,7 @@ func (k *key) schema() schema {
 		s = entry
 		s.Type, s.Items, s.MinItems, s.MaxItems = []string{"number", "array"}, &entry, k.least, k.most
 	}
-	s.Description = k.doc
+	s.Description = k.doc.En
 	if k.def != "" {
 		s.Default = json.RawMessage(k.def)
 		if k.kind == choice || k.kind == text && k.def[0] != '"' || k.def == "auto" {

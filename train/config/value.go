@@ -79,7 +79,7 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 	if hint != "" {
 		hint = "; " + hint
 	}
-	return nil, []complaint{{n, "have " + show(n) + ", want " + k.legal() + hint}}
+	return nil, []complaint{{n, "have " + show(n) + ", want " + k.legal().En + hint}}
 }
 
 // entry returns a key that describes an entry of a list.
@@ -89,7 +89,7 @@ func (k *key) entry() *key {
 	case numbers, perLayer:
 		e.kind = number
 	case texts:
-		*e = key{kind: text, isPath: k.isPath, most: 4096, scalar: k.scalar, pattern: notEmpty, patternDoc: "that is not empty"}
+		*e = key{kind: text, isPath: k.isPath, most: 4096, scalar: k.scalar, pattern: notEmpty, patternDoc: notEmptyText}
 	}
 	return e
 }
