@@ -181,16 +181,6 @@ func (l *lines) now() checkpoint.Lines {
 	return checkpoint.Lines{Size: l.size, Sum: hex.EncodeToString(l.hash.Sum(nil))}
 }
 
-// free are the keys that change nothing in the mathematics. A change of the paths of
-// the data is seen by the checksum of the data.
-var free = []string{"name", "device", "machine", "train.epochs", "data.dir", "data.train", "data.test", "data.fallback", "lang", "log.tensorboard"}
-
-// Allows returns the keys in which c differs from the configuration of the checkpoint
-// and which would change the mathematics of the run.
-func (r *Resume) Allows(c config.Config) (refused []string) {
-	return slices.DeleteFunc(config.Changed(r.Config, c), func(path string) bool { return slices.Contains(free, path) })
-}
-
 // Fork makes r the beginning of a new run in another folder, with configuration c on
 // data set d. It returns what the user should know. With the same data the run goes on
 // at the same place, with the results so far; with other data it begins anew from the

@@ -109,13 +109,13 @@ func (r resumeFlags) open(flags *configFlags) (_ *resumption, c config.Config, e
 		return nil, c, err
 	}
 	to.lang = c.Language(os.Getenv)
+	changed := config.Changed(to.from.Config, c)
 	if to.fork {
-		changed := config.Changed(to.from.Config, c)
 		if i := slices.IndexFunc(changed, func(path string) bool { return strings.HasPrefix(path, "model.init.") }); i >= 0 {
 			return nil, c, usageError(fmt.Sprintf("train: %s cannot be set: a fork begins with the parameters of the checkpoint", changed[i]))
 		}
-	} else if refused := to.from.Allows(c); len(refused) > 0 {
-		return nil, c, usageError(fmt.Sprintf("train: a change of %s would make it another run: leave it out, or begin a new run from the checkpoint with -fork FOLDER", strings.Join(refused, ", ")))
+	} else if len(changed) > 0 {
+		return nil, c, usageError(fmt.Sprintf("train: a change of %s would make it another run: leave it out, or begin a new run from the checkpoint with -fork FOLDER", strings.Join(changed, ", ")))
 	}
 	if done := to.from.State.Epoch - 1; c.Train.Epochs < done {
 		return nil, c, usageError(fmt.Sprintf("train: train.epochs is %d, and %d epochs are trained: want %[2]d or more", c.Train.Epochs, done))

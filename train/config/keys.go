@@ -53,6 +53,10 @@ type key struct {
 	auto   bool // of a number: the word auto is legal too, and of a group: it stands for all of its keys
 	scalar bool // of a text, or each text of a list: a number without quotes is a text too
 
+	// free says that the key changes nothing in the mathematics: a run that is resumed may
+	// have another value. A change of the data is seen by their checksum.
+	free bool
+
 	// exclusive says that the key and its siblings exclude each other.
 	exclusive bool
 }
@@ -83,7 +87,7 @@ var (
 
 // keys is the table, in the order of the file. A group stands before its keys.
 var keys = []key{
-	{path: "name", kind: text, def: "run", most: 64,
+	{path: "name", kind: text, free: true, def: "run", most: 64,
 		pattern: fileName, schemaPattern: schemaFileName,
 		patternDoc: lang.Text{En: "of letters of any language, digits, dots, dashes and underscores that begins with a letter or a digit", Zh: "，由各种语言的字母、数字、点、连字符和下划线组成，以字母或数字开头"},
 		doc: lang.Text{
@@ -95,12 +99,12 @@ var keys = []key{
 			En: "Seed of all random numbers: first weights, shuffling, built-in digits. Same seed, same run.",
 			Zh: "所有随机数的种子：初始权重、打乱顺序、内置数字。种子相同，训练就相同。"},
 		field: func(c *Config) any { return &c.Seed }},
-	{path: "device", kind: choice, def: "auto", choices: Devices,
+	{path: "device", kind: choice, free: true, def: "auto", choices: Devices,
 		doc: lang.Text{
 			En: "Where the compiled machine runs: auto takes a CUDA device when there is one that works, else the CPU; cuda is a CUDA device or an error.",
 			Zh: "编译后的计算设备在哪里运行：auto 在有可用的 CUDA 设备时用它，否则用 CPU；cuda 一定用 CUDA 设备，没有就报错。"},
 		field: func(c *Config) any { return &c.Device }},
-	{path: "machine", kind: choice, def: "compiled", choices: Machines,
+	{path: "machine", kind: choice, free: true, def: "compiled", choices: Machines,
 		doc: lang.Text{
 			En: "How to compute. compiled is the compiled program with the fast kernels of the device. Two slow machines are there to compare with, and run on the CPU whatever the device: interpret runs the compiled program with plain loops; tape is Gorgonia's own machine on the graph as it is.",
 			Zh: "如何计算。compiled 是编译后的程序，用设备的快速内核。另有两种慢的，供比较之用，总在 CPU 上运行：interpret 用普通循环执行编译后的程序；tape 是 Gorgonia 自己的虚拟机，直接运行表达式图。"},
@@ -110,7 +114,7 @@ var keys = []key{
 			En: "Type of all weights and values of the network.",
 			Zh: "网络的权重和所有数值的类型。"},
 		field: func(c *Config) any { return &c.Precision }},
-	{path: "lang", kind: choice, def: "auto", choices: Languages,
+	{path: "lang", kind: choice, free: true, def: "auto", choices: Languages,
 		doc: lang.Text{
 			En: "Language of results and figures: en is English, zh is Chinese; auto takes the language of the locale (LC_ALL, LC_MESSAGES or LANG).",
 			Zh: "结果和图的语言：en 是英文，zh 是中文；auto 按系统区域设置（LC_ALL、LC_MESSAGES 或 LANG）。"},
@@ -166,17 +170,17 @@ var keys = []key{
 			En: "mnist is MNIST, searched, downloaded if need be, and verified; files, csv and idx are a set of your own in data.dir, or in data.train and data.test; digits are drawn by the program; the others are published sets with the format of MNIST, in data.dir.",
 			Zh: "mnist 是 MNIST：查找，需要时下载，并校验；files、csv 和 idx 是自己的数据，在 data.dir 中，或由 data.train 和 data.test 给出；digits 由程序画出；其余是与 MNIST 格式相同的公开数据集，在 data.dir 中。"},
 		field: func(c *Config) any { return &c.Data.Dataset }},
-	{path: "data.dir", kind: text, isPath: true, def: `""`, most: 4096,
+	{path: "data.dir", kind: text, free: true, isPath: true, def: `""`, most: 4096,
 		doc: lang.Text{
 			En: "Folder of the files, relative to the current directory; empty: the usual places of MNIST.",
 			Zh: "文件所在的文件夹，相对于当前目录；空：MNIST 的常用位置。"},
 		field: func(c *Config) any { return &c.Data.Dir }},
-	{path: "data.train", kind: texts, isPath: true, def: "[]", most: 1000,
+	{path: "data.train", kind: texts, free: true, isPath: true, def: "[]", most: 1000,
 		doc: lang.Text{
 			En: "Files of the training set, as paths or patterns (*), in place of data.dir: CSV, IDX images with their labels beside them, gzipped or not, or a folder that has a folder of PNG or JPEG images for each class.",
 			Zh: "训练集的文件，路径或通配模式（*），代替 data.dir：CSV，IDX 图像（标签文件在旁边），可用 gzip 压缩；或一个文件夹，其中每个类别有一个放 PNG 或 JPEG 图像的文件夹。"},
 		field: func(c *Config) any { return &c.Data.Train }},
-	{path: "data.test", kind: texts, isPath: true, def: "[]", most: 1000,
+	{path: "data.test", kind: texts, free: true, isPath: true, def: "[]", most: 1000,
 		doc: lang.Text{
 			En: "Files of the test set, likewise; empty: a part of the training set (data.split).",
 			Zh: "测试集的文件，写法相同；空：取训练集的一部分（data.split）。"},
@@ -256,7 +260,7 @@ var keys = []key{
 			En: "Names of the classes, in order; the labels are these names or their numbers from 0. Empty: numbers, or the labels themselves where they are texts.",
 			Zh: "各类别的名字，按顺序；标签是这些名字，或从 0 起的序号。空：用数字，标签是文字时用标签本身。"},
 		field: func(c *Config) any { return &c.Data.Classes }},
-	{path: "data.fallback", kind: choice, def: "none", choices: Fallbacks,
+	{path: "data.fallback", kind: choice, free: true, def: "none", choices: Fallbacks,
 		doc: lang.Text{
 			En: "What to take when the images cannot be had: none stops with an error, digits takes the built-in digits with a warning.",
 			Zh: "得不到图像时怎么办：none 报错停止，digits 改用内置数字并给出警告。"},
@@ -265,7 +269,7 @@ var keys = []key{
 	{path: "train", kind: group, doc: lang.Text{
 		En: "The training.",
 		Zh: "训练。"}},
-	{path: "train.epochs", kind: integer, def: "10", min: 1, max: maxEpochs,
+	{path: "train.epochs", kind: integer, free: true, def: "10", min: 1, max: maxEpochs,
 		doc: lang.Text{
 			En: "Passes over the training set.",
 			Zh: "遍历训练集的次数。"},
@@ -376,7 +380,7 @@ var keys = []key{
 	{path: "log", kind: group, doc: lang.Text{
 		En: "What is written beside the usual files of a run folder.",
 		Zh: "除运行文件夹的常规文件以外还写什么。"}},
-	{path: "log.tensorboard", kind: boolean, def: "false",
+	{path: "log.tensorboard", kind: boolean, free: true, def: "false",
 		doc: lang.Text{
 			En: "Whether the metrics are also written as an event file, which TensorBoard shows: tensorboard --logdir runs.",
 			Zh: "是否也把指标写成事件文件，供 TensorBoard 显示：tensorboard --logdir runs。"},
