@@ -53,6 +53,15 @@ type Over struct {
 	at    Problem
 }
 
+// Text returns the values with commas between them, or the range that they are drawn
+// from.
+func (o Over) Text() string {
+	if o.spec != "" {
+		return o.spec
+	}
+	return strings.Join(o.Values, ", ")
+}
+
 // Combination is a run of a sweep.
 type Combination struct {
 	Index  int      // in Combinations
@@ -685,10 +694,8 @@ func (s *Sweep) Differences(other *Sweep) (differ []Difference) {
 	add("sweep.random", strconv.Itoa(s.Random), strconv.Itoa(other.Random))
 	values := func(s *Sweep, key string) string {
 		for _, o := range s.Over {
-			if o.Key == key && o.spec != "" {
-				return o.spec
-			} else if o.Key == key {
-				return strings.Join(o.Values, ", ")
+			if o.Key == key {
+				return o.Text()
 			}
 		}
 		return ""
