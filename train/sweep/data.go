@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"trainer/data"
@@ -98,8 +99,11 @@ func (s *Sweep) check(ctx context.Context) error {
 		seen = append(seen, c.Config)
 		d, settled, err := s.sets.open(ctx, s, c.Config)
 		if err != nil {
-			if title := s.Plan.Title(c); title != "" && ctx.Err() == nil {
-				err = fmt.Errorf("the combination %s: %w", title, err)
+			matters := slices.ContainsFunc(s.Plan.Over, func(o config.Over) bool {
+				return o.Key == "model.layers" || o.Key == "train.batch" || strings.HasPrefix(o.Key, "data.")
+			})
+			if matters && ctx.Err() == nil {
+				err = fmt.Errorf("the combination %s: %w", s.Plan.Title(c), err)
 			}
 			return err
 		}
