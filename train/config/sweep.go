@@ -30,7 +30,7 @@ import (
 //	  random: 10
 //
 // A range is log:FROM..TO:N or lin:FROM..TO:N, N values with equal ratios or equal
-// distances. Those between the ends are rounded to four digits with equal ratios, and to
+// distances. Those between the ends are rounded to three digits with equal ratios, and to
 // whole numbers where the key wants these. With Random, a range may be without N: then
 // values are drawn from it.
 type Sweep struct {
@@ -421,7 +421,7 @@ func (k *key) rangeOf(text string) (values []string, why string) {
 func (s span) at(t float64) float64 {
 	v, digits := s.from+(s.to-s.from)*t, 12
 	if s.log {
-		v, digits = s.from*math.Pow(s.to/s.from, t), 4
+		v, digits = s.from*math.Pow(s.to/s.from, t), 3
 	}
 	v, _ = strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
 	return min(max(v, s.from), s.to)

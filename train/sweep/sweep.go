@@ -38,6 +38,7 @@ import (
 	"trainer/graph/vm"
 	"trainer/train"
 	"trainer/train/config"
+	"trainer/train/figure"
 	"trainer/train/lang"
 	"trainer/train/rundir"
 )
@@ -407,8 +408,7 @@ func (s *Sweep) Name(c config.Combination) string { return Name(s.Plan, c) }
 func Name(plan *config.Sweep, c config.Combination) string {
 	var parts []string
 	for i, v := range c.Values {
-		key := plan.Over[i].Key
-		parts = append(parts, key[strings.LastIndexByte(key, '.')+1:]+" "+v)
+		parts = append(parts, figure.ShortKey(plan.Over[i].Key)+" "+v)
 	}
 	if plan.Seeds > 1 {
 		parts = append(parts, fmt.Sprintf("seed %d", c.Config.Seed))

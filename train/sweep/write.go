@@ -17,12 +17,21 @@ func (t *Table) Write(dir string, l lang.Language) error {
 	if err := t.copyBest(dir); err != nil {
 		return err
 	}
-	var failed error
-	for _, file := range []struct {
+	type file struct {
 		name  string
 		write func(io.Writer) error
-	}{{CSVFile, t.CSV}, {JSONFile, t.JSON}} {
-		failed = errors.Join(failed, files.Write(filepath.Join(dir, file.name), file.write))
+	}
+	all := []file{{CSVFile, t.CSV}, {JSONFile, t.JSON}}
+	if t.Best != nil { // else there is nothing to draw
+		f, err := t.Figure(l)
+		if err != nil {
+			return err
+		}
+		all = append(all, file{FigureSVG, f.SVG}, file{FigurePNG, f.PNG})
+	}
+	var failed error
+	for _, f := range all {
+		failed = errors.Join(failed, files.Write(filepath.Join(dir, f.name), f.write))
 	}
 	return failed
 }
