@@ -331,8 +331,11 @@ func (s *sweepFlags) mergeFolders(dirs []string, stdout, stderr io.Writer) error
 
 // finish writes the table, the figure and the page, and says what came out.
 func (s *sweepFlags) finish(ctx context.Context, table *sweep.Table, dir string, p *sweepScreen) error {
-	if err := table.Write(dir, p.language); err != nil {
-		return err
+	if len(table.Runs) > 0 {
+		if err := table.Write(dir, p.language); err != nil {
+			return err
+		}
+		p.results(table, dir)
 	}
 	if table.Best != nil {
 		folder := filepath.Join(dir, filepath.FromSlash(table.Best.Folder))
@@ -340,7 +343,6 @@ func (s *sweepFlags) finish(ctx context.Context, table *sweep.Table, dir string,
 			_, _ = fmt.Fprintf(p.stderr, "warning: %s of the best run: %s\n", rundir.ReportFile, terminal.Line(cause(ctx, err).Error()))
 		}
 	}
-	p.results(table, dir)
 	if n := len(table.Missing); n > 0 {
 		const most = 5
 		list := strings.Join(table.Missing[:min(n, most)], ", ")
