@@ -151,7 +151,7 @@ var messages = []lang.Text{
 	{En: "and %d more", Zh: "另有 %d 项"},
 	{En: "no.", Zh: "编号"},
 	{En: "time", Zh: "用时"},
-	{En: "The folder of a run leads to its curves. All numbers are in table.csv.", Zh: "点击运行文件夹可查看其曲线。全部数字见 table.csv。"},
+	{En: "The number of a run leads to its curves. All numbers are in table.csv.", Zh: "点击编号可查看该次训练的曲线。全部数字见 table.csv。"},
 	{En: "This file is the sweep: it has every key, and can be run again.", Zh: "此文件就是该扫描：包含所有的键，可以再次运行。"},
 	{En: "Made by trainer sweep. The page loads nothing and sends nothing.", Zh: "由 trainer sweep 生成。本页不加载也不发送任何内容。"},
 	{En: "No run has completed an epoch.", Zh: "没有一次训练完成过一轮。"},
