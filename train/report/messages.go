@@ -19,7 +19,6 @@ var messages = []lang.Text{
 	{En: "Their accuracies are those on the test set.", Zh: "准确率均指测试集上的准确率。"},
 	{En: "run", Zh: "训练"},
 	{En: "seed", Zh: "随机种子"},
-	{En: "first η", Zh: "初始 η"},
 	{En: "best accuracy", Zh: "最佳准确率"},
 	{En: "epoch", Zh: "迭代轮数"},
 	{En: "at the end", Zh: "结束时"},
