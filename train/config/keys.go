@@ -23,7 +23,6 @@ const (
 	integer              // a whole number
 	number               // a number
 	list                 // a list of whole numbers
-	numbers              // a list of numbers
 	perLayer             // a number, or a list of numbers
 	texts                // a list of texts; one text is a list of one
 	kindEnd
@@ -368,14 +367,9 @@ var keys = []key{
 		Zh: "同一训练的若干次独立运行，并行进行；保留最好的，列出全部结果。选择方法与选最好的迭代相同：按验证集，没有时按测试集。"}},
 	{path: "train.runs.count", kind: integer, def: "1", min: 1, max: maxRuns,
 		doc: lang.Text{
-			En: "Number of runs. Run r, counted from 0, has the seed seed + r, so its own first weights and shuffling, on the same images.",
-			Zh: "运行的次数。从 0 数起的第 r 次运行用种子 seed + r，因此初始权重和顺序各不相同，图像相同。"},
+			En: "Number of runs. Run r, counted from 0, has the seed seed + r, so its own first weights and shuffling, on the same images. To compare values of other keys: trainer sweep.",
+			Zh: "运行的次数。从 0 数起的第 r 次运行用种子 seed + r，因此初始权重和顺序各不相同，图像相同。要比较其他键的取值：trainer sweep。"},
 		field: func(c *Config) any { return &c.Train.Runs.Count }},
-	{path: "train.runs.rates", kind: numbers, def: "[]", most: maxRuns, aboveMin: true, max: 1000,
-		doc: lang.Text{
-			En: "Learning rates of the first epoch; the runs take them in turn. Empty: train.rate.initial for all.",
-			Zh: "第一次迭代的学习率；各次运行轮流取用。空：都用 train.rate.initial。"},
-		field: func(c *Config) any { return &c.Train.Runs.Rates }},
 
 	{path: "log", kind: group, doc: lang.Text{
 		En: "What is written beside the usual files of a run folder.",
@@ -468,8 +462,6 @@ func (k *key) legal() lang.Text {
 		return lang.Text{En: "a number %s", Zh: "数，%s"}.With(k.between())
 	case list:
 		return lang.Text{En: "a list of %d to %d whole numbers, each %s", Zh: "%d 至 %d 个整数的列表，每个%s"}.With(k.least, k.most, k.between())
-	case numbers:
-		return lang.Text{En: "a list of %d to %d numbers, each %s", Zh: "%d 至 %d 个数的列表，每个%s"}.With(k.least, k.most, k.between())
 	case perLayer:
 		return lang.Text{En: "a number %s, or a list of them with one for each layer", Zh: "数，%s；或其列表，每层一个"}.With(k.between())
 	case texts:
