@@ -374,6 +374,9 @@ func (s *Sweep) Begin() error {
 // The error wraps fs.ErrNotExist if there is none.
 func ReadPlan(dir string, known func(file string) (config.Known, error)) (*config.Sweep, error) {
 	path := filepath.Join(dir, PlanFile)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is a file: name the folder of a sweep, or a new one", dir)
+	}
 	f, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
