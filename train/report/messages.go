@@ -148,7 +148,6 @@ var messages = []lang.Text{
 	{En: "runs", Zh: "次数"},
 	{En: "The best first. All of them are in table.json.", Zh: "最好的在前。全部内容见 table.json。"},
 	{En: "and %d more", Zh: "另有 %d 项"},
-	{En: "no.", Zh: "编号"},
 	{En: "time", Zh: "用时"},
 	{En: "The number of a run leads to its curves. All numbers are in table.csv.", Zh: "点击编号可查看该次训练的曲线。全部数字见 table.csv。"},
 	{En: "This file is the sweep: it has every key, and can be run again.", Zh: "此文件就是该扫描：包含所有的键，可以再次运行。"},
