@@ -89,9 +89,25 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 		}
 		return entry[T]{kernel: "Product", part: pl.shareColumns(z, bias, pl.buffer[in.Args[0]], from)}
 	case x.Kind == ir.Data && byOutput && w.ByInput:
+		layer := newInputLayer(pl, weights)
 		dense := func(r int) {
 			k.VecMat(z.short(r), weights.data, pl.samples[r].dense)
 			k.Axpy(z.row(r), bias, 1)
+		}
+		if layer.wide() && len(pl.samples) > 1 {
+			return entry[T]{kernel: "SparseMatMul", part: func(part, parts int) {
+				if pl.samples[0].dense != nil {
+					for r := pl.count * part / parts; r < pl.count*(part+1)/parts && !pl.stopped(); r++ {
+						dense(r)
+					}
+					return
+				}
+				first, last := layer.columns(part, parts)
+				for r := range pl.count {
+					copy(z.row(r)[first:last], bias[first:last])
+				}
+				layer.product(z, 0, pl.count, first, last)
+			}}
 		}
 		return entry[T]{kernel: "SparseDot, SparseMatMul", sample: func(r int) func() {
 			short, s := z.short(r), &pl.samples[r]
@@ -113,9 +129,7 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 			for r := from; r < to; r++ {
 				copy(z.row(r), bias)
 			}
-			width := len(z.short(0))
-			lo, hi := pl.bounds[0][from:to], pl.bounds[inputParts][from:to]
-			k.SparseMatMul(z.data[from*z.rowStride:], weights.data, z.rowStride, width, lo, hi, pl.index, pl.value)
+			layer.product(z, from, to, 0, layer.width)
 		}}
 	case x.Kind == ir.Temporary && byOutput && !w.ByInput:
 		a := pl.buffer[in.Args[0]]
@@ -135,9 +149,11 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 
 // The least rows and columns of weights, and samples, with which a matrix product
 // is faster than a product of the weights with each sample.
+// For a gradient, a tile of rows is enough if they are long.
 const (
 	wideSide    = 48
 	wideSamples = 8
+	longRow     = 256
 )
 
 // wide reports whether products with weights of this shape are matrix products.
@@ -240,7 +256,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 			return entry[T]{kernel: "Rank1", all: func() { k.Rank1(w.data, delta, a) }}
 		}
 		g := newGradient(k, w, pl.program.Batch)
-		if pl.wide(w.rows, w.cols) {
+		if pl.wide(w.rows, w.cols) || w.rows >= k.TileRows && w.cols >= longRow && pl.program.Batch >= wideSamples {
 			spaces := make([]kernel.Workspace[T], len(g.edges))
 			g.add = func(sum []T, p, q, from, to int) {
 				first, last := g.edges[p], g.edges[q]
@@ -264,6 +280,16 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 func (pl *plan[T]) inputGradient(w, d matrix[T]) *gradient[T] {
 	k := &pl.kernel
 	g := newGradient(k, w, pl.program.Batch)
+	layer := newInputLayer(pl, w)
+	if g.levels == nil {
+		g.input = &inputSum[T]{inputLayer: layer, d: d}
+		return g
+	}
+	g.group = layer.group
+	var touched [inputParts][]uint8 // not needed here: most rows are, in a block
+	for p := range touched {
+		touched[p] = make([]uint8, w.cols)
+	}
 	g.add = func(sum []T, p, q, from, to int) {
 		first, last := g.edges[p], g.edges[q]
 		if pl.samples[from].dense != nil {
@@ -273,7 +299,7 @@ func (pl *plan[T]) inputGradient(w, d matrix[T]) *gradient[T] {
 			return
 		}
 		lo, hi := pl.bounds[p][from:to], pl.bounds[q][from:to]
-		k.SparseOuter(sum, d.data[from*d.rowStride:], first, d.rowStride, len(d.short(0)), lo, hi, pl.index, pl.value)
+		k.SparseOuter(sum, d.data[from*d.rowStride:], touched[p][:last-first], first, w.colStride, d.rowStride, layer.width, lo, hi, pl.index, pl.value)
 	}
 	return g
 }
