@@ -39,7 +39,7 @@ type gradient[T kernel.Float] struct {
 	edges []int
 	group int
 
-	// input sums a mini-batch of one block, if the parameter is stored by input.
+	// input sums sparse samples, if the parameter is stored by input.
 	input *inputSum[T]
 
 	// sums is the memory of the sums of a mini-batch of one block: for each part
@@ -84,7 +84,7 @@ func (g *gradient[T]) run(before, count int, last bool, part, parts int) {
 		for ; p < q; p += g.group {
 			g.inBlocks(p, min(p+g.group, q), before, count, last)
 		}
-	case g.input != nil:
+	case g.input != nil && g.input.sparse():
 		g.input.run(count, part, parts)
 	default:
 		g.once(p, q, count, part)

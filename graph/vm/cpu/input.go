@@ -74,59 +74,126 @@ func (l *inputLayer[T]) product(z matrix[T], from, to, first, last int) {
 	}
 }
 
-// inputSum is the gradient of W of a mini-batch of one block: it adds Σ δ xᵀ, tile by
-// tile.
+// inputSum is the gradient of W over sparse samples: Σ δ xᵀ.
+//
+// If W has one block of columns, the sums are in memory, a tile of inputs at a time. If it
+// has more, each input adds its samples in registers, and the lists of its samples cost
+// less than this saves. With one block they cost more.
 type inputSum[T kernel.Float] struct {
 	*inputLayer[T]
 	d       matrix[T]
-	sums    [inputParts][]T     // of a tile, for each part that may run at the same time; zero between two tiles
-	touched [inputParts][]uint8 // rows of the tile that have a sum
+	sums    [inputParts][]T           // of a tile, for each part that may run at the same time; zero between two tiles
+	touched [inputParts][]uint8       // rows of the tile that have a sum
+	lists   [inputParts]transposed[T] // if W has several blocks
 }
 
+func newInputSum[T kernel.Float](pl *plan[T], w, d matrix[T]) *inputSum[T] {
+	return &inputSum[T]{inputLayer: newInputLayer(pl, w), d: d}
+}
+
+// sparse reports whether the loaded samples are sparse.
+func (s *inputSum[T]) sparse() bool { return s.pl.samples[0].dense == nil }
+
+// run adds a part of the sums over a mini-batch of one block to W.
 func (s *inputSum[T]) run(count, part, parts int) {
-	first, last, p, q := 0, s.width, inputParts*part/parts, inputParts*(part+1)/parts
 	if s.wide() {
-		first, last = s.columns(part, parts)
-		p, q = 0, inputParts
-	}
-	if first == last {
+		if first, last := s.columns(part, parts); first < last {
+			s.addLists(s.w.data, part, 0, inputParts, first, last, 0, count)
+		}
 		return
 	}
-	for ; p < q && !s.pl.stopped(); p += s.group {
-		end := min(p+s.group, q)
-		for j := first; j < last; j += s.pl.kernel.BlockCols {
-			s.tile(part, p, end, j, min(j+s.pl.kernel.BlockCols, last), count)
-		}
+	for p, q := inputParts*part/parts, inputParts*(part+1)/parts; p < q && !s.pl.stopped(); p += s.group {
+		s.tile(part, p, min(p+s.group, q), count)
 	}
 }
 
-// tile sums the columns first..last-1 of the ranges p..q-1 of inputs, and adds them to W.
-func (s *inputSum[T]) tile(part, p, q, first, last, count int) {
-	pl, k, n := s.pl, &s.pl.kernel, s.w.colStride
-	from, to := s.edges[p], s.edges[q]
-	if from == to {
+// tile sums the ranges p..q-1 of inputs, and adds them to W.
+func (s *inputSum[T]) tile(part, p, q, count int) {
+	n, first, rows := s.w.colStride, s.edges[p], s.edges[q]-s.edges[p]
+	if rows == 0 {
 		return
 	}
-	width := last - first
-	stride := kernel.Pad[T](width)
-	if need := (to - from) * stride; len(s.sums[part]) < need {
-		s.sums[part] = kernel.Aligned[T](need)
+	if len(s.sums[part]) < rows*n {
+		s.sums[part] = kernel.Aligned[T](rows * n)
 	}
-	if len(s.touched[part]) < to-from {
-		s.touched[part] = make([]uint8, to-from)
+	sum := s.sums[part][:rows*n]
+	touched := s.outer(sum, part, p, q, 0, count)
+	s.pl.kernel.DrainRows(s.w.data[first*n:], sum, touched, n, n, s.width)
+}
+
+// add adds the shares of the samples from..to-1 of a block to sum: ranges p..q-1 of inputs.
+func (s *inputSum[T]) add(sum []T, p, q, from, to int) {
+	if s.wide() {
+		s.addLists(sum, p, p, q, 0, s.width, from, to)
+		return
 	}
-	sum, touched := s.sums[part], s.touched[part][:to-from]
-	w := s.w.data[from*n+first:]
-	if pl.samples[0].dense != nil {
-		for r := range count {
-			x, d := pl.samples[r].dense[from:to], s.d.row(r)[first:last]
-			k.Rank1(sum[:(to-from)*stride], x, d)
+	s.outer(sum, p, p, q, from, to)
+}
+
+// outer adds the shares of the samples from..to-1 to sum, ranges p..q-1 of inputs, and
+// returns which rows they touch. No other core uses the memory of this part.
+func (s *inputSum[T]) outer(sum []T, part, p, q, from, to int) []uint8 {
+	pl, n, first, rows := s.pl, s.w.colStride, s.edges[p], s.edges[q]-s.edges[p]
+	if len(s.touched[part]) < rows {
+		s.touched[part] = make([]uint8, rows)
+	}
+	touched := s.touched[part][:rows]
+	pl.kernel.SparseOuter(sum, s.d.data[from*n:], touched, first, n, n, s.width, pl.bounds[p][from:to], pl.bounds[q][from:to], pl.index, pl.value)
+	return touched
+}
+
+// addLists adds the shares of the samples from..to-1 to the columns first..last-1 of sum,
+// ranges p..q-1 of inputs. No other core uses the memory of this part.
+func (s *inputSum[T]) addLists(sum []T, part, p, q, first, last, from, to int) {
+	pl, n, x, a, b := s.pl, s.w.colStride, &s.lists[part], s.edges[p], s.edges[q]
+	if a == b {
+		return
+	}
+	x.of(a, b, pl.bounds[p][from:to], pl.bounds[q][from:to], pl.index, pl.value)
+	pl.kernel.SparseMatMul(sum[first:], s.d.data[from*n+first:], n, last-first, x.lo[:b-a], x.hi[:b-a], x.row, x.val)
+}
+
+// transposed lists for each input of a range the samples of a block of a mini-batch in
+// which it is not zero, and its values there: sample row[k] has val[k], lo[i] ≤ k < hi[i].
+type transposed[T kernel.Float] struct {
+	lo, hi []int
+	row    []uint16
+	val    []T
+}
+
+// of makes the lists of the inputs first..last-1. Sample r of the block has the entries
+// from[r] to to[r]-1 of index and value for them.
+func (x *transposed[T]) of(first, last int, from, to []int, index []uint16, value []T) {
+	if len(x.lo) < last-first {
+		x.lo, x.hi = make([]int, last-first), make([]int, last-first)
+	}
+	n, lo, hi := 0, x.lo[:last-first], x.hi[:last-first]
+	clear(hi)
+	for r, a := range from {
+		b := to[r]
+		n += b - a
+		for _, i := range index[a:b] {
+			hi[int(i)-first]++
 		}
-		for i := range touched {
-			touched[i] = 1
-		}
-	} else {
-		k.SparseOuter(sum, s.d.data[first:], touched, from, stride, n, width, pl.bounds[p][:count], pl.bounds[q][:count], pl.index, pl.value)
 	}
-	k.DrainRows(w, sum, touched, n, stride, width)
+	if len(x.row) < n {
+		x.row, x.val = make([]uint16, n+n/2), make([]T, n+n/2)
+	}
+	k := 0
+	for i, n := range hi {
+		lo[i], hi[i] = k, k
+		k += n
+	}
+	row, val := x.row[:n], x.val[:n]
+	for r, a := range from {
+		idx := index[a:to[r]]
+		v := value[a:to[r]]
+		v = v[:len(idx)]
+		for j, i := range idx {
+			h := &hi[int(i)-first]
+			k := *h
+			*h = k + 1
+			row[k], val[k] = uint16(r), v[j]
+		}
+	}
 }

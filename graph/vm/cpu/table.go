@@ -280,26 +280,18 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 func (pl *plan[T]) inputGradient(w, d matrix[T]) *gradient[T] {
 	k := &pl.kernel
 	g := newGradient(k, w, pl.program.Batch)
-	layer := newInputLayer(pl, w)
-	if g.levels == nil {
-		g.input = &inputSum[T]{inputLayer: layer, d: d}
-		return g
-	}
-	g.group = layer.group
-	var touched [inputParts][]uint8 // not needed here: most rows are, in a block
-	for p := range touched {
-		touched[p] = make([]uint8, w.cols)
+	g.input = newInputSum(pl, w, d)
+	if !g.input.wide() {
+		g.group = g.input.group
 	}
 	g.add = func(sum []T, p, q, from, to int) {
-		first, last := g.edges[p], g.edges[q]
-		if pl.samples[from].dense != nil {
-			for r := from; r < to && !pl.stopped(); r++ {
-				k.Rank1(sum, pl.samples[r].dense[first:last], d.short(r))
-			}
+		if pl.samples[from].dense == nil {
+			g.input.add(sum, p, q, from, to)
 			return
 		}
-		lo, hi := pl.bounds[p][from:to], pl.bounds[q][from:to]
-		k.SparseOuter(sum, d.data[from*d.rowStride:], touched[p][:last-first], first, w.colStride, d.rowStride, layer.width, lo, hi, pl.index, pl.value)
+		for r := from; r < to && !pl.stopped(); r++ {
+			k.Rank1(sum, pl.samples[r].dense[g.edges[p]:g.edges[q]], d.short(r))
+		}
 	}
 	return g
 }

@@ -82,7 +82,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 			return fmt.Errorf("cpu: %w", err)
 		}
 		if n := m.workers(min(p.Batch, t.samples)); t.last.parallel && n > 1 {
-			t.team = newTeam(n, t.chunk)
+			t.team = newTeam(n, max(t.last.chunks(), t.full.chunks()), t.chunk)
 			defer t.team.dismiss()
 		}
 	}
