@@ -480,6 +480,28 @@ func TestLongRow(t *testing.T) {
 	}
 }
 
+// TestStages: the number of stages that decides how many cores a mini-batch gets is that
+// of its plan.
+func TestStages(t *testing.T) {
+	for _, layers := range [][]int{{784, 50, 10}, {784, 1000, 10}, {784, 300, 100, 10}, {784, 30, 100, 60, 10}, {100, 60, 60, 60, 10}} {
+		for _, batch := range []int{1, 4, 32, 300} {
+			n := model.Network{Layers: layers, Bias: true}
+			v, err := New(n, compiler(n), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := v.(*machine[float32])
+			pl, err := m.plan(batch, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := m.stages(batch); got != len(pl.stages) {
+				t.Errorf("%v, batch %d: %d stages, the plan has %d", layers, batch, got, len(pl.stages))
+			}
+		}
+	}
+}
+
 // BenchmarkGuards measures what the numerical guards cost: the copy of the parameters
 // and the check that they are finite, as a part of the steps between two checks.
 func BenchmarkGuards(b *testing.B) {

@@ -82,7 +82,7 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 	}
 	byOutput := in.Op == ir.Affine || in.TransB
 	switch k := &pl.kernel; {
-	case x.Kind == ir.Temporary && !w.ByInput && pl.wide(w.Rows, w.Cols):
+	case x.Kind == ir.Temporary && !w.ByInput && wide(w.Rows, w.Cols, pl.program.Batch):
 		from := weights.view()
 		if byOutput {
 			from = from.Transposed()
@@ -156,9 +156,9 @@ const (
 	longRow     = 256
 )
 
-// wide reports whether products with weights of this shape are matrix products.
-func (pl *plan[T]) wide(rows, cols int) bool {
-	return min(rows, cols) >= wideSide && pl.program.Batch >= wideSamples
+// wide reports whether products of a batch with weights of this shape are matrix products.
+func wide(rows, cols, batch int) bool {
+	return min(rows, cols) >= wideSide && batch >= wideSamples
 }
 
 // shareColumns returns z = x·w + b for the samples of a block, divided among the
@@ -256,7 +256,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 			return entry[T]{kernel: "Rank1", all: func() { k.Rank1(w.data, delta, a) }}
 		}
 		g := newGradient(k, w, pl.program.Batch)
-		if pl.wide(w.rows, w.cols) || w.rows >= k.TileRows && w.cols >= longRow && pl.program.Batch >= wideSamples {
+		if wide(w.rows, w.cols, pl.program.Batch) || w.rows >= k.TileRows && w.cols >= longRow && pl.program.Batch >= wideSamples {
 			spaces := make([]kernel.Workspace[T], len(g.edges))
 			g.add = func(sum []T, p, q, from, to int) {
 				first, last := g.edges[p], g.edges[q]
