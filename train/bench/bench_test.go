@@ -70,6 +70,9 @@ func TestRun(t *testing.T) {
 // TestPeers: the listing and the mini-batches of the peers run where they are installed,
 // and do the same as the machine; the text says which are not.
 func TestPeers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts other programs many times")
+	}
 	if err := exec.Command("python3", "-c", "import numpy").Run(); err != nil {
 		t.Skip("python3 with NumPy is not installed")
 	}

@@ -44,12 +44,12 @@ type PeerTime struct {
 	Ratio   float64 `json:"time_by_machine"`
 }
 
-// program is a peer. command returns what trains with some network and batch: its
-// arguments are completed by rival.arguments.
+// program is a peer. prepare returns a function that returns a command for each run of a
+// training, or nil for a training that the program is not for.
 type program struct {
 	name    string
 	missing string // why it cannot run here; "": it can
-	command func(ctx context.Context, r rival) (*exec.Cmd, error)
+	prepare func(ctx context.Context, r rival) (func() *exec.Cmd, error)
 }
 
 //go:embed peer
@@ -67,18 +67,20 @@ func peerSource(name string) []byte {
 // programs returns the peers. python is an interpreter.
 func programs(ctx context.Context, python string) []program {
 	inPython := func(name, module, file string) program {
-		p := program{name: name, command: func(ctx context.Context, r rival) (*exec.Cmd, error) {
+		p := program{name: name, prepare: func(ctx context.Context, r rival) (func() *exec.Cmd, error) {
 			layers := strings.Trim(strings.ReplaceAll(fmt.Sprint(r.network.Layers), " ", ","), "[]")
-			c := exec.CommandContext(ctx, python, append([]string{"-", layers, strconv.Itoa(r.batch)}, r.arguments()...)...)
-			c.Stdin = io.MultiReader(bytes.NewReader(peerSource("load.py")), bytes.NewReader(peerSource(file)))
-			return c, nil
+			return func() *exec.Cmd {
+				c := exec.CommandContext(ctx, python, append([]string{"-", layers, strconv.Itoa(r.batch)}, r.arguments()...)...)
+				c.Stdin = io.MultiReader(bytes.NewReader(peerSource("load.py")), bytes.NewReader(peerSource(file)))
+				return c
+			}, nil
 		}}
 		if err := exec.CommandContext(ctx, python, "-c", "import "+module).Run(); err != nil {
 			p.missing = python + " cannot import " + module
 		}
 		return p
 	}
-	c := program{name: "C, 1 core", command: compileC}
+	c := program{name: "C, 1 core", prepare: compileC}
 	if _, err := exec.LookPath("gcc"); err != nil {
 		c.missing = "gcc is not installed"
 	}
@@ -87,7 +89,7 @@ func programs(ctx context.Context, python string) []program {
 
 // compileC compiles the program in C for a network with one narrow hidden layer. For
 // others it returns nil.
-func compileC(ctx context.Context, r rival) (*exec.Cmd, error) {
+func compileC(ctx context.Context, r rival) (func() *exec.Cmd, error) {
 	l := r.network.Layers
 	if len(l) != 3 || r.network.Size() > wideParameters { // it keeps the sums of all hidden nodes in registers
 		return nil, nil
@@ -99,7 +101,7 @@ func compileC(ctx context.Context, r rival) (*exec.Cmd, error) {
 	if out, err := gcc.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("gcc: %w: %s", err, lastLine(out))
 	}
-	return exec.CommandContext(ctx, binary, r.arguments()...), nil
+	return func() *exec.Cmd { return exec.CommandContext(ctx, binary, r.arguments()...) }, nil
 }
 
 // rival is a training that the peers do as well.
@@ -204,15 +206,16 @@ func (r rival) measure(ctx context.Context, m vm.VM, p model.Parameters, program
 		return Comparison{}, err
 	}
 	c := Comparison{Network: r.network.String(), Batch: r.batch, Samples: r.set.Len(), How: how, Nanos: math.Inf(1)}
-	var commands []func() (*exec.Cmd, error)
+	var commands []func() *exec.Cmd
 	for _, program := range programs {
-		if once, err := program.command(ctx, r); err != nil {
+		command, err := program.prepare(ctx, r)
+		if err != nil {
 			return c, err
-		} else if once == nil {
-			continue
 		}
-		commands = append(commands, func() (*exec.Cmd, error) { return program.command(ctx, r) })
-		c.Peers = append(c.Peers, PeerTime{Name: program.name, Nanos: math.Inf(1)})
+		if command != nil {
+			commands = append(commands, command)
+			c.Peers = append(c.Peers, PeerTime{Name: program.name, Nanos: math.Inf(1)})
+		}
 	}
 	for range 2 {
 		cost, err := r.own(ctx, m, p, &c.Nanos)
@@ -221,11 +224,7 @@ func (r rival) measure(ctx context.Context, m vm.VM, p model.Parameters, program
 		}
 		for i, command := range commands {
 			peer := &c.Peers[i]
-			cmd, err := command()
-			if err != nil {
-				return c, err
-			}
-			if err := run(cmd, peer, cost); err != nil {
+			if err := run(command(), peer, cost); err != nil {
 				return c, fmt.Errorf("%s: %w", peer.Name, err)
 			}
 		}
