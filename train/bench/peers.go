@@ -95,7 +95,7 @@ func compileC(ctx context.Context, r rival) (func() *exec.Cmd, error) {
 		return nil, nil
 	}
 	binary := filepath.Join(r.temp, fmt.Sprintf("sparse-%d", r.batch))
-	gcc := exec.CommandContext(ctx, "gcc", "-O3", "-march=native", "-ffast-math", "-x", "c", "-o", binary,
+	gcc := exec.CommandContext(ctx, "gcc", "-O3", "-march=native", "-ffast-math", "-fno-strict-aliasing", "-x", "c", "-o", binary,
 		fmt.Sprintf("-DINPUTS=%d", l[0]), fmt.Sprintf("-DHIDDEN=%d", l[1]), fmt.Sprintf("-DOUTPUTS=%d", l[2]), fmt.Sprintf("-DBATCH=%d", r.batch), "-", "-lm")
 	gcc.Stdin = bytes.NewReader(peerSource("sparse.c"))
 	if out, err := gcc.CombinedOutput(); err != nil {
