@@ -104,9 +104,6 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 		}
 	}
 	interval := max(1, m.atMost(checkSamples, checkWork)/p.Batch)
-	if t.stop != nil {
-		interval = 1 // to return to the parameters before a step that is abandoned
-	}
 	for from := 0; from < p.Steps(); from += interval {
 		m.saved.copyFrom(m.state, m.cores)
 		to := min(from+interval, p.Steps())
@@ -170,7 +167,7 @@ func (t *trainer[T]) due() bool {
 }
 
 // run makes the steps from..to-1, or fewer if ctx is done. It returns the first step
-// that it did not make.
+// that it did not make: from, if it abandons a long step.
 func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
 	every := max(1, t.atMost(pollSamples, pollWork)/t.pass.Batch)
 	for step := from; step < to; step++ {
@@ -183,14 +180,17 @@ func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
 			}
 		}
 		if !t.step(step) {
-			return step, ctx.Err()
+			if t.pass.Progress != nil {
+				t.pass.Progress(from * t.pass.Batch)
+			}
+			return from, ctx.Err()
 		}
 	}
 	return to, nil
 }
 
 // step makes one step, block by block. If the pass is cancelled during a long step, it
-// returns to the parameters before the step and reports false.
+// returns to the saved parameters and reports false.
 func (t *trainer[T]) step(step int) bool {
 	t.plan = t.full
 	if step == t.lastStep {
