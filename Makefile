@@ -12,9 +12,9 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak rename
+.PHONY: check format tidy vet lint fresh test mutants browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak rename
 
-check: format tidy vet lint fresh test noasm race platforms gpu-check vulns
+check: format tidy vet lint fresh test mutants noasm race platforms gpu-check vulns
 
 format: ## every file is as gofmt writes it
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt would change:"; echo "$$out"; exit 1; }
@@ -40,6 +40,9 @@ fresh: ## generated files are what their generators write
 
 test:
 	go test ./...
+
+mutants: ## every fault that is planted in the compiler and in the textbook's equations is found; `make test` plants a third of them
+	go test ./graph/lower ./graph/delta -run '^TestMutants$$' -mutants
 
 browser: ## the page for the classroom in a real Chromium; where there is none it says SKIP. SHOTS=FOLDER keeps screenshots
 	go test ./train/serve -run '^TestBrowser' -browser -screenshots '$(abspath $(SHOTS))' -count 1 -v

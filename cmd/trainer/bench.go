@@ -2,14 +2,18 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"flag"
 	"io"
 	"os"
 	"time"
 
+	"trainer/data/files"
+	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/train/bench"
+	"trainer/train/figure"
 )
 
 // benchCommand measures the configured machine beside Gorgonia's.
@@ -18,8 +22,9 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	var flags configFlags
 	flags.register(f)
 	asJSON := f.Bool("json", false, "print JSON")
-	peer := f.Bool("peer", false, "also run the textbook's listing in Python with NumPy, on one thread")
+	peer := f.Bool("peer", false, "also run the textbook's listing in Python with NumPy, on one thread; and mini-batches in NumPy, and in PyTorch, JAX and C where they are installed")
 	python := f.String("python", "", "the Python of -peer, a `program`; without it, python3")
+	growth := f.String("growth", "", "instead, measure how the time of a pass grows with the batch, the hidden units, the layers, the samples and the cores, and draw it into this SVG `file`")
 	least := f.Duration("time", time.Second, "how long to measure each at the least, a `duration`")
 	c, err := flags.parse(f, args, stdout)
 	if err != nil {
@@ -27,6 +32,9 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	}
 	if *python != "" && !*peer {
 		return usageError("bench: -python goes with -peer")
+	}
+	if *growth != "" && *peer {
+		return usageError("bench: -growth and -peer are two measurements: ask for one of them")
 	}
 	n := c.Network()
 	witness := machines.Options{Kind: machines.Tape}
@@ -47,9 +55,18 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 		Witness: open(witness),
 		Set:     d.Train,
 		Least:   *least,
+		Other: func(n model.Network, cores int) (vm.VM, error) {
+			o := machineOptions(c)
+			o.Listing, o.Cores = false, cores
+			m, _, err := machines.Open(n, o)
+			return m, err
+		},
 	}
 	if *peer {
 		o.Python = cmp.Or(*python, "python3")
+	}
+	if *growth != "" {
+		return grow(ctx, o, *growth, *asJSON, stdout)
 	}
 	report, err := bench.Run(ctx, o)
 	if err != nil {
@@ -59,4 +76,27 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 		return printJSON(stdout, report)
 	}
 	return report.Text(stdout)
+}
+
+// grow measures how times grow, draws it into a file, and prints the numbers.
+func grow(ctx context.Context, o bench.Options, path string, asJSON bool, stdout io.Writer) error {
+	curves, err := bench.Grow(ctx, o)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	g := figure.Growth{Title: "Seconds of a pass over 60,000 samples, or over as many as the axis says"}
+	for _, c := range curves {
+		g.Panels = append(g.Panels, figure.GrowthPanel{Across: c.What, Note: c.Fixed, At: c.At, Seconds: c.Seconds})
+	}
+	drawn, err := g.Figure()
+	if err != nil {
+		return err
+	}
+	if err := files.Write(path, drawn.SVG); err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(stdout, curves)
+	}
+	return bench.GrowthText(stdout, curves)
 }

@@ -35,7 +35,11 @@ type Options struct {
 	Witness func() (vm.VM, error) // makes the machine to compare with
 	Set     *data.Set             // the samples for training and evaluation
 	Least   time.Duration         // minimum duration of each measurement
-	Python  string                // the Python interpreter for the NumPy peer; "": omit the peer
+	Python  string                // the Python interpreter for the peers; "": omit them
+
+	// Other makes a machine for another network, which is compared with the peers, or
+	// measured by Grow. The cores are those of Grow; 0: all.
+	Other func(n model.Network, cores int) (vm.VM, error)
 }
 
 // Report is the result of Run.
@@ -46,6 +50,9 @@ type Report struct {
 	Data    string `json:"data"`
 	Rows    []Row  `json:"rows"`
 	NumPy   *Peer  `json:"numpy,omitempty"`
+
+	Comparisons []Comparison `json:"comparisons,omitempty"`
+	Missing     []string     `json:"missing,omitempty"` // the peers that are not installed, and why
 }
 
 // Row is a measurement. A time is the shortest of several.
@@ -132,7 +139,10 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		return r, err
 	}
 	r.add("evaluate", "", own, other)
-	return r, nil
+	if o.Python != "" {
+		r.Comparisons, r.Missing, err = comparisons(ctx, o, n)
+	}
+	return r, err
 }
 
 // work is an operation to measure and the number of samples that it processes. If
@@ -244,8 +254,7 @@ func numpy(ctx context.Context, python string, own float64) (*Peer, error) {
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
-			lines := strings.Split(strings.TrimSpace(string(exit.Stderr)), "\n")
-			err = fmt.Errorf("%w: %s", err, lines[len(lines)-1])
+			err = fmt.Errorf("%w: %s", err, lastLine(exit.Stderr))
 		}
 		return nil, fmt.Errorf("NumPy peer: %s: %w", python, err)
 	}
@@ -280,5 +289,8 @@ func (r Report) Text(w io.Writer) error {
 	if p := r.NumPy; p != nil {
 		_, _ = fmt.Fprintf(t, "listing, NumPy %s\t%.0f\t%.4f\t\t%.1f (train, batch 1, relative to the listing)\n", p.Version, p.Nanos, p.Nanos*epoch/1e9, p.Ratio)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return comparisonText(w, r.Comparisons, r.Missing)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ func options() bench.Options {
 		Witness: func() (vm.VM, error) { return tape.New(n) },
 		Set:     set,
 		Least:   time.Millisecond,
+		Other: func(n model.Network, cores int) (vm.VM, error) {
+			return cpu.New(n, lower.Compiler{Network: n}, cpu.Options{Cores: cores})
+		},
 	}
 }
 
@@ -63,7 +67,12 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestNumPy(t *testing.T) {
+// TestPeers: the listing and the mini-batches of the peers run where they are installed,
+// and do the same as the machine; the text says which are not.
+func TestPeers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts other programs many times")
+	}
 	if err := exec.Command("python3", "-c", "import numpy").Run(); err != nil {
 		t.Skip("python3 with NumPy is not installed")
 	}
@@ -75,6 +84,58 @@ func TestNumPy(t *testing.T) {
 	}
 	if r.NumPy == nil || r.NumPy.Nanos <= 0 || r.NumPy.Version == "" {
 		t.Errorf("NumPy: %+v", r.NumPy)
+	}
+	// The set of 128 samples has mini-batches of 10 and 128, and the wider networks fit it.
+	if len(r.Comparisons) != 5 {
+		t.Fatalf("%d comparisons, want 5: %+v", len(r.Comparisons), r.Comparisons)
+	}
+	for i, c := range r.Comparisons {
+		if c.Samples%c.Batch != 0 || c.Nanos <= 0 || len(c.Peers) == 0 || c.Peers[0].Name != "NumPy" {
+			t.Errorf("comparison %+v", c)
+		}
+		_, noGCC := exec.LookPath("gcc")
+		if last := c.Peers[len(c.Peers)-1]; i < 2 && noGCC == nil && !strings.HasPrefix(last.Version, "gcc ") {
+			t.Errorf("no peer in C: %+v", c)
+		}
+		for _, p := range c.Peers {
+			if p.Nanos <= 0 || p.Ratio != p.Nanos/c.Nanos || p.Version == "" {
+				t.Errorf("%s, batch %d: %+v", c.Network, c.Batch, p)
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := r.Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range append([]string{"784-1000-1000-10", "NumPy " + r.NumPy.Version}, r.Missing...) {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, b.String())
+		}
+	}
+}
+
+// TestGrow: every curve has as many times as places.
+func TestGrow(t *testing.T) {
+	curves, err := bench.Grow(context.Background(), options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(curves) != 5 {
+		t.Fatalf("%d curves, want 5", len(curves))
+	}
+	for _, c := range curves {
+		if len(c.At) == 0 || len(c.At) != len(c.Seconds) || slices.Min(c.Seconds) <= 0 || !slices.IsSorted(c.At) {
+			t.Errorf("curve %+v", c)
+		}
+	}
+	var b bytes.Buffer
+	if err := bench.GrowthText(&b, curves); err != nil || !strings.Contains(b.String(), "hidden units") {
+		t.Errorf("the text: %v, %s", err, b.String())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := bench.Grow(ctx, options()); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }
 

@@ -163,7 +163,7 @@ func gallery(t testing.TB) map[string]*Figure {
 		"confusion-2": matrix(2), "confusion-10": matrix(10), "confusion-zh": clothes, "confusion-26": letters,
 		"confusion-47": matrix(47), "confusion-256": matrix(256),
 		"overlay-2": overlay(2, lang.English), "overlay-40": overlay(40, lang.Chinese),
-		"hidden-1": units(1), "hidden-50": units(50), "hidden-1000-zh": unitsZh, "outputs": outputs,
+		"growth": growth(5, lang.English), "growth-zh": growth(4, lang.Chinese), "hidden-1": units(1), "hidden-50": units(50), "hidden-1000-zh": unitsZh, "outputs": outputs,
 	} {
 		var err error
 		if all[name], err = f.Figure(); err != nil {

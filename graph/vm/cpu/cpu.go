@@ -27,7 +27,7 @@ import (
 
 // Options configures how a machine computes. The zero value is ready to use.
 type Options struct {
-	Cores   int    // the most cores to use; 0: GOMAXPROCS
+	Cores   int    // the most cores to use; 0: GOMAXPROCS, and one for mini-batches that are too small to share
 	Kernels string // "avx512", "avx2" or "go"; "": the fastest that the processor has
 }
 
@@ -40,9 +40,6 @@ func New(network model.Network, compile vm.Compiler, o Options) (vm.VM, error) {
 	if n := network.Inputs(); n > math.MaxUint16+1 {
 		return nil, fmt.Errorf("cpu: %d inputs: this machine takes up to %d: use machine interpret or tape", n, math.MaxUint16+1)
 	}
-	if o.Cores == 0 {
-		o.Cores = runtime.GOMAXPROCS(0)
-	}
 	if network.Precision == model.Float64 {
 		return newMachine(network, compile, o, kernel.Float64())
 	}
@@ -54,6 +51,7 @@ type machine[T kernel.Float] struct {
 	network model.Network
 	compile vm.Compiler
 	cores   int
+	obeys   bool // whether Options said how many cores
 	kernel  kernel.Set[T]
 	forward *ir.Program // of forwardRows samples
 	state   tensors[T]  // the parameters
@@ -68,8 +66,11 @@ type machine[T kernel.Float] struct {
 
 func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options, sets []kernel.Set[T]) (vm.VM, error) {
 	m := &machine[T]{
-		network: n, compile: compile, cores: o.Cores, kernel: sets[0],
+		network: n, compile: compile, cores: o.Cores, obeys: o.Cores > 0, kernel: sets[0],
 		steps: map[int]*plan[T]{}, costs: map[int]*plan[T]{}, sets: &residents[T]{rows: map[*data.Set]*rows[T]{}},
+	}
+	if o.Cores == 0 {
+		m.cores = runtime.GOMAXPROCS(0)
 	}
 	if o.Kernels != "" {
 		found := false
@@ -101,7 +102,7 @@ func (m *machine[T]) Describe(batch int) (string, error) {
 		return "", fmt.Errorf("cpu: %w", err)
 	}
 	cores := "one core"
-	if n := min(batch, m.cores); n > 1 {
+	if n := m.workers(batch); n > 1 {
 		cores = fmt.Sprintf("at most %d cores", n)
 	}
 	return fmt.Sprintf("compiled, %s kernels, %s", kernelNames[m.kernel.Name], cores), nil

@@ -3,6 +3,7 @@ package cpu_test
 import (
 	"context"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -53,6 +54,20 @@ func TestDescribe(t *testing.T) {
 		}
 		if got, err := m.Describe(c.batch); err != nil || got != c.want {
 			t.Errorf("%d cores, batch %d: %q, %v; want %q", c.cores, c.batch, got, err, c.want)
+		}
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	// Without Options.Cores, a mini-batch that is too small to share stays on one core.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	for batch, want := range map[int]string{10: "one core", 128: "at most 2 cores"} {
+		m, err := with(cpu.Options{})(model.Network{Layers: []int{784, 50, 10}}, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := m.Describe(batch); err != nil || !strings.HasSuffix(got, want) {
+			t.Errorf("batch %d: %q, %v; want %s", batch, got, err, want)
 		}
 		if err := m.Close(); err != nil {
 			t.Error(err)

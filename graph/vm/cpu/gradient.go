@@ -8,8 +8,8 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// rangeBytes is the memory of a range of rows of a gradient that is worth a call.
-const rangeBytes = 1 << 12
+// sharedBytes is the memory of a gradient that is worth to be shared by cores.
+const sharedBytes = 16 << 10
 
 // sumBytes is about the memory of the rows of a gradient that are summed before they
 // are added to the parameter. A few hundred kilobytes stay in the second-level cache;
@@ -34,8 +34,13 @@ type gradient[T kernel.Float] struct {
 	parameter    []T
 	rows, stride int // of the parameter in memory
 
-	// edges are the bounds of the ranges.
+	// edges are the bounds of the ranges. group is the number of ranges that are
+	// summed before the next ones.
 	edges []int
+	group int
+
+	// input sums sparse samples, if the parameter is stored by input.
+	input *inputSum[T]
 
 	// sums is the memory of the sums of a mini-batch of one block: for each part
 	// that may run at the same time, some rows. It is zero between two steps.
@@ -53,8 +58,8 @@ func newGradient[T kernel.Float](k *kernel.Set[T], m matrix[T], batch int) *grad
 	if m.rowStride == 1 {
 		g.rows, g.stride = m.cols, m.colStride
 	}
-	g.edges = inputEdges(g.rows)
-	if bytes := len(m.data) * int(unsafe.Sizeof(m.data[0])); m.rowStride != 1 && bytes < inputParts*rangeBytes {
+	g.edges, g.group = inputEdges(g.rows), inputParts
+	if bytes := len(m.data) * int(unsafe.Sizeof(m.data[0])); m.rowStride != 1 && bytes < sharedBytes {
 		g.edges = []int{0, g.rows} // too small to be shared
 	}
 	blocks := (batch + ir.SumBlock - 1) / ir.SumBlock
@@ -74,12 +79,23 @@ func newGradient[T kernel.Float](k *kernel.Set[T], m matrix[T], batch int) *grad
 func (g *gradient[T]) run(before, count int, last bool, part, parts int) {
 	n := len(g.edges) - 1
 	p, q := n*part/parts, n*(part+1)/parts
+	switch {
+	case g.levels != nil:
+		for ; p < q; p += g.group {
+			g.inBlocks(p, min(p+g.group, q), before, count, last)
+		}
+	case g.input != nil && g.input.sparse():
+		g.input.run(count, part, parts)
+	default:
+		g.once(p, q, count, part)
+	}
+}
+
+// inBlocks sums ranges p..q-1 over a mini-batch of several blocks, and adds them to
+// the parameter after the last one.
+func (g *gradient[T]) inBlocks(p, q, before, count int, last bool) {
 	rows := func(m []T) []T { return m[g.edges[p]*g.stride : g.edges[q]*g.stride] }
 	if g.edges[p] == g.edges[q] {
-		return
-	}
-	if g.sums != nil {
-		g.once(p, q, count, part)
 		return
 	}
 	blocks := before / ir.SumBlock
@@ -117,6 +133,10 @@ func (g *gradient[T]) once(p, q, count, part int) {
 			end++
 		}
 		n := (g.edges[end] - g.edges[p]) * g.stride
+		if n == 0 { // there are fewer rows than ranges
+			p = end
+			continue
+		}
 		if len(g.sums[part]) < n {
 			g.sums[part] = kernel.Aligned[T](n)
 		}

@@ -197,6 +197,14 @@ func (pl *plan[T]) runWhole(stage, part, parts int) {
 // stopped reports whether the step is abandoned, so that work can be left out.
 func (pl *plan[T]) stopped() bool { return pl.stop != nil && pl.stop.Load() }
 
+// chunks returns the most chunks into which a phase can be divided. pl can be nil.
+func (pl *plan[T]) chunks() int {
+	if pl == nil {
+		return 0
+	}
+	return max(inputParts, len(pl.samples))
+}
+
 // cost returns the cost of the last run. The program computes it.
 func (pl *plan[T]) cost() float64 { return float64(pl.buffer[pl.program.Cost].at(0, 0)) }
 

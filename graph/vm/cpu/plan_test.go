@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trainer/data"
 	"trainer/graph/ir"
@@ -220,7 +221,7 @@ func parameters(n model.Network) model.Parameters {
 func TestSameBitsOnAnyCores(t *testing.T) {
 	for _, density := range []float64{0.2, 1} {
 		for _, batch := range []int{1, 7, 64} {
-			for _, layers := range [][]int{{100, 50, 10}, {100, 13, 17, 10}} {
+			for _, layers := range [][]int{{100, 50, 10}, {100, 13, 17, 10}, {100, 300, 10}} {
 				for _, precision := range []model.Precision{model.Float32, model.Float64} {
 					n := model.Network{Layers: layers, Bias: true, Precision: precision}
 					set := randomSet(1203, 100, density)
@@ -445,5 +446,104 @@ func BenchmarkDensity(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/sample")
 			})
 		}
+	}
+}
+
+// TestLongRow: a layer can be so wide that the sum of its bias is larger than the memory
+// that is summed at a time.
+func TestLongRow(t *testing.T) {
+	n := model.Network{Layers: []int{4, 30_000, 10}, Bias: true}
+	set := randomSet(6, 4, 1)
+	for _, cores := range []int{1, 2} {
+		m, err := New(n, compiler(n), Options{Cores: cores})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, err := m.Parameters()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Train(t.Context(), vm.Pass{Set: set, Batch: 3, Rate: 1}); err != nil {
+			t.Fatal(err)
+		}
+		after, err := m.Parameters()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// From weights of zero all outputs are 1/2 in the first step, so the second
+		// moves every hidden bias, and all by the same.
+		for i, b := range after[0].Bias {
+			if b == before[0].Bias[i] || b != after[0].Bias[0] {
+				t.Fatalf("%d cores: hidden bias %d is %g, the first %g", cores, i, b, after[0].Bias[0])
+			}
+		}
+	}
+}
+
+// TestStages: the number of stages that decides how many cores a mini-batch gets is that
+// of its plan.
+func TestStages(t *testing.T) {
+	for _, layers := range [][]int{{784, 50, 10}, {784, 1000, 10}, {784, 300, 100, 10}, {784, 30, 100, 60, 10}, {100, 60, 60, 60, 10}} {
+		for _, batch := range []int{1, 4, 32, 300} {
+			n := model.Network{Layers: layers, Bias: true}
+			v, err := New(n, compiler(n), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := v.(*machine[float32])
+			pl, err := m.plan(batch, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := m.stages(batch); got != len(pl.stages) {
+				t.Errorf("%v, batch %d: %d stages, the plan has %d", layers, batch, got, len(pl.stages))
+			}
+		}
+	}
+}
+
+// BenchmarkGuards measures what the numerical guards cost: the copy of the parameters
+// and the check that they are finite, as a part of the steps between two checks.
+func BenchmarkGuards(b *testing.B) {
+	for _, c := range []struct {
+		layers []int
+		batch  int
+	}{{[]int{784, 50, 10}, 1}, {[]int{784, 50, 10}, 10}, {[]int{784, 50, 10}, 128}, {[]int{784, 1000, 1000, 10}, 128}, {[]int{784, 9000, 9000, 10}, 1}} {
+		b.Run(fmt.Sprint(c.layers, " batch ", c.batch), func(b *testing.B) {
+			n := model.Network{Layers: c.layers, Precision: model.Float32, Bias: true}
+			v, err := New(n, compiler(n), Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			m := v.(*machine[float32])
+			if err := m.SetParameters(model.Normal(n, model.HiddenRule(n), data.Stream(1, "guards", 0))); err != nil {
+				b.Fatal(err)
+			}
+			interval := max(1, m.atMost(checkSamples, checkWork)/c.batch) * c.batch
+			set := &data.Set{Name: "noise", Rows: 28, Cols: 28, Classes: 10, Pixels: make([]uint8, interval*784), Labels: make([]uint8, interval)}
+			for i := range set.Pixels {
+				if i%5 == 0 {
+					set.Pixels[i] = uint8(i * 7)
+				}
+			}
+			pass := vm.Pass{Set: set, Batch: c.batch, Rate: 1e-9}
+			if err := m.Train(b.Context(), pass); err != nil { // compiles, and loads the set
+				b.Fatal(err)
+			}
+			var all, guards time.Duration
+			for b.Loop() {
+				start := time.Now()
+				if err := m.Train(b.Context(), pass); err != nil {
+					b.Fatal(err)
+				}
+				trained := time.Now()
+				m.saved.copyFrom(m.state, m.cores)
+				if bad := m.nonFinite(); bad != "" {
+					b.Fatal(bad)
+				}
+				all, guards = all+trained.Sub(start), guards+time.Since(trained)
+			}
+			b.ReportMetric(100*guards.Seconds()/all.Seconds(), "%guards")
+		})
 	}
 }

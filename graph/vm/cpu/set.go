@@ -24,11 +24,12 @@ type rows[T kernel.Float] struct {
 
 	// splits say how many entries of an image come before each part of the inputs
 	// but the first: inputParts-1 for each image.
-	splits []uint32
+	splits []uint16
 }
 
-// inputParts is the number of parts of the inputs, which cores can share.
-const inputParts = 4
+// inputParts is the number of parts of the inputs. Cores can share them, and the
+// weights of a few of them stay in a near cache.
+const inputParts = 16
 
 // inputEdges returns the bounds of the parts.
 func inputEdges(inputs int) []int {
@@ -97,7 +98,7 @@ func newRows[T kernel.Float](set *data.Set, outputs, cores int) *rows[T] {
 // split fills in splits.
 func (s *rows[T]) split(cores int) {
 	edges := inputEdges(s.inputs)
-	s.splits = make([]uint32, s.len()*(inputParts-1))
+	s.splits = make([]uint16, s.len()*(inputParts-1))
 	parallel(s.len(), cores, func(from, to int) {
 		for i := from; i < to; i++ {
 			index, k := s.index[s.start[i]:s.start[i+1]], 0
@@ -105,7 +106,7 @@ func (s *rows[T]) split(cores int) {
 				for k < len(index) && int(index[k]) < edge {
 					k++
 				}
-				s.splits[i*(inputParts-1)+p] = uint32(k)
+				s.splits[i*(inputParts-1)+p] = uint16(k)
 			}
 		}
 	})

@@ -82,16 +82,32 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 	}
 	byOutput := in.Op == ir.Affine || in.TransB
 	switch k := &pl.kernel; {
-	case x.Kind == ir.Temporary && !w.ByInput && pl.wide(w.Rows, w.Cols):
+	case x.Kind == ir.Temporary && !w.ByInput && wide(w.Rows, w.Cols, pl.program.Batch):
 		from := weights.view()
 		if byOutput {
 			from = from.Transposed()
 		}
 		return entry[T]{kernel: "Product", part: pl.shareColumns(z, bias, pl.buffer[in.Args[0]], from)}
 	case x.Kind == ir.Data && byOutput && w.ByInput:
+		layer := newInputLayer(pl, weights)
 		dense := func(r int) {
 			k.VecMat(z.short(r), weights.data, pl.samples[r].dense)
 			k.Axpy(z.row(r), bias, 1)
+		}
+		if layer.wide() && len(pl.samples) > 1 {
+			return entry[T]{kernel: "SparseMatMul", part: func(part, parts int) {
+				if pl.samples[0].dense != nil {
+					for r := pl.count * part / parts; r < pl.count*(part+1)/parts && !pl.stopped(); r++ {
+						dense(r)
+					}
+					return
+				}
+				first, last := layer.columns(part, parts)
+				for r := range pl.count {
+					copy(z.row(r)[first:last], bias[first:last])
+				}
+				layer.product(z, 0, pl.count, first, last)
+			}}
 		}
 		return entry[T]{kernel: "SparseDot, SparseMatMul", sample: func(r int) func() {
 			short, s := z.short(r), &pl.samples[r]
@@ -113,9 +129,7 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 			for r := from; r < to; r++ {
 				copy(z.row(r), bias)
 			}
-			width := len(z.short(0))
-			lo, hi := pl.bounds[0][from:to], pl.bounds[inputParts][from:to]
-			k.SparseMatMul(z.data[from*z.rowStride:], weights.data, z.rowStride, width, lo, hi, pl.index, pl.value)
+			layer.product(z, from, to, 0, layer.width)
 		}}
 	case x.Kind == ir.Temporary && byOutput && !w.ByInput:
 		a := pl.buffer[in.Args[0]]
@@ -135,14 +149,16 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 
 // The least rows and columns of weights, and samples, with which a matrix product
 // is faster than a product of the weights with each sample.
+// For a gradient, a tile of rows is enough if they are long.
 const (
 	wideSide    = 48
 	wideSamples = 8
+	longRow     = 256
 )
 
-// wide reports whether products with weights of this shape are matrix products.
-func (pl *plan[T]) wide(rows, cols int) bool {
-	return min(rows, cols) >= wideSide && pl.program.Batch >= wideSamples
+// wide reports whether products of a batch with weights of this shape are matrix products.
+func wide(rows, cols, batch int) bool {
+	return min(rows, cols) >= wideSide && batch >= wideSamples
 }
 
 // shareColumns returns z = x·w + b for the samples of a block, divided among the
@@ -240,7 +256,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 			return entry[T]{kernel: "Rank1", all: func() { k.Rank1(w.data, delta, a) }}
 		}
 		g := newGradient(k, w, pl.program.Batch)
-		if pl.wide(w.rows, w.cols) {
+		if wide(w.rows, w.cols, pl.program.Batch) || w.rows >= k.TileRows && w.cols >= longRow && pl.program.Batch >= wideSamples {
 			spaces := make([]kernel.Workspace[T], len(g.edges))
 			g.add = func(sum []T, p, q, from, to int) {
 				first, last := g.edges[p], g.edges[q]
@@ -264,16 +280,18 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 func (pl *plan[T]) inputGradient(w, d matrix[T]) *gradient[T] {
 	k := &pl.kernel
 	g := newGradient(k, w, pl.program.Batch)
+	g.input = newInputSum(pl, w, d)
+	if !g.input.wide() {
+		g.group = g.input.group
+	}
 	g.add = func(sum []T, p, q, from, to int) {
-		first, last := g.edges[p], g.edges[q]
-		if pl.samples[from].dense != nil {
-			for r := from; r < to && !pl.stopped(); r++ {
-				k.Rank1(sum, pl.samples[r].dense[first:last], d.short(r))
-			}
+		if pl.samples[from].dense == nil {
+			g.input.add(sum, p, q, from, to)
 			return
 		}
-		lo, hi := pl.bounds[p][from:to], pl.bounds[q][from:to]
-		k.SparseOuter(sum, d.data[from*d.rowStride:], first, d.rowStride, len(d.short(0)), lo, hi, pl.index, pl.value)
+		for r := from; r < to && !pl.stopped(); r++ {
+			k.Rank1(sum, pl.samples[r].dense[g.edges[p]:g.edges[q]], d.short(r))
+		}
 	}
 	return g
 }

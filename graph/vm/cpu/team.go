@@ -6,31 +6,38 @@ import (
 	"sync/atomic"
 )
 
-// team is a group of goroutines that share the chunks of a phase. An idle worker
-// takes the next chunk, so a core that is busy with another process delays the phase
-// by at most one chunk. Waiting workers spin, because a phase takes microseconds.
+// team is a group of goroutines that share the chunks of a phase. A worker takes the
+// chunks of its own share first, so that what it works on stays in the cache of its core
+// from step to step. Then it takes what others have left, so a core that is busy with
+// another process delays the phase by at most one chunk. Waiting workers spin, because a
+// phase takes microseconds.
 type team struct {
-	work func(phase, chunk, chunks int)
+	work    func(phase, chunk, chunks int)
+	workers int
 
-	// left has in its lower half the number of chunks that no worker has taken
-	// yet. Its upper half changes with each phase, so that a late worker cannot
-	// take a chunk of another phase.
-	left   atomic.Uint64
-	done   atomic.Int64 // chunks of the phase that are finished
-	phase  int          // written before left, while no chunk runs
-	chunks int          // the same
-	leave  atomic.Bool
-	wait   sync.WaitGroup
+	// current has the number of the present phase in its upper half and the number of
+	// its chunks in the lower one. taken[c] is the number of the last phase in which a
+	// worker took chunk c: all chunks are taken before the next phase begins, so a late
+	// worker finds none in a phase that is over.
+	current atomic.Uint64
+	taken   []atomic.Uint64
+	done    atomic.Int64 // chunks of the phase that are finished
+	phase   int          // the argument of run; written before current, while no chunk runs
+	leave   atomic.Bool
+	wait    sync.WaitGroup
 }
 
-// newTeam starts a team of workers. One of them is the caller of run.
-func newTeam(workers int, work func(phase, chunk, chunks int)) *team {
-	t := &team{work: work}
-	for range workers - 1 {
+// newTeam starts a team of workers. One of them is the caller of run. A phase has at most
+// chunks chunks.
+func newTeam(workers, chunks int, work func(phase, chunk, chunks int)) *team {
+	t := &team{work: work, workers: workers, taken: make([]atomic.Uint64, chunks)}
+	for w := 1; w < workers; w++ {
 		t.wait.Go(func() {
+			var seen uint64
 			for spins := 0; !t.leave.Load(); spins++ {
-				if t.take() {
-					spins = 0
+				if now := t.current.Load(); now != seen {
+					t.help(w, now)
+					seen, spins = now, 0
 				} else if spins > 4000 {
 					runtime.Gosched()
 				}
@@ -42,11 +49,11 @@ func newTeam(workers int, work func(phase, chunk, chunks int)) *team {
 
 // run runs the chunks of a phase and returns when all are done.
 func (t *team) run(phase, chunks int) {
-	t.phase, t.chunks = phase, chunks
+	t.phase = phase
 	t.done.Store(0)
-	t.left.Store((t.left.Load()>>32+1)<<32 | uint64(chunks))
-	for t.take() {
-	}
+	now := (t.current.Load()>>32+1)<<32 | uint64(chunks)
+	t.current.Store(now)
+	t.help(0, now)
 	for spins := 0; t.done.Load() < int64(chunks); spins++ {
 		if spins > 4000 {
 			runtime.Gosched()
@@ -54,18 +61,14 @@ func (t *team) run(phase, chunks int) {
 	}
 }
 
-// take runs the next chunk. It reports false if there is none.
-func (t *team) take() bool {
-	for {
-		left := t.left.Load()
-		n := int(uint32(left))
-		if n == 0 {
-			return false
-		}
-		if t.left.CompareAndSwap(left, left-1) {
-			t.work(t.phase, n-1, t.chunks)
+// help runs the chunks of a phase that worker w finds untaken.
+func (t *team) help(w int, now uint64) {
+	number, chunks := now>>32, int(uint32(now))
+	for k := range chunks {
+		c := (w*chunks/t.workers + k) % chunks
+		if last := t.taken[c].Load(); last < number && t.taken[c].CompareAndSwap(last, number) {
+			t.work(t.phase, c, chunks)
 			t.done.Add(1)
-			return true
 		}
 	}
 }

@@ -13,8 +13,11 @@ func sparseAxpyF32AVX2(w []float32, g []float32, idx []uint16, val []float32)
 // sparseMatMulF32AVX2: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
 
-// sparseOuterF32AVX2: w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuterF32AVX2(w []float32, d []float32, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// sparseOuterF32AVX2: sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF32AVX2(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+
+// drainRowsF32AVX2: w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
+func drainRowsF32AVX2(w []float32, sum []float32, touched []uint8, n int, m int, width int)
 
 // matVecF32AVX2: z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 func matVecF32AVX2(z []float32, b []float32, w []float32, a []float32)
@@ -70,8 +73,11 @@ func sparseAxpyF64AVX2(w []float64, g []float64, idx []uint16, val []float64)
 // sparseMatMulF64AVX2: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
 
-// sparseOuterF64AVX2: w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuterF64AVX2(w []float64, d []float64, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// sparseOuterF64AVX2: sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF64AVX2(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+
+// drainRowsF64AVX2: w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
+func drainRowsF64AVX2(w []float64, sum []float64, touched []uint8, n int, m int, width int)
 
 // matVecF64AVX2: z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)
 func matVecF64AVX2(z []float64, b []float64, w []float64, a []float64)

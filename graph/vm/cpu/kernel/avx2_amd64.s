@@ -1782,12 +1782,15 @@ block14done:
 	VMOVUPS Y12, 384(AX)
 	VADDPS  416(AX), Y13, Y13
 	VMOVUPS Y13, 416(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R9
 	JMP     block14sample
 
 block14end:
-	IMULQ DX, R9
+	MOVQ  n+48(FP), BX
+	IMULQ BX, R9
+	SHLQ  $0x02, R9
 	SUBQ  R9, AX
 	ADDQ  $0x000001c0, AX
 	ADDQ  $0x000001c0, CX
@@ -1877,12 +1880,15 @@ block13done:
 	VMOVUPS Y11, 352(AX)
 	VADDPS  384(AX), Y12, Y12
 	VMOVUPS Y12, 384(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block13sample
 
 block13end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -1966,12 +1972,15 @@ block12done:
 	VMOVUPS Y10, 320(AX)
 	VADDPS  352(AX), Y11, Y11
 	VMOVUPS Y11, 352(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block12sample
 
 block12end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2051,12 +2060,15 @@ block11done:
 	VMOVUPS Y9, 288(AX)
 	VADDPS  320(AX), Y10, Y10
 	VMOVUPS Y10, 320(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block11sample
 
 block11end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2132,12 +2144,15 @@ block10done:
 	VMOVUPS Y8, 256(AX)
 	VADDPS  288(AX), Y9, Y9
 	VMOVUPS Y9, 288(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block10sample
 
 block10end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2209,12 +2224,15 @@ block9done:
 	VMOVUPS Y7, 224(AX)
 	VADDPS  256(AX), Y8, Y8
 	VMOVUPS Y8, 256(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block9sample
 
 block9end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2282,12 +2300,15 @@ block8done:
 	VMOVUPS Y6, 192(AX)
 	VADDPS  224(AX), Y7, Y7
 	VMOVUPS Y7, 224(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block8sample
 
 block8end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2351,12 +2372,15 @@ block7done:
 	VMOVUPS Y5, 160(AX)
 	VADDPS  192(AX), Y6, Y6
 	VMOVUPS Y6, 192(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block7sample
 
 block7end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2416,12 +2440,15 @@ block6done:
 	VMOVUPS Y4, 128(AX)
 	VADDPS  160(AX), Y5, Y5
 	VMOVUPS Y5, 160(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block6sample
 
 block6end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2477,12 +2504,15 @@ block5done:
 	VMOVUPS Y3, 96(AX)
 	VADDPS  128(AX), Y4, Y4
 	VMOVUPS Y4, 128(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block5sample
 
 block5end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2567,12 +2597,15 @@ block4done:
 	VMOVUPS Y2, 64(AX)
 	VADDPS  96(AX), Y3, Y3
 	VMOVUPS Y3, 96(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block4sample
 
 block4end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2649,12 +2682,15 @@ block3done:
 	VMOVUPS Y1, 32(AX)
 	VADDPS  64(AX), Y2, Y2
 	VMOVUPS Y2, 64(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block3sample
 
 block3end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2741,12 +2777,15 @@ block2done:
 	VMOVUPS Y0, (AX)
 	VADDPS  32(AX), Y1, Y1
 	VMOVUPS Y1, 32(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block2sample
 
 block2end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2819,12 +2858,15 @@ block1done:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*4), AX
 	INCQ    R8
 	JMP     block1sample
 
 block1end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x02, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -2833,90 +2875,92 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseOuterF32AVX2(w []float32, d []float32, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// func sparseOuterF32AVX2(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
 // Requires: AVX, FMA3
-TEXT ·sparseOuterF32AVX2(SB), NOSPLIT, $0-168
-	// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+TEXT ·sparseOuterF32AVX2(SB), NOSPLIT, $0-200
+	// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
 	MOVQ  d_base+24(FP), AX
-	MOVQ  w_base+0(FP), CX
-	MOVQ  n+56(FP), DX
+	MOVQ  sum_base+0(FP), CX
+	MOVQ  m+80(FP), DX
 	SHLQ  $0x02, DX
-	MOVQ  width+64(FP), BX
+	MOVQ  width+96(FP), BX
 	SHLQ  $0x02, BX
-	MOVQ  first+48(FP), SI
-	IMULQ DX, SI
-	SUBQ  SI, CX
-	MOVQ  BX, R8
+	MOVQ  touched_base+48(FP), SI
+	MOVQ  first+72(FP), DI
+	SUBQ  DI, SI
+	IMULQ DX, DI
+	SUBQ  DI, CX
+	MOVQ  BX, R9
 
 columns:
-	CMPQ R8, $0x000000e0
+	CMPQ R9, $0x000000e0
 	JGE  from7
-	CMPQ R8, $0x00000060
+	CMPQ R9, $0x00000060
 	JGE  from3
-	CMPQ R8, $0x00000020
+	CMPQ R9, $0x00000020
 	JGE  from1
 	JMP  block0
 
 from1:
-	CMPQ R8, $0x00000040
+	CMPQ R9, $0x00000040
 	JGE  block2
 	JMP  block1
 
 from3:
-	CMPQ R8, $0x000000a0
+	CMPQ R9, $0x000000a0
 	JGE  from5
-	CMPQ R8, $0x00000080
+	CMPQ R9, $0x00000080
 	JGE  block4
 	JMP  block3
 
 from5:
-	CMPQ R8, $0x000000c0
+	CMPQ R9, $0x000000c0
 	JGE  block6
 	JMP  block5
 
 from7:
-	CMPQ R8, $0x00000160
+	CMPQ R9, $0x00000160
 	JGE  from11
-	CMPQ R8, $0x00000120
+	CMPQ R9, $0x00000120
 	JGE  from9
-	CMPQ R8, $0x00000100
+	CMPQ R9, $0x00000100
 	JGE  block8
 	JMP  block7
 
 from9:
-	CMPQ R8, $0x00000140
+	CMPQ R9, $0x00000140
 	JGE  block10
 	JMP  block9
 
 from11:
-	CMPQ R8, $0x000001a0
+	CMPQ R9, $0x000001a0
 	JGE  from13
-	CMPQ R8, $0x00000180
+	CMPQ R9, $0x00000180
 	JGE  block12
 	JMP  block11
 
 from13:
-	CMPQ R8, $0x000001c0
+	CMPQ R9, $0x000001c0
 	JGE  block14
 	JMP  block13
 
 	// Column block of 448 bytes.
 block14:
-	XORQ R9, R9
+	XORQ R10, R10
 
 block14sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R9, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R10, R8
 	JGE     block14end
-	MOVQ    lo_base+72(FP), R10
-	MOVQ    (R10)(R9*8), R10
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R9*8), DI
-	SUBQ    R10, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R10*4), SI
+	MOVQ    lo_base+104(FP), R11
+	MOVQ    (R11)(R10*8), R11
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R10*8), R8
+	SUBQ    R11, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R11*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R11*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2931,91 +2975,95 @@ block14sample:
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
 	VMOVUPS 416(AX), Y13
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block14done
 
 block14row:
-	VBROADCASTSS (SI), Y14
-	MOVWQZX      (BX), R10
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Y15
+	VBROADCASTSS (DI), Y14
+	MOVWQZX      (BX), R11
+	MOVB         $0x01, (SI)(R11*1)
+	IMULQ        DX, R11
+	VMOVUPS      (CX)(R11*1), Y15
 	VFMADD231PS  Y0, Y14, Y15
-	VMOVUPS      Y15, (CX)(R10*1)
-	VMOVUPS      32(CX)(R10*1), Y15
+	VMOVUPS      Y15, (CX)(R11*1)
+	VMOVUPS      32(CX)(R11*1), Y15
 	VFMADD231PS  Y1, Y14, Y15
-	VMOVUPS      Y15, 32(CX)(R10*1)
-	VMOVUPS      64(CX)(R10*1), Y15
+	VMOVUPS      Y15, 32(CX)(R11*1)
+	VMOVUPS      64(CX)(R11*1), Y15
 	VFMADD231PS  Y2, Y14, Y15
-	VMOVUPS      Y15, 64(CX)(R10*1)
-	VMOVUPS      96(CX)(R10*1), Y15
+	VMOVUPS      Y15, 64(CX)(R11*1)
+	VMOVUPS      96(CX)(R11*1), Y15
 	VFMADD231PS  Y3, Y14, Y15
-	VMOVUPS      Y15, 96(CX)(R10*1)
-	VMOVUPS      128(CX)(R10*1), Y15
+	VMOVUPS      Y15, 96(CX)(R11*1)
+	VMOVUPS      128(CX)(R11*1), Y15
 	VFMADD231PS  Y4, Y14, Y15
-	VMOVUPS      Y15, 128(CX)(R10*1)
-	VMOVUPS      160(CX)(R10*1), Y15
+	VMOVUPS      Y15, 128(CX)(R11*1)
+	VMOVUPS      160(CX)(R11*1), Y15
 	VFMADD231PS  Y5, Y14, Y15
-	VMOVUPS      Y15, 160(CX)(R10*1)
-	VMOVUPS      192(CX)(R10*1), Y15
+	VMOVUPS      Y15, 160(CX)(R11*1)
+	VMOVUPS      192(CX)(R11*1), Y15
 	VFMADD231PS  Y6, Y14, Y15
-	VMOVUPS      Y15, 192(CX)(R10*1)
-	VMOVUPS      224(CX)(R10*1), Y15
+	VMOVUPS      Y15, 192(CX)(R11*1)
+	VMOVUPS      224(CX)(R11*1), Y15
 	VFMADD231PS  Y7, Y14, Y15
-	VMOVUPS      Y15, 224(CX)(R10*1)
-	VMOVUPS      256(CX)(R10*1), Y15
+	VMOVUPS      Y15, 224(CX)(R11*1)
+	VMOVUPS      256(CX)(R11*1), Y15
 	VFMADD231PS  Y8, Y14, Y15
-	VMOVUPS      Y15, 256(CX)(R10*1)
-	VMOVUPS      288(CX)(R10*1), Y15
+	VMOVUPS      Y15, 256(CX)(R11*1)
+	VMOVUPS      288(CX)(R11*1), Y15
 	VFMADD231PS  Y9, Y14, Y15
-	VMOVUPS      Y15, 288(CX)(R10*1)
-	VMOVUPS      320(CX)(R10*1), Y15
+	VMOVUPS      Y15, 288(CX)(R11*1)
+	VMOVUPS      320(CX)(R11*1), Y15
 	VFMADD231PS  Y10, Y14, Y15
-	VMOVUPS      Y15, 320(CX)(R10*1)
-	VMOVUPS      352(CX)(R10*1), Y15
+	VMOVUPS      Y15, 320(CX)(R11*1)
+	VMOVUPS      352(CX)(R11*1), Y15
 	VFMADD231PS  Y11, Y14, Y15
-	VMOVUPS      Y15, 352(CX)(R10*1)
-	VMOVUPS      384(CX)(R10*1), Y15
+	VMOVUPS      Y15, 352(CX)(R11*1)
+	VMOVUPS      384(CX)(R11*1), Y15
 	VFMADD231PS  Y12, Y14, Y15
-	VMOVUPS      Y15, 384(CX)(R10*1)
-	VMOVUPS      416(CX)(R10*1), Y15
+	VMOVUPS      Y15, 384(CX)(R11*1)
+	VMOVUPS      416(CX)(R11*1), Y15
 	VFMADD231PS  Y13, Y14, Y15
-	VMOVUPS      Y15, 416(CX)(R10*1)
+	VMOVUPS      Y15, 416(CX)(R11*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block14row
 
 block14done:
-	ADDQ DX, AX
-	INCQ R9
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R10
 	JMP  block14sample
 
 block14end:
-	IMULQ DX, R9
-	SUBQ  R9, AX
+	MOVQ  n+88(FP), BX
+	IMULQ BX, R10
+	SHLQ  $0x02, R10
+	SUBQ  R10, AX
 	ADDQ  $0x000001c0, AX
 	ADDQ  $0x000001c0, CX
-	SUBQ  $0x000001c0, R8
+	SUBQ  $0x000001c0, R9
 	JMP   columns
 
 	// Column block of 416 bytes.
 block13:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block13sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block13end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3029,86 +3077,90 @@ block13sample:
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block13done
 
 block13row:
-	VBROADCASTSS (SI), Y13
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y14
-	VMOVUPS      32(CX)(R9*1), Y15
+	VBROADCASTSS (DI), Y13
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y14
+	VMOVUPS      32(CX)(R10*1), Y15
 	VFMADD231PS  Y0, Y13, Y14
 	VFMADD231PS  Y1, Y13, Y15
-	VMOVUPS      Y14, (CX)(R9*1)
-	VMOVUPS      Y15, 32(CX)(R9*1)
-	VMOVUPS      64(CX)(R9*1), Y14
-	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      Y14, (CX)(R10*1)
+	VMOVUPS      Y15, 32(CX)(R10*1)
+	VMOVUPS      64(CX)(R10*1), Y14
+	VMOVUPS      96(CX)(R10*1), Y15
 	VFMADD231PS  Y2, Y13, Y14
 	VFMADD231PS  Y3, Y13, Y15
-	VMOVUPS      Y14, 64(CX)(R9*1)
-	VMOVUPS      Y15, 96(CX)(R9*1)
-	VMOVUPS      128(CX)(R9*1), Y14
-	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      Y14, 64(CX)(R10*1)
+	VMOVUPS      Y15, 96(CX)(R10*1)
+	VMOVUPS      128(CX)(R10*1), Y14
+	VMOVUPS      160(CX)(R10*1), Y15
 	VFMADD231PS  Y4, Y13, Y14
 	VFMADD231PS  Y5, Y13, Y15
-	VMOVUPS      Y14, 128(CX)(R9*1)
-	VMOVUPS      Y15, 160(CX)(R9*1)
-	VMOVUPS      192(CX)(R9*1), Y14
-	VMOVUPS      224(CX)(R9*1), Y15
+	VMOVUPS      Y14, 128(CX)(R10*1)
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y14
+	VMOVUPS      224(CX)(R10*1), Y15
 	VFMADD231PS  Y6, Y13, Y14
 	VFMADD231PS  Y7, Y13, Y15
-	VMOVUPS      Y14, 192(CX)(R9*1)
-	VMOVUPS      Y15, 224(CX)(R9*1)
-	VMOVUPS      256(CX)(R9*1), Y14
-	VMOVUPS      288(CX)(R9*1), Y15
+	VMOVUPS      Y14, 192(CX)(R10*1)
+	VMOVUPS      Y15, 224(CX)(R10*1)
+	VMOVUPS      256(CX)(R10*1), Y14
+	VMOVUPS      288(CX)(R10*1), Y15
 	VFMADD231PS  Y8, Y13, Y14
 	VFMADD231PS  Y9, Y13, Y15
-	VMOVUPS      Y14, 256(CX)(R9*1)
-	VMOVUPS      Y15, 288(CX)(R9*1)
-	VMOVUPS      320(CX)(R9*1), Y14
-	VMOVUPS      352(CX)(R9*1), Y15
+	VMOVUPS      Y14, 256(CX)(R10*1)
+	VMOVUPS      Y15, 288(CX)(R10*1)
+	VMOVUPS      320(CX)(R10*1), Y14
+	VMOVUPS      352(CX)(R10*1), Y15
 	VFMADD231PS  Y10, Y13, Y14
 	VFMADD231PS  Y11, Y13, Y15
-	VMOVUPS      Y14, 320(CX)(R9*1)
-	VMOVUPS      Y15, 352(CX)(R9*1)
-	VMOVUPS      384(CX)(R9*1), Y14
+	VMOVUPS      Y14, 320(CX)(R10*1)
+	VMOVUPS      Y15, 352(CX)(R10*1)
+	VMOVUPS      384(CX)(R10*1), Y14
 	VFMADD231PS  Y12, Y13, Y14
-	VMOVUPS      Y14, 384(CX)(R9*1)
+	VMOVUPS      Y14, 384(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block13row
 
 block13done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block13sample
 
 block13end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 384 bytes.
 block12:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block12sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block12end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3121,83 +3173,87 @@ block12sample:
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block12done
 
 block12row:
-	VBROADCASTSS (SI), Y12
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y13
-	VMOVUPS      32(CX)(R9*1), Y14
-	VMOVUPS      64(CX)(R9*1), Y15
+	VBROADCASTSS (DI), Y12
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y13
+	VMOVUPS      32(CX)(R10*1), Y14
+	VMOVUPS      64(CX)(R10*1), Y15
 	VFMADD231PS  Y0, Y12, Y13
 	VFMADD231PS  Y1, Y12, Y14
 	VFMADD231PS  Y2, Y12, Y15
-	VMOVUPS      Y13, (CX)(R9*1)
-	VMOVUPS      Y14, 32(CX)(R9*1)
-	VMOVUPS      Y15, 64(CX)(R9*1)
-	VMOVUPS      96(CX)(R9*1), Y13
-	VMOVUPS      128(CX)(R9*1), Y14
-	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      Y13, (CX)(R10*1)
+	VMOVUPS      Y14, 32(CX)(R10*1)
+	VMOVUPS      Y15, 64(CX)(R10*1)
+	VMOVUPS      96(CX)(R10*1), Y13
+	VMOVUPS      128(CX)(R10*1), Y14
+	VMOVUPS      160(CX)(R10*1), Y15
 	VFMADD231PS  Y3, Y12, Y13
 	VFMADD231PS  Y4, Y12, Y14
 	VFMADD231PS  Y5, Y12, Y15
-	VMOVUPS      Y13, 96(CX)(R9*1)
-	VMOVUPS      Y14, 128(CX)(R9*1)
-	VMOVUPS      Y15, 160(CX)(R9*1)
-	VMOVUPS      192(CX)(R9*1), Y13
-	VMOVUPS      224(CX)(R9*1), Y14
-	VMOVUPS      256(CX)(R9*1), Y15
+	VMOVUPS      Y13, 96(CX)(R10*1)
+	VMOVUPS      Y14, 128(CX)(R10*1)
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y13
+	VMOVUPS      224(CX)(R10*1), Y14
+	VMOVUPS      256(CX)(R10*1), Y15
 	VFMADD231PS  Y6, Y12, Y13
 	VFMADD231PS  Y7, Y12, Y14
 	VFMADD231PS  Y8, Y12, Y15
-	VMOVUPS      Y13, 192(CX)(R9*1)
-	VMOVUPS      Y14, 224(CX)(R9*1)
-	VMOVUPS      Y15, 256(CX)(R9*1)
-	VMOVUPS      288(CX)(R9*1), Y13
-	VMOVUPS      320(CX)(R9*1), Y14
-	VMOVUPS      352(CX)(R9*1), Y15
+	VMOVUPS      Y13, 192(CX)(R10*1)
+	VMOVUPS      Y14, 224(CX)(R10*1)
+	VMOVUPS      Y15, 256(CX)(R10*1)
+	VMOVUPS      288(CX)(R10*1), Y13
+	VMOVUPS      320(CX)(R10*1), Y14
+	VMOVUPS      352(CX)(R10*1), Y15
 	VFMADD231PS  Y9, Y12, Y13
 	VFMADD231PS  Y10, Y12, Y14
 	VFMADD231PS  Y11, Y12, Y15
-	VMOVUPS      Y13, 288(CX)(R9*1)
-	VMOVUPS      Y14, 320(CX)(R9*1)
-	VMOVUPS      Y15, 352(CX)(R9*1)
+	VMOVUPS      Y13, 288(CX)(R10*1)
+	VMOVUPS      Y14, 320(CX)(R10*1)
+	VMOVUPS      Y15, 352(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block12row
 
 block12done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block12sample
 
 block12end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 352 bytes.
 block11:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block11sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block11end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3209,80 +3265,84 @@ block11sample:
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block11done
 
 block11row:
-	VBROADCASTSS (SI), Y11
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y12
-	VMOVUPS      32(CX)(R9*1), Y13
-	VMOVUPS      64(CX)(R9*1), Y14
-	VMOVUPS      96(CX)(R9*1), Y15
+	VBROADCASTSS (DI), Y11
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y12
+	VMOVUPS      32(CX)(R10*1), Y13
+	VMOVUPS      64(CX)(R10*1), Y14
+	VMOVUPS      96(CX)(R10*1), Y15
 	VFMADD231PS  Y0, Y11, Y12
 	VFMADD231PS  Y1, Y11, Y13
 	VFMADD231PS  Y2, Y11, Y14
 	VFMADD231PS  Y3, Y11, Y15
-	VMOVUPS      Y12, (CX)(R9*1)
-	VMOVUPS      Y13, 32(CX)(R9*1)
-	VMOVUPS      Y14, 64(CX)(R9*1)
-	VMOVUPS      Y15, 96(CX)(R9*1)
-	VMOVUPS      128(CX)(R9*1), Y12
-	VMOVUPS      160(CX)(R9*1), Y13
-	VMOVUPS      192(CX)(R9*1), Y14
-	VMOVUPS      224(CX)(R9*1), Y15
+	VMOVUPS      Y12, (CX)(R10*1)
+	VMOVUPS      Y13, 32(CX)(R10*1)
+	VMOVUPS      Y14, 64(CX)(R10*1)
+	VMOVUPS      Y15, 96(CX)(R10*1)
+	VMOVUPS      128(CX)(R10*1), Y12
+	VMOVUPS      160(CX)(R10*1), Y13
+	VMOVUPS      192(CX)(R10*1), Y14
+	VMOVUPS      224(CX)(R10*1), Y15
 	VFMADD231PS  Y4, Y11, Y12
 	VFMADD231PS  Y5, Y11, Y13
 	VFMADD231PS  Y6, Y11, Y14
 	VFMADD231PS  Y7, Y11, Y15
-	VMOVUPS      Y12, 128(CX)(R9*1)
-	VMOVUPS      Y13, 160(CX)(R9*1)
-	VMOVUPS      Y14, 192(CX)(R9*1)
-	VMOVUPS      Y15, 224(CX)(R9*1)
-	VMOVUPS      256(CX)(R9*1), Y12
-	VMOVUPS      288(CX)(R9*1), Y13
-	VMOVUPS      320(CX)(R9*1), Y14
+	VMOVUPS      Y12, 128(CX)(R10*1)
+	VMOVUPS      Y13, 160(CX)(R10*1)
+	VMOVUPS      Y14, 192(CX)(R10*1)
+	VMOVUPS      Y15, 224(CX)(R10*1)
+	VMOVUPS      256(CX)(R10*1), Y12
+	VMOVUPS      288(CX)(R10*1), Y13
+	VMOVUPS      320(CX)(R10*1), Y14
 	VFMADD231PS  Y8, Y11, Y12
 	VFMADD231PS  Y9, Y11, Y13
 	VFMADD231PS  Y10, Y11, Y14
-	VMOVUPS      Y12, 256(CX)(R9*1)
-	VMOVUPS      Y13, 288(CX)(R9*1)
-	VMOVUPS      Y14, 320(CX)(R9*1)
+	VMOVUPS      Y12, 256(CX)(R10*1)
+	VMOVUPS      Y13, 288(CX)(R10*1)
+	VMOVUPS      Y14, 320(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block11row
 
 block11done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block11sample
 
 block11end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 320 bytes.
 block10:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block10sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block10end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3293,77 +3353,81 @@ block10sample:
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block10done
 
 block10row:
-	VBROADCASTSS (SI), Y10
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y11
-	VMOVUPS      32(CX)(R9*1), Y12
-	VMOVUPS      64(CX)(R9*1), Y13
-	VMOVUPS      96(CX)(R9*1), Y14
-	VMOVUPS      128(CX)(R9*1), Y15
+	VBROADCASTSS (DI), Y10
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y11
+	VMOVUPS      32(CX)(R10*1), Y12
+	VMOVUPS      64(CX)(R10*1), Y13
+	VMOVUPS      96(CX)(R10*1), Y14
+	VMOVUPS      128(CX)(R10*1), Y15
 	VFMADD231PS  Y0, Y10, Y11
 	VFMADD231PS  Y1, Y10, Y12
 	VFMADD231PS  Y2, Y10, Y13
 	VFMADD231PS  Y3, Y10, Y14
 	VFMADD231PS  Y4, Y10, Y15
-	VMOVUPS      Y11, (CX)(R9*1)
-	VMOVUPS      Y12, 32(CX)(R9*1)
-	VMOVUPS      Y13, 64(CX)(R9*1)
-	VMOVUPS      Y14, 96(CX)(R9*1)
-	VMOVUPS      Y15, 128(CX)(R9*1)
-	VMOVUPS      160(CX)(R9*1), Y11
-	VMOVUPS      192(CX)(R9*1), Y12
-	VMOVUPS      224(CX)(R9*1), Y13
-	VMOVUPS      256(CX)(R9*1), Y14
-	VMOVUPS      288(CX)(R9*1), Y15
+	VMOVUPS      Y11, (CX)(R10*1)
+	VMOVUPS      Y12, 32(CX)(R10*1)
+	VMOVUPS      Y13, 64(CX)(R10*1)
+	VMOVUPS      Y14, 96(CX)(R10*1)
+	VMOVUPS      Y15, 128(CX)(R10*1)
+	VMOVUPS      160(CX)(R10*1), Y11
+	VMOVUPS      192(CX)(R10*1), Y12
+	VMOVUPS      224(CX)(R10*1), Y13
+	VMOVUPS      256(CX)(R10*1), Y14
+	VMOVUPS      288(CX)(R10*1), Y15
 	VFMADD231PS  Y5, Y10, Y11
 	VFMADD231PS  Y6, Y10, Y12
 	VFMADD231PS  Y7, Y10, Y13
 	VFMADD231PS  Y8, Y10, Y14
 	VFMADD231PS  Y9, Y10, Y15
-	VMOVUPS      Y11, 160(CX)(R9*1)
-	VMOVUPS      Y12, 192(CX)(R9*1)
-	VMOVUPS      Y13, 224(CX)(R9*1)
-	VMOVUPS      Y14, 256(CX)(R9*1)
-	VMOVUPS      Y15, 288(CX)(R9*1)
+	VMOVUPS      Y11, 160(CX)(R10*1)
+	VMOVUPS      Y12, 192(CX)(R10*1)
+	VMOVUPS      Y13, 224(CX)(R10*1)
+	VMOVUPS      Y14, 256(CX)(R10*1)
+	VMOVUPS      Y15, 288(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block10row
 
 block10done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block10sample
 
 block10end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 288 bytes.
 block9:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block9sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block9end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3373,74 +3437,78 @@ block9sample:
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block9done
 
 block9row:
-	VBROADCASTSS (SI), Y9
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y10
-	VMOVUPS      32(CX)(R9*1), Y11
-	VMOVUPS      64(CX)(R9*1), Y12
-	VMOVUPS      96(CX)(R9*1), Y13
-	VMOVUPS      128(CX)(R9*1), Y14
-	VMOVUPS      160(CX)(R9*1), Y15
+	VBROADCASTSS (DI), Y9
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y10
+	VMOVUPS      32(CX)(R10*1), Y11
+	VMOVUPS      64(CX)(R10*1), Y12
+	VMOVUPS      96(CX)(R10*1), Y13
+	VMOVUPS      128(CX)(R10*1), Y14
+	VMOVUPS      160(CX)(R10*1), Y15
 	VFMADD231PS  Y0, Y9, Y10
 	VFMADD231PS  Y1, Y9, Y11
 	VFMADD231PS  Y2, Y9, Y12
 	VFMADD231PS  Y3, Y9, Y13
 	VFMADD231PS  Y4, Y9, Y14
 	VFMADD231PS  Y5, Y9, Y15
-	VMOVUPS      Y10, (CX)(R9*1)
-	VMOVUPS      Y11, 32(CX)(R9*1)
-	VMOVUPS      Y12, 64(CX)(R9*1)
-	VMOVUPS      Y13, 96(CX)(R9*1)
-	VMOVUPS      Y14, 128(CX)(R9*1)
-	VMOVUPS      Y15, 160(CX)(R9*1)
-	VMOVUPS      192(CX)(R9*1), Y10
-	VMOVUPS      224(CX)(R9*1), Y11
-	VMOVUPS      256(CX)(R9*1), Y12
+	VMOVUPS      Y10, (CX)(R10*1)
+	VMOVUPS      Y11, 32(CX)(R10*1)
+	VMOVUPS      Y12, 64(CX)(R10*1)
+	VMOVUPS      Y13, 96(CX)(R10*1)
+	VMOVUPS      Y14, 128(CX)(R10*1)
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y10
+	VMOVUPS      224(CX)(R10*1), Y11
+	VMOVUPS      256(CX)(R10*1), Y12
 	VFMADD231PS  Y6, Y9, Y10
 	VFMADD231PS  Y7, Y9, Y11
 	VFMADD231PS  Y8, Y9, Y12
-	VMOVUPS      Y10, 192(CX)(R9*1)
-	VMOVUPS      Y11, 224(CX)(R9*1)
-	VMOVUPS      Y12, 256(CX)(R9*1)
+	VMOVUPS      Y10, 192(CX)(R10*1)
+	VMOVUPS      Y11, 224(CX)(R10*1)
+	VMOVUPS      Y12, 256(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block9row
 
 block9done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block9sample
 
 block9end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 256 bytes.
 block8:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block8sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block8end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3449,21 +3517,22 @@ block8sample:
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block8done
 
 block8row:
-	VBROADCASTSS (SI), Y8
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y9
-	VMOVUPS      32(CX)(R9*1), Y10
-	VMOVUPS      64(CX)(R9*1), Y11
-	VMOVUPS      96(CX)(R9*1), Y12
-	VMOVUPS      128(CX)(R9*1), Y13
-	VMOVUPS      160(CX)(R9*1), Y14
-	VMOVUPS      192(CX)(R9*1), Y15
+	VBROADCASTSS (DI), Y8
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y9
+	VMOVUPS      32(CX)(R10*1), Y10
+	VMOVUPS      64(CX)(R10*1), Y11
+	VMOVUPS      96(CX)(R10*1), Y12
+	VMOVUPS      128(CX)(R10*1), Y13
+	VMOVUPS      160(CX)(R10*1), Y14
+	VMOVUPS      192(CX)(R10*1), Y15
 	VFMADD231PS  Y0, Y8, Y9
 	VFMADD231PS  Y1, Y8, Y10
 	VFMADD231PS  Y2, Y8, Y11
@@ -3471,49 +3540,52 @@ block8row:
 	VFMADD231PS  Y4, Y8, Y13
 	VFMADD231PS  Y5, Y8, Y14
 	VFMADD231PS  Y6, Y8, Y15
-	VMOVUPS      Y9, (CX)(R9*1)
-	VMOVUPS      Y10, 32(CX)(R9*1)
-	VMOVUPS      Y11, 64(CX)(R9*1)
-	VMOVUPS      Y12, 96(CX)(R9*1)
-	VMOVUPS      Y13, 128(CX)(R9*1)
-	VMOVUPS      Y14, 160(CX)(R9*1)
-	VMOVUPS      Y15, 192(CX)(R9*1)
-	VMOVUPS      224(CX)(R9*1), Y9
+	VMOVUPS      Y9, (CX)(R10*1)
+	VMOVUPS      Y10, 32(CX)(R10*1)
+	VMOVUPS      Y11, 64(CX)(R10*1)
+	VMOVUPS      Y12, 96(CX)(R10*1)
+	VMOVUPS      Y13, 128(CX)(R10*1)
+	VMOVUPS      Y14, 160(CX)(R10*1)
+	VMOVUPS      Y15, 192(CX)(R10*1)
+	VMOVUPS      224(CX)(R10*1), Y9
 	VFMADD231PS  Y7, Y8, Y9
-	VMOVUPS      Y9, 224(CX)(R9*1)
+	VMOVUPS      Y9, 224(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block8row
 
 block8done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block8sample
 
 block8end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 224 bytes.
 block7:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block7sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block7end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3521,21 +3593,22 @@ block7sample:
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block7done
 
 block7row:
-	VBROADCASTSS (SI), Y7
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y8
-	VMOVUPS      32(CX)(R9*1), Y9
-	VMOVUPS      64(CX)(R9*1), Y10
-	VMOVUPS      96(CX)(R9*1), Y11
-	VMOVUPS      128(CX)(R9*1), Y12
-	VMOVUPS      160(CX)(R9*1), Y13
-	VMOVUPS      192(CX)(R9*1), Y14
+	VBROADCASTSS (DI), Y7
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y8
+	VMOVUPS      32(CX)(R10*1), Y9
+	VMOVUPS      64(CX)(R10*1), Y10
+	VMOVUPS      96(CX)(R10*1), Y11
+	VMOVUPS      128(CX)(R10*1), Y12
+	VMOVUPS      160(CX)(R10*1), Y13
+	VMOVUPS      192(CX)(R10*1), Y14
 	VFMADD231PS  Y0, Y7, Y8
 	VFMADD231PS  Y1, Y7, Y9
 	VFMADD231PS  Y2, Y7, Y10
@@ -3543,360 +3616,435 @@ block7row:
 	VFMADD231PS  Y4, Y7, Y12
 	VFMADD231PS  Y5, Y7, Y13
 	VFMADD231PS  Y6, Y7, Y14
-	VMOVUPS      Y8, (CX)(R9*1)
-	VMOVUPS      Y9, 32(CX)(R9*1)
-	VMOVUPS      Y10, 64(CX)(R9*1)
-	VMOVUPS      Y11, 96(CX)(R9*1)
-	VMOVUPS      Y12, 128(CX)(R9*1)
-	VMOVUPS      Y13, 160(CX)(R9*1)
-	VMOVUPS      Y14, 192(CX)(R9*1)
+	VMOVUPS      Y8, (CX)(R10*1)
+	VMOVUPS      Y9, 32(CX)(R10*1)
+	VMOVUPS      Y10, 64(CX)(R10*1)
+	VMOVUPS      Y11, 96(CX)(R10*1)
+	VMOVUPS      Y12, 128(CX)(R10*1)
+	VMOVUPS      Y13, 160(CX)(R10*1)
+	VMOVUPS      Y14, 192(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block7row
 
 block7done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block7sample
 
 block7end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 192 bytes.
 block6:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block6sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block6end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block6done
 
 block6row:
-	VBROADCASTSS (SI), Y6
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y7
-	VMOVUPS      32(CX)(R9*1), Y8
-	VMOVUPS      64(CX)(R9*1), Y9
-	VMOVUPS      96(CX)(R9*1), Y10
-	VMOVUPS      128(CX)(R9*1), Y11
-	VMOVUPS      160(CX)(R9*1), Y12
+	VBROADCASTSS (DI), Y6
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y7
+	VMOVUPS      32(CX)(R10*1), Y8
+	VMOVUPS      64(CX)(R10*1), Y9
+	VMOVUPS      96(CX)(R10*1), Y10
+	VMOVUPS      128(CX)(R10*1), Y11
+	VMOVUPS      160(CX)(R10*1), Y12
 	VFMADD231PS  Y0, Y6, Y7
 	VFMADD231PS  Y1, Y6, Y8
 	VFMADD231PS  Y2, Y6, Y9
 	VFMADD231PS  Y3, Y6, Y10
 	VFMADD231PS  Y4, Y6, Y11
 	VFMADD231PS  Y5, Y6, Y12
-	VMOVUPS      Y7, (CX)(R9*1)
-	VMOVUPS      Y8, 32(CX)(R9*1)
-	VMOVUPS      Y9, 64(CX)(R9*1)
-	VMOVUPS      Y10, 96(CX)(R9*1)
-	VMOVUPS      Y11, 128(CX)(R9*1)
-	VMOVUPS      Y12, 160(CX)(R9*1)
+	VMOVUPS      Y7, (CX)(R10*1)
+	VMOVUPS      Y8, 32(CX)(R10*1)
+	VMOVUPS      Y9, 64(CX)(R10*1)
+	VMOVUPS      Y10, 96(CX)(R10*1)
+	VMOVUPS      Y11, 128(CX)(R10*1)
+	VMOVUPS      Y12, 160(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block6row
 
 block6done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block6sample
 
 block6end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 160 bytes.
 block5:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block5sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block5end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block5done
 
 block5row:
-	VBROADCASTSS (SI), Y5
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y6
-	VMOVUPS      32(CX)(R9*1), Y7
-	VMOVUPS      64(CX)(R9*1), Y8
-	VMOVUPS      96(CX)(R9*1), Y9
-	VMOVUPS      128(CX)(R9*1), Y10
+	VBROADCASTSS (DI), Y5
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y6
+	VMOVUPS      32(CX)(R10*1), Y7
+	VMOVUPS      64(CX)(R10*1), Y8
+	VMOVUPS      96(CX)(R10*1), Y9
+	VMOVUPS      128(CX)(R10*1), Y10
 	VFMADD231PS  Y0, Y5, Y6
 	VFMADD231PS  Y1, Y5, Y7
 	VFMADD231PS  Y2, Y5, Y8
 	VFMADD231PS  Y3, Y5, Y9
 	VFMADD231PS  Y4, Y5, Y10
-	VMOVUPS      Y6, (CX)(R9*1)
-	VMOVUPS      Y7, 32(CX)(R9*1)
-	VMOVUPS      Y8, 64(CX)(R9*1)
-	VMOVUPS      Y9, 96(CX)(R9*1)
-	VMOVUPS      Y10, 128(CX)(R9*1)
+	VMOVUPS      Y6, (CX)(R10*1)
+	VMOVUPS      Y7, 32(CX)(R10*1)
+	VMOVUPS      Y8, 64(CX)(R10*1)
+	VMOVUPS      Y9, 96(CX)(R10*1)
+	VMOVUPS      Y10, 128(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block5row
 
 block5done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block5sample
 
 block5end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 128 bytes.
 block4:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block4sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block4end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block4done
 
 block4row:
-	VBROADCASTSS (SI), Y4
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y5
-	VMOVUPS      32(CX)(R9*1), Y6
-	VMOVUPS      64(CX)(R9*1), Y7
-	VMOVUPS      96(CX)(R9*1), Y8
+	VBROADCASTSS (DI), Y4
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y5
+	VMOVUPS      32(CX)(R10*1), Y6
+	VMOVUPS      64(CX)(R10*1), Y7
+	VMOVUPS      96(CX)(R10*1), Y8
 	VFMADD231PS  Y0, Y4, Y5
 	VFMADD231PS  Y1, Y4, Y6
 	VFMADD231PS  Y2, Y4, Y7
 	VFMADD231PS  Y3, Y4, Y8
-	VMOVUPS      Y5, (CX)(R9*1)
-	VMOVUPS      Y6, 32(CX)(R9*1)
-	VMOVUPS      Y7, 64(CX)(R9*1)
-	VMOVUPS      Y8, 96(CX)(R9*1)
+	VMOVUPS      Y5, (CX)(R10*1)
+	VMOVUPS      Y6, 32(CX)(R10*1)
+	VMOVUPS      Y7, 64(CX)(R10*1)
+	VMOVUPS      Y8, 96(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block4row
 
 block4done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block4sample
 
 block4end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 96 bytes.
 block3:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block3sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block3end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block3done
 
 block3row:
-	VBROADCASTSS (SI), Y3
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y4
-	VMOVUPS      32(CX)(R9*1), Y5
-	VMOVUPS      64(CX)(R9*1), Y6
+	VBROADCASTSS (DI), Y3
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y4
+	VMOVUPS      32(CX)(R10*1), Y5
+	VMOVUPS      64(CX)(R10*1), Y6
 	VFMADD231PS  Y0, Y3, Y4
 	VFMADD231PS  Y1, Y3, Y5
 	VFMADD231PS  Y2, Y3, Y6
-	VMOVUPS      Y4, (CX)(R9*1)
-	VMOVUPS      Y5, 32(CX)(R9*1)
-	VMOVUPS      Y6, 64(CX)(R9*1)
+	VMOVUPS      Y4, (CX)(R10*1)
+	VMOVUPS      Y5, 32(CX)(R10*1)
+	VMOVUPS      Y6, 64(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block3row
 
 block3done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block3sample
 
 block3end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 64 bytes.
 block2:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block2sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block2end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block2done
 
 block2row:
-	VBROADCASTSS (SI), Y2
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y3
-	VMOVUPS      32(CX)(R9*1), Y4
+	VBROADCASTSS (DI), Y2
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y3
+	VMOVUPS      32(CX)(R10*1), Y4
 	VFMADD231PS  Y0, Y2, Y3
 	VFMADD231PS  Y1, Y2, Y4
-	VMOVUPS      Y3, (CX)(R9*1)
-	VMOVUPS      Y4, 32(CX)(R9*1)
+	VMOVUPS      Y3, (CX)(R10*1)
+	VMOVUPS      Y4, 32(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block2row
 
 block2done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block2sample
 
 block2end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 32 bytes.
 block1:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block1sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block1end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*4), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*4), DI
 	VMOVUPS (AX), Y0
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block1done
 
 block1row:
-	VBROADCASTSS (SI), Y1
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y2
+	VBROADCASTSS (DI), Y1
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
-	VMOVUPS      Y2, (CX)(R9*1)
+	VMOVUPS      Y2, (CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
-	DECQ         DI
+	ADDQ         $0x04, DI
+	DECQ         R8
 	JNZ          block1row
 
 block1done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*4), AX
+	INCQ R9
 	JMP  block1sample
 
 block1end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x02, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 block0:
+	VZEROUPPER
+	RET
+
+// func drainRowsF32AVX2(w []float32, sum []float32, touched []uint8, n int, m int, width int)
+// Requires: AVX, AVX2
+TEXT ·drainRowsF32AVX2(SB), NOSPLIT, $0-96
+	// w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
+	MOVQ  w_base+0(FP), AX
+	MOVQ  sum_base+24(FP), CX
+	MOVQ  touched_base+48(FP), DX
+	MOVQ  touched_len+56(FP), BX
+	MOVQ  n+72(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  m+80(FP), DI
+	SHLQ  $0x02, DI
+	MOVQ  width+88(FP), R8
+	SHLQ  $0x02, R8
+	VPXOR Y0, Y0, Y0
+	XORQ  R9, R9
+	JMP   test
+
+row:
+	CMPB (DX)(R9*1), $0x00
+	JE   next
+	MOVB $0x00, (DX)(R9*1)
+	XORQ R10, R10
+	LEAQ -32(R8), R11
+	JMP  testvector
+
+vector:
+	VMOVUPS (AX)(R10*1), Y1
+	VADDPS  (CX)(R10*1), Y1, Y1
+	VMOVUPS Y1, (AX)(R10*1)
+	VMOVUPS Y0, (CX)(R10*1)
+	ADDQ    $0x20, R10
+
+testvector:
+	CMPQ R10, R11
+	JLE  vector
+
+next:
+	ADDQ SI, AX
+	ADDQ DI, CX
+	INCQ R9
+
+test:
+	CMPQ R9, BX
+	JLT  row
 	VZEROUPPER
 	RET
 
@@ -8086,12 +8234,15 @@ block14done:
 	VMOVUPS Y12, 384(AX)
 	VADDPD  416(AX), Y13, Y13
 	VMOVUPS Y13, 416(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R9
 	JMP     block14sample
 
 block14end:
-	IMULQ DX, R9
+	MOVQ  n+48(FP), BX
+	IMULQ BX, R9
+	SHLQ  $0x03, R9
 	SUBQ  R9, AX
 	ADDQ  $0x000001c0, AX
 	ADDQ  $0x000001c0, CX
@@ -8181,12 +8332,15 @@ block13done:
 	VMOVUPS Y11, 352(AX)
 	VADDPD  384(AX), Y12, Y12
 	VMOVUPS Y12, 384(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block13sample
 
 block13end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8270,12 +8424,15 @@ block12done:
 	VMOVUPS Y10, 320(AX)
 	VADDPD  352(AX), Y11, Y11
 	VMOVUPS Y11, 352(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block12sample
 
 block12end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8355,12 +8512,15 @@ block11done:
 	VMOVUPS Y9, 288(AX)
 	VADDPD  320(AX), Y10, Y10
 	VMOVUPS Y10, 320(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block11sample
 
 block11end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8436,12 +8596,15 @@ block10done:
 	VMOVUPS Y8, 256(AX)
 	VADDPD  288(AX), Y9, Y9
 	VMOVUPS Y9, 288(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block10sample
 
 block10end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8513,12 +8676,15 @@ block9done:
 	VMOVUPS Y7, 224(AX)
 	VADDPD  256(AX), Y8, Y8
 	VMOVUPS Y8, 256(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block9sample
 
 block9end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8586,12 +8752,15 @@ block8done:
 	VMOVUPS Y6, 192(AX)
 	VADDPD  224(AX), Y7, Y7
 	VMOVUPS Y7, 224(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block8sample
 
 block8end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8655,12 +8824,15 @@ block7done:
 	VMOVUPS Y5, 160(AX)
 	VADDPD  192(AX), Y6, Y6
 	VMOVUPS Y6, 192(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block7sample
 
 block7end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8720,12 +8892,15 @@ block6done:
 	VMOVUPS Y4, 128(AX)
 	VADDPD  160(AX), Y5, Y5
 	VMOVUPS Y5, 160(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block6sample
 
 block6end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8781,12 +8956,15 @@ block5done:
 	VMOVUPS Y3, 96(AX)
 	VADDPD  128(AX), Y4, Y4
 	VMOVUPS Y4, 128(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block5sample
 
 block5end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8871,12 +9049,15 @@ block4done:
 	VMOVUPS Y2, 64(AX)
 	VADDPD  96(AX), Y3, Y3
 	VMOVUPS Y3, 96(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block4sample
 
 block4end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -8953,12 +9134,15 @@ block3done:
 	VMOVUPS Y1, 32(AX)
 	VADDPD  64(AX), Y2, Y2
 	VMOVUPS Y2, 64(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block3sample
 
 block3end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -9045,12 +9229,15 @@ block2done:
 	VMOVUPS Y0, (AX)
 	VADDPD  32(AX), Y1, Y1
 	VMOVUPS Y1, 32(AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block2sample
 
 block2end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -9123,12 +9310,15 @@ block1done:
 	VADDPD  Y1, Y0, Y0
 	VADDPD  (AX), Y0, Y0
 	VMOVUPS Y0, (AX)
-	ADDQ    DX, AX
+	MOVQ    n+48(FP), BX
+	LEAQ    (AX)(BX*8), AX
 	INCQ    R8
 	JMP     block1sample
 
 block1end:
-	IMULQ DX, R8
+	MOVQ  n+48(FP), CX
+	IMULQ CX, R8
+	SHLQ  $0x03, R8
 	SUBQ  R8, AX
 	VZEROUPPER
 	RET
@@ -9137,90 +9327,92 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseOuterF64AVX2(w []float64, d []float64, first int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// func sparseOuterF64AVX2(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
 // Requires: AVX, FMA3
-TEXT ·sparseOuterF64AVX2(SB), NOSPLIT, $0-168
-	// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
+TEXT ·sparseOuterF64AVX2(SB), NOSPLIT, $0-200
+	// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
 	MOVQ  d_base+24(FP), AX
-	MOVQ  w_base+0(FP), CX
-	MOVQ  n+56(FP), DX
+	MOVQ  sum_base+0(FP), CX
+	MOVQ  m+80(FP), DX
 	SHLQ  $0x03, DX
-	MOVQ  width+64(FP), BX
+	MOVQ  width+96(FP), BX
 	SHLQ  $0x03, BX
-	MOVQ  first+48(FP), SI
-	IMULQ DX, SI
-	SUBQ  SI, CX
-	MOVQ  BX, R8
+	MOVQ  touched_base+48(FP), SI
+	MOVQ  first+72(FP), DI
+	SUBQ  DI, SI
+	IMULQ DX, DI
+	SUBQ  DI, CX
+	MOVQ  BX, R9
 
 columns:
-	CMPQ R8, $0x000000e0
+	CMPQ R9, $0x000000e0
 	JGE  from7
-	CMPQ R8, $0x00000060
+	CMPQ R9, $0x00000060
 	JGE  from3
-	CMPQ R8, $0x00000020
+	CMPQ R9, $0x00000020
 	JGE  from1
 	JMP  block0
 
 from1:
-	CMPQ R8, $0x00000040
+	CMPQ R9, $0x00000040
 	JGE  block2
 	JMP  block1
 
 from3:
-	CMPQ R8, $0x000000a0
+	CMPQ R9, $0x000000a0
 	JGE  from5
-	CMPQ R8, $0x00000080
+	CMPQ R9, $0x00000080
 	JGE  block4
 	JMP  block3
 
 from5:
-	CMPQ R8, $0x000000c0
+	CMPQ R9, $0x000000c0
 	JGE  block6
 	JMP  block5
 
 from7:
-	CMPQ R8, $0x00000160
+	CMPQ R9, $0x00000160
 	JGE  from11
-	CMPQ R8, $0x00000120
+	CMPQ R9, $0x00000120
 	JGE  from9
-	CMPQ R8, $0x00000100
+	CMPQ R9, $0x00000100
 	JGE  block8
 	JMP  block7
 
 from9:
-	CMPQ R8, $0x00000140
+	CMPQ R9, $0x00000140
 	JGE  block10
 	JMP  block9
 
 from11:
-	CMPQ R8, $0x000001a0
+	CMPQ R9, $0x000001a0
 	JGE  from13
-	CMPQ R8, $0x00000180
+	CMPQ R9, $0x00000180
 	JGE  block12
 	JMP  block11
 
 from13:
-	CMPQ R8, $0x000001c0
+	CMPQ R9, $0x000001c0
 	JGE  block14
 	JMP  block13
 
 	// Column block of 448 bytes.
 block14:
-	XORQ R9, R9
+	XORQ R10, R10
 
 block14sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R9, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R10, R8
 	JGE     block14end
-	MOVQ    lo_base+72(FP), R10
-	MOVQ    (R10)(R9*8), R10
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R9*8), DI
-	SUBQ    R10, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R10*8), SI
+	MOVQ    lo_base+104(FP), R11
+	MOVQ    (R11)(R10*8), R11
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R10*8), R8
+	SUBQ    R11, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R11*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R11*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9235,91 +9427,95 @@ block14sample:
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
 	VMOVUPS 416(AX), Y13
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block14done
 
 block14row:
-	VBROADCASTSD (SI), Y14
-	MOVWQZX      (BX), R10
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Y15
+	VBROADCASTSD (DI), Y14
+	MOVWQZX      (BX), R11
+	MOVB         $0x01, (SI)(R11*1)
+	IMULQ        DX, R11
+	VMOVUPS      (CX)(R11*1), Y15
 	VFMADD231PD  Y0, Y14, Y15
-	VMOVUPS      Y15, (CX)(R10*1)
-	VMOVUPS      32(CX)(R10*1), Y15
+	VMOVUPS      Y15, (CX)(R11*1)
+	VMOVUPS      32(CX)(R11*1), Y15
 	VFMADD231PD  Y1, Y14, Y15
-	VMOVUPS      Y15, 32(CX)(R10*1)
-	VMOVUPS      64(CX)(R10*1), Y15
+	VMOVUPS      Y15, 32(CX)(R11*1)
+	VMOVUPS      64(CX)(R11*1), Y15
 	VFMADD231PD  Y2, Y14, Y15
-	VMOVUPS      Y15, 64(CX)(R10*1)
-	VMOVUPS      96(CX)(R10*1), Y15
+	VMOVUPS      Y15, 64(CX)(R11*1)
+	VMOVUPS      96(CX)(R11*1), Y15
 	VFMADD231PD  Y3, Y14, Y15
-	VMOVUPS      Y15, 96(CX)(R10*1)
-	VMOVUPS      128(CX)(R10*1), Y15
+	VMOVUPS      Y15, 96(CX)(R11*1)
+	VMOVUPS      128(CX)(R11*1), Y15
 	VFMADD231PD  Y4, Y14, Y15
-	VMOVUPS      Y15, 128(CX)(R10*1)
-	VMOVUPS      160(CX)(R10*1), Y15
+	VMOVUPS      Y15, 128(CX)(R11*1)
+	VMOVUPS      160(CX)(R11*1), Y15
 	VFMADD231PD  Y5, Y14, Y15
-	VMOVUPS      Y15, 160(CX)(R10*1)
-	VMOVUPS      192(CX)(R10*1), Y15
+	VMOVUPS      Y15, 160(CX)(R11*1)
+	VMOVUPS      192(CX)(R11*1), Y15
 	VFMADD231PD  Y6, Y14, Y15
-	VMOVUPS      Y15, 192(CX)(R10*1)
-	VMOVUPS      224(CX)(R10*1), Y15
+	VMOVUPS      Y15, 192(CX)(R11*1)
+	VMOVUPS      224(CX)(R11*1), Y15
 	VFMADD231PD  Y7, Y14, Y15
-	VMOVUPS      Y15, 224(CX)(R10*1)
-	VMOVUPS      256(CX)(R10*1), Y15
+	VMOVUPS      Y15, 224(CX)(R11*1)
+	VMOVUPS      256(CX)(R11*1), Y15
 	VFMADD231PD  Y8, Y14, Y15
-	VMOVUPS      Y15, 256(CX)(R10*1)
-	VMOVUPS      288(CX)(R10*1), Y15
+	VMOVUPS      Y15, 256(CX)(R11*1)
+	VMOVUPS      288(CX)(R11*1), Y15
 	VFMADD231PD  Y9, Y14, Y15
-	VMOVUPS      Y15, 288(CX)(R10*1)
-	VMOVUPS      320(CX)(R10*1), Y15
+	VMOVUPS      Y15, 288(CX)(R11*1)
+	VMOVUPS      320(CX)(R11*1), Y15
 	VFMADD231PD  Y10, Y14, Y15
-	VMOVUPS      Y15, 320(CX)(R10*1)
-	VMOVUPS      352(CX)(R10*1), Y15
+	VMOVUPS      Y15, 320(CX)(R11*1)
+	VMOVUPS      352(CX)(R11*1), Y15
 	VFMADD231PD  Y11, Y14, Y15
-	VMOVUPS      Y15, 352(CX)(R10*1)
-	VMOVUPS      384(CX)(R10*1), Y15
+	VMOVUPS      Y15, 352(CX)(R11*1)
+	VMOVUPS      384(CX)(R11*1), Y15
 	VFMADD231PD  Y12, Y14, Y15
-	VMOVUPS      Y15, 384(CX)(R10*1)
-	VMOVUPS      416(CX)(R10*1), Y15
+	VMOVUPS      Y15, 384(CX)(R11*1)
+	VMOVUPS      416(CX)(R11*1), Y15
 	VFMADD231PD  Y13, Y14, Y15
-	VMOVUPS      Y15, 416(CX)(R10*1)
+	VMOVUPS      Y15, 416(CX)(R11*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block14row
 
 block14done:
-	ADDQ DX, AX
-	INCQ R9
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R10
 	JMP  block14sample
 
 block14end:
-	IMULQ DX, R9
-	SUBQ  R9, AX
+	MOVQ  n+88(FP), BX
+	IMULQ BX, R10
+	SHLQ  $0x03, R10
+	SUBQ  R10, AX
 	ADDQ  $0x000001c0, AX
 	ADDQ  $0x000001c0, CX
-	SUBQ  $0x000001c0, R8
+	SUBQ  $0x000001c0, R9
 	JMP   columns
 
 	// Column block of 416 bytes.
 block13:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block13sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block13end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9333,86 +9529,90 @@ block13sample:
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block13done
 
 block13row:
-	VBROADCASTSD (SI), Y13
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y14
-	VMOVUPS      32(CX)(R9*1), Y15
+	VBROADCASTSD (DI), Y13
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y14
+	VMOVUPS      32(CX)(R10*1), Y15
 	VFMADD231PD  Y0, Y13, Y14
 	VFMADD231PD  Y1, Y13, Y15
-	VMOVUPS      Y14, (CX)(R9*1)
-	VMOVUPS      Y15, 32(CX)(R9*1)
-	VMOVUPS      64(CX)(R9*1), Y14
-	VMOVUPS      96(CX)(R9*1), Y15
+	VMOVUPS      Y14, (CX)(R10*1)
+	VMOVUPS      Y15, 32(CX)(R10*1)
+	VMOVUPS      64(CX)(R10*1), Y14
+	VMOVUPS      96(CX)(R10*1), Y15
 	VFMADD231PD  Y2, Y13, Y14
 	VFMADD231PD  Y3, Y13, Y15
-	VMOVUPS      Y14, 64(CX)(R9*1)
-	VMOVUPS      Y15, 96(CX)(R9*1)
-	VMOVUPS      128(CX)(R9*1), Y14
-	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      Y14, 64(CX)(R10*1)
+	VMOVUPS      Y15, 96(CX)(R10*1)
+	VMOVUPS      128(CX)(R10*1), Y14
+	VMOVUPS      160(CX)(R10*1), Y15
 	VFMADD231PD  Y4, Y13, Y14
 	VFMADD231PD  Y5, Y13, Y15
-	VMOVUPS      Y14, 128(CX)(R9*1)
-	VMOVUPS      Y15, 160(CX)(R9*1)
-	VMOVUPS      192(CX)(R9*1), Y14
-	VMOVUPS      224(CX)(R9*1), Y15
+	VMOVUPS      Y14, 128(CX)(R10*1)
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y14
+	VMOVUPS      224(CX)(R10*1), Y15
 	VFMADD231PD  Y6, Y13, Y14
 	VFMADD231PD  Y7, Y13, Y15
-	VMOVUPS      Y14, 192(CX)(R9*1)
-	VMOVUPS      Y15, 224(CX)(R9*1)
-	VMOVUPS      256(CX)(R9*1), Y14
-	VMOVUPS      288(CX)(R9*1), Y15
+	VMOVUPS      Y14, 192(CX)(R10*1)
+	VMOVUPS      Y15, 224(CX)(R10*1)
+	VMOVUPS      256(CX)(R10*1), Y14
+	VMOVUPS      288(CX)(R10*1), Y15
 	VFMADD231PD  Y8, Y13, Y14
 	VFMADD231PD  Y9, Y13, Y15
-	VMOVUPS      Y14, 256(CX)(R9*1)
-	VMOVUPS      Y15, 288(CX)(R9*1)
-	VMOVUPS      320(CX)(R9*1), Y14
-	VMOVUPS      352(CX)(R9*1), Y15
+	VMOVUPS      Y14, 256(CX)(R10*1)
+	VMOVUPS      Y15, 288(CX)(R10*1)
+	VMOVUPS      320(CX)(R10*1), Y14
+	VMOVUPS      352(CX)(R10*1), Y15
 	VFMADD231PD  Y10, Y13, Y14
 	VFMADD231PD  Y11, Y13, Y15
-	VMOVUPS      Y14, 320(CX)(R9*1)
-	VMOVUPS      Y15, 352(CX)(R9*1)
-	VMOVUPS      384(CX)(R9*1), Y14
+	VMOVUPS      Y14, 320(CX)(R10*1)
+	VMOVUPS      Y15, 352(CX)(R10*1)
+	VMOVUPS      384(CX)(R10*1), Y14
 	VFMADD231PD  Y12, Y13, Y14
-	VMOVUPS      Y14, 384(CX)(R9*1)
+	VMOVUPS      Y14, 384(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block13row
 
 block13done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block13sample
 
 block13end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 384 bytes.
 block12:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block12sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block12end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9425,83 +9625,87 @@ block12sample:
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block12done
 
 block12row:
-	VBROADCASTSD (SI), Y12
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y13
-	VMOVUPS      32(CX)(R9*1), Y14
-	VMOVUPS      64(CX)(R9*1), Y15
+	VBROADCASTSD (DI), Y12
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y13
+	VMOVUPS      32(CX)(R10*1), Y14
+	VMOVUPS      64(CX)(R10*1), Y15
 	VFMADD231PD  Y0, Y12, Y13
 	VFMADD231PD  Y1, Y12, Y14
 	VFMADD231PD  Y2, Y12, Y15
-	VMOVUPS      Y13, (CX)(R9*1)
-	VMOVUPS      Y14, 32(CX)(R9*1)
-	VMOVUPS      Y15, 64(CX)(R9*1)
-	VMOVUPS      96(CX)(R9*1), Y13
-	VMOVUPS      128(CX)(R9*1), Y14
-	VMOVUPS      160(CX)(R9*1), Y15
+	VMOVUPS      Y13, (CX)(R10*1)
+	VMOVUPS      Y14, 32(CX)(R10*1)
+	VMOVUPS      Y15, 64(CX)(R10*1)
+	VMOVUPS      96(CX)(R10*1), Y13
+	VMOVUPS      128(CX)(R10*1), Y14
+	VMOVUPS      160(CX)(R10*1), Y15
 	VFMADD231PD  Y3, Y12, Y13
 	VFMADD231PD  Y4, Y12, Y14
 	VFMADD231PD  Y5, Y12, Y15
-	VMOVUPS      Y13, 96(CX)(R9*1)
-	VMOVUPS      Y14, 128(CX)(R9*1)
-	VMOVUPS      Y15, 160(CX)(R9*1)
-	VMOVUPS      192(CX)(R9*1), Y13
-	VMOVUPS      224(CX)(R9*1), Y14
-	VMOVUPS      256(CX)(R9*1), Y15
+	VMOVUPS      Y13, 96(CX)(R10*1)
+	VMOVUPS      Y14, 128(CX)(R10*1)
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y13
+	VMOVUPS      224(CX)(R10*1), Y14
+	VMOVUPS      256(CX)(R10*1), Y15
 	VFMADD231PD  Y6, Y12, Y13
 	VFMADD231PD  Y7, Y12, Y14
 	VFMADD231PD  Y8, Y12, Y15
-	VMOVUPS      Y13, 192(CX)(R9*1)
-	VMOVUPS      Y14, 224(CX)(R9*1)
-	VMOVUPS      Y15, 256(CX)(R9*1)
-	VMOVUPS      288(CX)(R9*1), Y13
-	VMOVUPS      320(CX)(R9*1), Y14
-	VMOVUPS      352(CX)(R9*1), Y15
+	VMOVUPS      Y13, 192(CX)(R10*1)
+	VMOVUPS      Y14, 224(CX)(R10*1)
+	VMOVUPS      Y15, 256(CX)(R10*1)
+	VMOVUPS      288(CX)(R10*1), Y13
+	VMOVUPS      320(CX)(R10*1), Y14
+	VMOVUPS      352(CX)(R10*1), Y15
 	VFMADD231PD  Y9, Y12, Y13
 	VFMADD231PD  Y10, Y12, Y14
 	VFMADD231PD  Y11, Y12, Y15
-	VMOVUPS      Y13, 288(CX)(R9*1)
-	VMOVUPS      Y14, 320(CX)(R9*1)
-	VMOVUPS      Y15, 352(CX)(R9*1)
+	VMOVUPS      Y13, 288(CX)(R10*1)
+	VMOVUPS      Y14, 320(CX)(R10*1)
+	VMOVUPS      Y15, 352(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block12row
 
 block12done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block12sample
 
 block12end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 352 bytes.
 block11:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block11sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block11end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9513,80 +9717,84 @@ block11sample:
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block11done
 
 block11row:
-	VBROADCASTSD (SI), Y11
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y12
-	VMOVUPS      32(CX)(R9*1), Y13
-	VMOVUPS      64(CX)(R9*1), Y14
-	VMOVUPS      96(CX)(R9*1), Y15
+	VBROADCASTSD (DI), Y11
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y12
+	VMOVUPS      32(CX)(R10*1), Y13
+	VMOVUPS      64(CX)(R10*1), Y14
+	VMOVUPS      96(CX)(R10*1), Y15
 	VFMADD231PD  Y0, Y11, Y12
 	VFMADD231PD  Y1, Y11, Y13
 	VFMADD231PD  Y2, Y11, Y14
 	VFMADD231PD  Y3, Y11, Y15
-	VMOVUPS      Y12, (CX)(R9*1)
-	VMOVUPS      Y13, 32(CX)(R9*1)
-	VMOVUPS      Y14, 64(CX)(R9*1)
-	VMOVUPS      Y15, 96(CX)(R9*1)
-	VMOVUPS      128(CX)(R9*1), Y12
-	VMOVUPS      160(CX)(R9*1), Y13
-	VMOVUPS      192(CX)(R9*1), Y14
-	VMOVUPS      224(CX)(R9*1), Y15
+	VMOVUPS      Y12, (CX)(R10*1)
+	VMOVUPS      Y13, 32(CX)(R10*1)
+	VMOVUPS      Y14, 64(CX)(R10*1)
+	VMOVUPS      Y15, 96(CX)(R10*1)
+	VMOVUPS      128(CX)(R10*1), Y12
+	VMOVUPS      160(CX)(R10*1), Y13
+	VMOVUPS      192(CX)(R10*1), Y14
+	VMOVUPS      224(CX)(R10*1), Y15
 	VFMADD231PD  Y4, Y11, Y12
 	VFMADD231PD  Y5, Y11, Y13
 	VFMADD231PD  Y6, Y11, Y14
 	VFMADD231PD  Y7, Y11, Y15
-	VMOVUPS      Y12, 128(CX)(R9*1)
-	VMOVUPS      Y13, 160(CX)(R9*1)
-	VMOVUPS      Y14, 192(CX)(R9*1)
-	VMOVUPS      Y15, 224(CX)(R9*1)
-	VMOVUPS      256(CX)(R9*1), Y12
-	VMOVUPS      288(CX)(R9*1), Y13
-	VMOVUPS      320(CX)(R9*1), Y14
+	VMOVUPS      Y12, 128(CX)(R10*1)
+	VMOVUPS      Y13, 160(CX)(R10*1)
+	VMOVUPS      Y14, 192(CX)(R10*1)
+	VMOVUPS      Y15, 224(CX)(R10*1)
+	VMOVUPS      256(CX)(R10*1), Y12
+	VMOVUPS      288(CX)(R10*1), Y13
+	VMOVUPS      320(CX)(R10*1), Y14
 	VFMADD231PD  Y8, Y11, Y12
 	VFMADD231PD  Y9, Y11, Y13
 	VFMADD231PD  Y10, Y11, Y14
-	VMOVUPS      Y12, 256(CX)(R9*1)
-	VMOVUPS      Y13, 288(CX)(R9*1)
-	VMOVUPS      Y14, 320(CX)(R9*1)
+	VMOVUPS      Y12, 256(CX)(R10*1)
+	VMOVUPS      Y13, 288(CX)(R10*1)
+	VMOVUPS      Y14, 320(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block11row
 
 block11done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block11sample
 
 block11end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 320 bytes.
 block10:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block10sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block10end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9597,77 +9805,81 @@ block10sample:
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block10done
 
 block10row:
-	VBROADCASTSD (SI), Y10
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y11
-	VMOVUPS      32(CX)(R9*1), Y12
-	VMOVUPS      64(CX)(R9*1), Y13
-	VMOVUPS      96(CX)(R9*1), Y14
-	VMOVUPS      128(CX)(R9*1), Y15
+	VBROADCASTSD (DI), Y10
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y11
+	VMOVUPS      32(CX)(R10*1), Y12
+	VMOVUPS      64(CX)(R10*1), Y13
+	VMOVUPS      96(CX)(R10*1), Y14
+	VMOVUPS      128(CX)(R10*1), Y15
 	VFMADD231PD  Y0, Y10, Y11
 	VFMADD231PD  Y1, Y10, Y12
 	VFMADD231PD  Y2, Y10, Y13
 	VFMADD231PD  Y3, Y10, Y14
 	VFMADD231PD  Y4, Y10, Y15
-	VMOVUPS      Y11, (CX)(R9*1)
-	VMOVUPS      Y12, 32(CX)(R9*1)
-	VMOVUPS      Y13, 64(CX)(R9*1)
-	VMOVUPS      Y14, 96(CX)(R9*1)
-	VMOVUPS      Y15, 128(CX)(R9*1)
-	VMOVUPS      160(CX)(R9*1), Y11
-	VMOVUPS      192(CX)(R9*1), Y12
-	VMOVUPS      224(CX)(R9*1), Y13
-	VMOVUPS      256(CX)(R9*1), Y14
-	VMOVUPS      288(CX)(R9*1), Y15
+	VMOVUPS      Y11, (CX)(R10*1)
+	VMOVUPS      Y12, 32(CX)(R10*1)
+	VMOVUPS      Y13, 64(CX)(R10*1)
+	VMOVUPS      Y14, 96(CX)(R10*1)
+	VMOVUPS      Y15, 128(CX)(R10*1)
+	VMOVUPS      160(CX)(R10*1), Y11
+	VMOVUPS      192(CX)(R10*1), Y12
+	VMOVUPS      224(CX)(R10*1), Y13
+	VMOVUPS      256(CX)(R10*1), Y14
+	VMOVUPS      288(CX)(R10*1), Y15
 	VFMADD231PD  Y5, Y10, Y11
 	VFMADD231PD  Y6, Y10, Y12
 	VFMADD231PD  Y7, Y10, Y13
 	VFMADD231PD  Y8, Y10, Y14
 	VFMADD231PD  Y9, Y10, Y15
-	VMOVUPS      Y11, 160(CX)(R9*1)
-	VMOVUPS      Y12, 192(CX)(R9*1)
-	VMOVUPS      Y13, 224(CX)(R9*1)
-	VMOVUPS      Y14, 256(CX)(R9*1)
-	VMOVUPS      Y15, 288(CX)(R9*1)
+	VMOVUPS      Y11, 160(CX)(R10*1)
+	VMOVUPS      Y12, 192(CX)(R10*1)
+	VMOVUPS      Y13, 224(CX)(R10*1)
+	VMOVUPS      Y14, 256(CX)(R10*1)
+	VMOVUPS      Y15, 288(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block10row
 
 block10done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block10sample
 
 block10end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 288 bytes.
 block9:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block9sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block9end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9677,74 +9889,78 @@ block9sample:
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block9done
 
 block9row:
-	VBROADCASTSD (SI), Y9
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y10
-	VMOVUPS      32(CX)(R9*1), Y11
-	VMOVUPS      64(CX)(R9*1), Y12
-	VMOVUPS      96(CX)(R9*1), Y13
-	VMOVUPS      128(CX)(R9*1), Y14
-	VMOVUPS      160(CX)(R9*1), Y15
+	VBROADCASTSD (DI), Y9
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y10
+	VMOVUPS      32(CX)(R10*1), Y11
+	VMOVUPS      64(CX)(R10*1), Y12
+	VMOVUPS      96(CX)(R10*1), Y13
+	VMOVUPS      128(CX)(R10*1), Y14
+	VMOVUPS      160(CX)(R10*1), Y15
 	VFMADD231PD  Y0, Y9, Y10
 	VFMADD231PD  Y1, Y9, Y11
 	VFMADD231PD  Y2, Y9, Y12
 	VFMADD231PD  Y3, Y9, Y13
 	VFMADD231PD  Y4, Y9, Y14
 	VFMADD231PD  Y5, Y9, Y15
-	VMOVUPS      Y10, (CX)(R9*1)
-	VMOVUPS      Y11, 32(CX)(R9*1)
-	VMOVUPS      Y12, 64(CX)(R9*1)
-	VMOVUPS      Y13, 96(CX)(R9*1)
-	VMOVUPS      Y14, 128(CX)(R9*1)
-	VMOVUPS      Y15, 160(CX)(R9*1)
-	VMOVUPS      192(CX)(R9*1), Y10
-	VMOVUPS      224(CX)(R9*1), Y11
-	VMOVUPS      256(CX)(R9*1), Y12
+	VMOVUPS      Y10, (CX)(R10*1)
+	VMOVUPS      Y11, 32(CX)(R10*1)
+	VMOVUPS      Y12, 64(CX)(R10*1)
+	VMOVUPS      Y13, 96(CX)(R10*1)
+	VMOVUPS      Y14, 128(CX)(R10*1)
+	VMOVUPS      Y15, 160(CX)(R10*1)
+	VMOVUPS      192(CX)(R10*1), Y10
+	VMOVUPS      224(CX)(R10*1), Y11
+	VMOVUPS      256(CX)(R10*1), Y12
 	VFMADD231PD  Y6, Y9, Y10
 	VFMADD231PD  Y7, Y9, Y11
 	VFMADD231PD  Y8, Y9, Y12
-	VMOVUPS      Y10, 192(CX)(R9*1)
-	VMOVUPS      Y11, 224(CX)(R9*1)
-	VMOVUPS      Y12, 256(CX)(R9*1)
+	VMOVUPS      Y10, 192(CX)(R10*1)
+	VMOVUPS      Y11, 224(CX)(R10*1)
+	VMOVUPS      Y12, 256(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block9row
 
 block9done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block9sample
 
 block9end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 256 bytes.
 block8:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block8sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block8end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9753,21 +9969,22 @@ block8sample:
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block8done
 
 block8row:
-	VBROADCASTSD (SI), Y8
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y9
-	VMOVUPS      32(CX)(R9*1), Y10
-	VMOVUPS      64(CX)(R9*1), Y11
-	VMOVUPS      96(CX)(R9*1), Y12
-	VMOVUPS      128(CX)(R9*1), Y13
-	VMOVUPS      160(CX)(R9*1), Y14
-	VMOVUPS      192(CX)(R9*1), Y15
+	VBROADCASTSD (DI), Y8
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y9
+	VMOVUPS      32(CX)(R10*1), Y10
+	VMOVUPS      64(CX)(R10*1), Y11
+	VMOVUPS      96(CX)(R10*1), Y12
+	VMOVUPS      128(CX)(R10*1), Y13
+	VMOVUPS      160(CX)(R10*1), Y14
+	VMOVUPS      192(CX)(R10*1), Y15
 	VFMADD231PD  Y0, Y8, Y9
 	VFMADD231PD  Y1, Y8, Y10
 	VFMADD231PD  Y2, Y8, Y11
@@ -9775,49 +9992,52 @@ block8row:
 	VFMADD231PD  Y4, Y8, Y13
 	VFMADD231PD  Y5, Y8, Y14
 	VFMADD231PD  Y6, Y8, Y15
-	VMOVUPS      Y9, (CX)(R9*1)
-	VMOVUPS      Y10, 32(CX)(R9*1)
-	VMOVUPS      Y11, 64(CX)(R9*1)
-	VMOVUPS      Y12, 96(CX)(R9*1)
-	VMOVUPS      Y13, 128(CX)(R9*1)
-	VMOVUPS      Y14, 160(CX)(R9*1)
-	VMOVUPS      Y15, 192(CX)(R9*1)
-	VMOVUPS      224(CX)(R9*1), Y9
+	VMOVUPS      Y9, (CX)(R10*1)
+	VMOVUPS      Y10, 32(CX)(R10*1)
+	VMOVUPS      Y11, 64(CX)(R10*1)
+	VMOVUPS      Y12, 96(CX)(R10*1)
+	VMOVUPS      Y13, 128(CX)(R10*1)
+	VMOVUPS      Y14, 160(CX)(R10*1)
+	VMOVUPS      Y15, 192(CX)(R10*1)
+	VMOVUPS      224(CX)(R10*1), Y9
 	VFMADD231PD  Y7, Y8, Y9
-	VMOVUPS      Y9, 224(CX)(R9*1)
+	VMOVUPS      Y9, 224(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block8row
 
 block8done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block8sample
 
 block8end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 224 bytes.
 block7:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block7sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block7end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9825,21 +10045,22 @@ block7sample:
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block7done
 
 block7row:
-	VBROADCASTSD (SI), Y7
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y8
-	VMOVUPS      32(CX)(R9*1), Y9
-	VMOVUPS      64(CX)(R9*1), Y10
-	VMOVUPS      96(CX)(R9*1), Y11
-	VMOVUPS      128(CX)(R9*1), Y12
-	VMOVUPS      160(CX)(R9*1), Y13
-	VMOVUPS      192(CX)(R9*1), Y14
+	VBROADCASTSD (DI), Y7
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y8
+	VMOVUPS      32(CX)(R10*1), Y9
+	VMOVUPS      64(CX)(R10*1), Y10
+	VMOVUPS      96(CX)(R10*1), Y11
+	VMOVUPS      128(CX)(R10*1), Y12
+	VMOVUPS      160(CX)(R10*1), Y13
+	VMOVUPS      192(CX)(R10*1), Y14
 	VFMADD231PD  Y0, Y7, Y8
 	VFMADD231PD  Y1, Y7, Y9
 	VFMADD231PD  Y2, Y7, Y10
@@ -9847,360 +10068,435 @@ block7row:
 	VFMADD231PD  Y4, Y7, Y12
 	VFMADD231PD  Y5, Y7, Y13
 	VFMADD231PD  Y6, Y7, Y14
-	VMOVUPS      Y8, (CX)(R9*1)
-	VMOVUPS      Y9, 32(CX)(R9*1)
-	VMOVUPS      Y10, 64(CX)(R9*1)
-	VMOVUPS      Y11, 96(CX)(R9*1)
-	VMOVUPS      Y12, 128(CX)(R9*1)
-	VMOVUPS      Y13, 160(CX)(R9*1)
-	VMOVUPS      Y14, 192(CX)(R9*1)
+	VMOVUPS      Y8, (CX)(R10*1)
+	VMOVUPS      Y9, 32(CX)(R10*1)
+	VMOVUPS      Y10, 64(CX)(R10*1)
+	VMOVUPS      Y11, 96(CX)(R10*1)
+	VMOVUPS      Y12, 128(CX)(R10*1)
+	VMOVUPS      Y13, 160(CX)(R10*1)
+	VMOVUPS      Y14, 192(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block7row
 
 block7done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block7sample
 
 block7end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 192 bytes.
 block6:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block6sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block6end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block6done
 
 block6row:
-	VBROADCASTSD (SI), Y6
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y7
-	VMOVUPS      32(CX)(R9*1), Y8
-	VMOVUPS      64(CX)(R9*1), Y9
-	VMOVUPS      96(CX)(R9*1), Y10
-	VMOVUPS      128(CX)(R9*1), Y11
-	VMOVUPS      160(CX)(R9*1), Y12
+	VBROADCASTSD (DI), Y6
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y7
+	VMOVUPS      32(CX)(R10*1), Y8
+	VMOVUPS      64(CX)(R10*1), Y9
+	VMOVUPS      96(CX)(R10*1), Y10
+	VMOVUPS      128(CX)(R10*1), Y11
+	VMOVUPS      160(CX)(R10*1), Y12
 	VFMADD231PD  Y0, Y6, Y7
 	VFMADD231PD  Y1, Y6, Y8
 	VFMADD231PD  Y2, Y6, Y9
 	VFMADD231PD  Y3, Y6, Y10
 	VFMADD231PD  Y4, Y6, Y11
 	VFMADD231PD  Y5, Y6, Y12
-	VMOVUPS      Y7, (CX)(R9*1)
-	VMOVUPS      Y8, 32(CX)(R9*1)
-	VMOVUPS      Y9, 64(CX)(R9*1)
-	VMOVUPS      Y10, 96(CX)(R9*1)
-	VMOVUPS      Y11, 128(CX)(R9*1)
-	VMOVUPS      Y12, 160(CX)(R9*1)
+	VMOVUPS      Y7, (CX)(R10*1)
+	VMOVUPS      Y8, 32(CX)(R10*1)
+	VMOVUPS      Y9, 64(CX)(R10*1)
+	VMOVUPS      Y10, 96(CX)(R10*1)
+	VMOVUPS      Y11, 128(CX)(R10*1)
+	VMOVUPS      Y12, 160(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block6row
 
 block6done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block6sample
 
 block6end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 160 bytes.
 block5:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block5sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block5end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block5done
 
 block5row:
-	VBROADCASTSD (SI), Y5
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y6
-	VMOVUPS      32(CX)(R9*1), Y7
-	VMOVUPS      64(CX)(R9*1), Y8
-	VMOVUPS      96(CX)(R9*1), Y9
-	VMOVUPS      128(CX)(R9*1), Y10
+	VBROADCASTSD (DI), Y5
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y6
+	VMOVUPS      32(CX)(R10*1), Y7
+	VMOVUPS      64(CX)(R10*1), Y8
+	VMOVUPS      96(CX)(R10*1), Y9
+	VMOVUPS      128(CX)(R10*1), Y10
 	VFMADD231PD  Y0, Y5, Y6
 	VFMADD231PD  Y1, Y5, Y7
 	VFMADD231PD  Y2, Y5, Y8
 	VFMADD231PD  Y3, Y5, Y9
 	VFMADD231PD  Y4, Y5, Y10
-	VMOVUPS      Y6, (CX)(R9*1)
-	VMOVUPS      Y7, 32(CX)(R9*1)
-	VMOVUPS      Y8, 64(CX)(R9*1)
-	VMOVUPS      Y9, 96(CX)(R9*1)
-	VMOVUPS      Y10, 128(CX)(R9*1)
+	VMOVUPS      Y6, (CX)(R10*1)
+	VMOVUPS      Y7, 32(CX)(R10*1)
+	VMOVUPS      Y8, 64(CX)(R10*1)
+	VMOVUPS      Y9, 96(CX)(R10*1)
+	VMOVUPS      Y10, 128(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block5row
 
 block5done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block5sample
 
 block5end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 128 bytes.
 block4:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block4sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block4end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block4done
 
 block4row:
-	VBROADCASTSD (SI), Y4
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y5
-	VMOVUPS      32(CX)(R9*1), Y6
-	VMOVUPS      64(CX)(R9*1), Y7
-	VMOVUPS      96(CX)(R9*1), Y8
+	VBROADCASTSD (DI), Y4
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y5
+	VMOVUPS      32(CX)(R10*1), Y6
+	VMOVUPS      64(CX)(R10*1), Y7
+	VMOVUPS      96(CX)(R10*1), Y8
 	VFMADD231PD  Y0, Y4, Y5
 	VFMADD231PD  Y1, Y4, Y6
 	VFMADD231PD  Y2, Y4, Y7
 	VFMADD231PD  Y3, Y4, Y8
-	VMOVUPS      Y5, (CX)(R9*1)
-	VMOVUPS      Y6, 32(CX)(R9*1)
-	VMOVUPS      Y7, 64(CX)(R9*1)
-	VMOVUPS      Y8, 96(CX)(R9*1)
+	VMOVUPS      Y5, (CX)(R10*1)
+	VMOVUPS      Y6, 32(CX)(R10*1)
+	VMOVUPS      Y7, 64(CX)(R10*1)
+	VMOVUPS      Y8, 96(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block4row
 
 block4done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block4sample
 
 block4end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 96 bytes.
 block3:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block3sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block3end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block3done
 
 block3row:
-	VBROADCASTSD (SI), Y3
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y4
-	VMOVUPS      32(CX)(R9*1), Y5
-	VMOVUPS      64(CX)(R9*1), Y6
+	VBROADCASTSD (DI), Y3
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y4
+	VMOVUPS      32(CX)(R10*1), Y5
+	VMOVUPS      64(CX)(R10*1), Y6
 	VFMADD231PD  Y0, Y3, Y4
 	VFMADD231PD  Y1, Y3, Y5
 	VFMADD231PD  Y2, Y3, Y6
-	VMOVUPS      Y4, (CX)(R9*1)
-	VMOVUPS      Y5, 32(CX)(R9*1)
-	VMOVUPS      Y6, 64(CX)(R9*1)
+	VMOVUPS      Y4, (CX)(R10*1)
+	VMOVUPS      Y5, 32(CX)(R10*1)
+	VMOVUPS      Y6, 64(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block3row
 
 block3done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block3sample
 
 block3end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 64 bytes.
 block2:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block2sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block2end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block2done
 
 block2row:
-	VBROADCASTSD (SI), Y2
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y3
-	VMOVUPS      32(CX)(R9*1), Y4
+	VBROADCASTSD (DI), Y2
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y3
+	VMOVUPS      32(CX)(R10*1), Y4
 	VFMADD231PD  Y0, Y2, Y3
 	VFMADD231PD  Y1, Y2, Y4
-	VMOVUPS      Y3, (CX)(R9*1)
-	VMOVUPS      Y4, 32(CX)(R9*1)
+	VMOVUPS      Y3, (CX)(R10*1)
+	VMOVUPS      Y4, 32(CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block2row
 
 block2done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block2sample
 
 block2end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 	// Column block of 32 bytes.
 block1:
-	XORQ R8, R8
+	XORQ R9, R9
 
 block1sample:
-	MOVQ    lo_len+80(FP), DI
-	CMPQ    R8, DI
+	MOVQ    lo_len+112(FP), R8
+	CMPQ    R9, R8
 	JGE     block1end
-	MOVQ    lo_base+72(FP), R9
-	MOVQ    (R9)(R8*8), R9
-	MOVQ    hi_base+96(FP), DI
-	MOVQ    (DI)(R8*8), DI
-	SUBQ    R9, DI
-	MOVQ    idx_base+120(FP), BX
-	LEAQ    (BX)(R9*2), BX
-	MOVQ    val_base+144(FP), SI
-	LEAQ    (SI)(R9*8), SI
+	MOVQ    lo_base+104(FP), R10
+	MOVQ    (R10)(R9*8), R10
+	MOVQ    hi_base+128(FP), R8
+	MOVQ    (R8)(R9*8), R8
+	SUBQ    R10, R8
+	MOVQ    idx_base+152(FP), BX
+	LEAQ    (BX)(R10*2), BX
+	MOVQ    val_base+176(FP), DI
+	LEAQ    (DI)(R10*8), DI
 	VMOVUPS (AX), Y0
-	MOVQ    DI, DI
-	TESTQ   DI, DI
+	MOVQ    R8, R8
+	TESTQ   R8, R8
 	JZ      block1done
 
 block1row:
-	VBROADCASTSD (SI), Y1
-	MOVWQZX      (BX), R9
-	IMULQ        DX, R9
-	VMOVUPS      (CX)(R9*1), Y2
+	VBROADCASTSD (DI), Y1
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (SI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
-	VMOVUPS      Y2, (CX)(R9*1)
+	VMOVUPS      Y2, (CX)(R10*1)
 	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
-	DECQ         DI
+	ADDQ         $0x08, DI
+	DECQ         R8
 	JNZ          block1row
 
 block1done:
-	ADDQ DX, AX
-	INCQ R8
+	MOVQ n+88(FP), BX
+	LEAQ (AX)(BX*8), AX
+	INCQ R9
 	JMP  block1sample
 
 block1end:
-	IMULQ DX, R8
-	SUBQ  R8, AX
+	MOVQ  n+88(FP), CX
+	IMULQ CX, R9
+	SHLQ  $0x03, R9
+	SUBQ  R9, AX
 	VZEROUPPER
 	RET
 
 block0:
+	VZEROUPPER
+	RET
+
+// func drainRowsF64AVX2(w []float64, sum []float64, touched []uint8, n int, m int, width int)
+// Requires: AVX, AVX2
+TEXT ·drainRowsF64AVX2(SB), NOSPLIT, $0-96
+	// w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
+	MOVQ  w_base+0(FP), AX
+	MOVQ  sum_base+24(FP), CX
+	MOVQ  touched_base+48(FP), DX
+	MOVQ  touched_len+56(FP), BX
+	MOVQ  n+72(FP), SI
+	SHLQ  $0x03, SI
+	MOVQ  m+80(FP), DI
+	SHLQ  $0x03, DI
+	MOVQ  width+88(FP), R8
+	SHLQ  $0x03, R8
+	VPXOR Y0, Y0, Y0
+	XORQ  R9, R9
+	JMP   test
+
+row:
+	CMPB (DX)(R9*1), $0x00
+	JE   next
+	MOVB $0x00, (DX)(R9*1)
+	XORQ R10, R10
+	LEAQ -32(R8), R11
+	JMP  testvector
+
+vector:
+	VMOVUPS (AX)(R10*1), Y1
+	VADDPD  (CX)(R10*1), Y1, Y1
+	VMOVUPS Y1, (AX)(R10*1)
+	VMOVUPS Y0, (CX)(R10*1)
+	ADDQ    $0x20, R10
+
+testvector:
+	CMPQ R10, R11
+	JLE  vector
+
+next:
+	ADDQ SI, AX
+	ADDQ DI, CX
+	INCQ R9
+
+test:
+	CMPQ R9, BX
+	JLT  row
 	VZEROUPPER
 	RET
 

@@ -14,6 +14,7 @@ func goSet[T Float]() Set[T] {
 		SparseAxpy:         sparseAxpy[T],
 		SparseMatMul:       sparseMatMul[T],
 		SparseOuter:        sparseOuter[T],
+		DrainRows:          drainRows[T],
 		MatVec:             matVec[T],
 		VecMat:             vecMat[T],
 		Rank1:              rank1[T],
@@ -26,6 +27,7 @@ func goSet[T Float]() Set[T] {
 		SigmoidOutputDelta: sigmoidOutputDelta[T],
 		TanhOutputDelta:    tanhOutputDelta[T],
 		Prefetch:           func([]uint16, []T) {},
+		BlockCols:          blockCols,
 		TileRows:           tileRows,
 		TileCols:           tileCols,
 		Tile:               tile[T],
@@ -51,9 +53,12 @@ func sparseAxpy[T Float](w, g []T, idx []uint16, val []T) {
 	}
 }
 
+// blockCols is a multiple of the number of elements whose sums sparseMatMul holds.
+const blockCols = 128
+
 // z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 func sparseMatMul[T Float](z, w []T, n, width int, lo, hi []int, idx []uint16, val []T) {
-	const block = 8 // elements of a row whose sums are held at a time
+	const block = 8
 	for r, from := range lo {
 		row := z[r*n:][:width]
 		for j := 0; j < width; j += block {
@@ -67,13 +72,25 @@ func sparseMatMul[T Float](z, w []T, n, width int, lo, hi []int, idx []uint16, v
 	}
 }
 
-// w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuter[T Float](w, d []T, first, n, width int, lo, hi []int, idx []uint16, val []T) {
+// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuter[T Float](sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, idx []uint16, val []T) {
 	for r, from := range lo {
 		for k := from; k < hi[r]; k++ {
-			axpy(w[(int(idx[k])-first)*n:][:width], d[r*n:][:width], val[k])
+			i := int(idx[k]) - first
+			touched[i] = 1
+			axpy(sum[i*m:][:width], d[r*n:][:width], val[k])
 		}
 	}
+}
+
+// w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
+func drainRows[T Float](w, sum []T, touched []uint8, n, m, width int) {
+	for i, t := range touched {
+		if t != 0 {
+			drain(w[i*n:][:width], sum[i*m:][:width])
+		}
+	}
+	clear(touched)
 }
 
 // z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)

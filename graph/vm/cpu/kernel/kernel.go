@@ -74,11 +74,18 @@ type Set[T Float] struct {
 	// row stride, width is from Width.
 	SparseMatMul func(z, w []T, n, width int, lo, hi []int, idx []uint16, val []T)
 
-	// SparseOuter is w[(idx[k] − first)·n + j] += val[k]·d[r·n + j] for
-	// lo[r] ≤ k < hi[r] and j < width, r in ascending order: the sum of the outer
-	// products of several sparse rows with the rows of d. w has the rows from
-	// first on. The indices of a sparse row must be distinct.
-	SparseOuter func(w, d []T, first, n, width int, lo, hi []int, idx []uint16, val []T)
+	// SparseOuter is sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j] and
+	// touched[idx[k] − first] = 1 for lo[r] ≤ k < hi[r] and j < width, r in
+	// ascending order: the sum of the outer products of several sparse rows with
+	// the rows of d. sum and touched have the rows from first on. m and n are row
+	// strides. The indices of a sparse row must be distinct.
+	SparseOuter func(sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, idx []uint16, val []T)
+
+	// DrainRows is w[i·n + j] += sum[i·m + j], and then sum[i·m + j] = 0, for
+	// j < width and those i < len(touched) for which touched[i] is not zero; then
+	// touched[i] = 0. It adds the sums of SparseOuter to w. With a small
+	// mini-batch, half of the rows are not touched.
+	DrainRows func(w, sum []T, touched []uint8, n, m, width int)
 
 	// MatVec is z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a). b may be z.
 	MatVec func(z, b, w, a []T)
@@ -128,6 +135,12 @@ type Set[T Float] struct {
 	// cache. The caller uses it for the next sample while it computes with the
 	// current one. It has no other effect.
 	Prefetch func(idx []uint16, val []T)
+
+	// BlockCols is the number of columns that SparseMatMul computes at a time. The
+	// order of a sum may depend on the number of columns in its block, so a caller
+	// that divides the columns of w divides them at multiples of BlockCols. A small
+	// part of the rows of a block stays in the first-level cache.
+	BlockCols int
 
 	// TileRows and TileCols are the size of a tile of [Set.Product]: R and N in
 	// the comments below. R is the width of a packed panel of A, and N that of
@@ -231,16 +244,23 @@ func checked[T Float](s Set[T]) Set[T] {
 			s.SparseAxpy(w, g, idx, val)
 		},
 		SparseMatMul: func(z, w []T, n, width int, lo, hi []int, idx []uint16, val []T) {
-			if n&mask != 0 || width&halfMask != 0 || badRows(z, w, 0, n, width, lo, hi, idx, len(val)) {
+			if n&mask != 0 || width&halfMask != 0 || width > n || short(z, len(lo), n, width) || badRows(w, n, width, 0, lo, hi, idx, len(val)) {
 				panic(fmt.Sprintf("BUG: kernel: SparseMatMul: z %d, w %d, n %d, width %d, rows %d and %d, idx %d, val %d", len(z), len(w), n, width, len(lo), len(hi), len(idx), len(val)))
 			}
 			s.SparseMatMul(z, w, n, width, lo, hi, idx, val)
 		},
-		SparseOuter: func(w, d []T, first, n, width int, lo, hi []int, idx []uint16, val []T) {
-			if n&mask != 0 || width&halfMask != 0 || badRows(d, w, first, n, width, lo, hi, idx, len(val)) {
-				panic(fmt.Sprintf("BUG: kernel: SparseOuter: w %d, d %d, first %d, n %d, width %d, rows %d and %d, idx %d, val %d", len(w), len(d), first, n, width, len(lo), len(hi), len(idx), len(val)))
+		SparseOuter: func(sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, idx []uint16, val []T) {
+			if (m|n)&mask != 0 || width&halfMask != 0 || width > m || width > n || short(d, len(lo), n, width) || short(sum, len(touched), m, width) ||
+				badRows(touched, 1, 1, first, lo, hi, idx, len(val)) {
+				panic(fmt.Sprintf("BUG: kernel: SparseOuter: sum %d, d %d, touched %d, first %d, m %d, n %d, width %d, rows %d and %d, idx %d, val %d", len(sum), len(d), len(touched), first, m, n, width, len(lo), len(hi), len(idx), len(val)))
 			}
-			s.SparseOuter(w, d, first, n, width, lo, hi, idx, val)
+			s.SparseOuter(sum, d, touched, first, m, n, width, lo, hi, idx, val)
+		},
+		DrainRows: func(w, sum []T, touched []uint8, n, m, width int) {
+			if (m|n)&mask != 0 || width&halfMask != 0 || width > m || width > n || short(w, len(touched), n, width) || short(sum, len(touched), m, width) {
+				panic(fmt.Sprintf("BUG: kernel: DrainRows: w %d, sum %d, touched %d, n %d, m %d, width %d", len(w), len(sum), len(touched), n, m, width))
+			}
+			s.DrainRows(w, sum, touched, n, m, width)
 		},
 		MatVec: func(z, b, w, a []T) {
 			if len(b) != len(z) || len(a)&mask != 0 || len(w) != len(z)*len(a) {
@@ -279,6 +299,7 @@ func checked[T Float](s Set[T]) Set[T] {
 		SigmoidOutputDelta: checkedOutputDelta("SigmoidOutputDelta", s.SigmoidOutputDelta),
 		TanhOutputDelta:    checkedOutputDelta("TanhOutputDelta", s.TanhOutputDelta),
 		Prefetch:           s.Prefetch,
+		BlockCols:          s.BlockCols,
 		TileRows:           s.TileRows,
 		TileCols:           s.TileCols,
 		Tile: func(c []T, n int, a, b []T) {
@@ -310,11 +331,14 @@ func outside(w, n int, idx []uint16, val int) bool {
 	return k != val || k > 0 && (int(idx[k-1])+1)*n > w
 }
 
+// short reports whether w has less than the given number of rows with width elements
+// and the stride n.
+func short[T Float](w []T, rows, n, width int) bool { return rows > 0 && (rows-1)*n+width > len(w) }
+
 // badRows reports whether the sparse rows lo, hi are not inside idx and val, or do
-// not fit the dense rows, of which there is one for each, or those of w, which has
-// the rows from first on.
-func badRows[T Float](dense, w []T, first, n, width int, lo, hi []int, idx []uint16, val int) bool {
-	if len(lo) != len(hi) || len(idx) != val || width > n || len(lo) > 0 && (len(lo)-1)*n+width > len(dense) {
+// not fit the rows of w, which has those from first on.
+func badRows[E any](w []E, n, width, first int, lo, hi []int, idx []uint16, val int) bool {
+	if len(lo) != len(hi) || len(idx) != val {
 		return true
 	}
 	for r, from := range lo {

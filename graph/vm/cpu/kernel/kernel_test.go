@@ -156,24 +156,47 @@ func linearKernels[T Float]() []linear[T] {
 		}},
 		{"SparseOuter", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
 			lo, hi := sparseRanges(len(idx))
-			stride := Pad[T](n) + Pad[T](1)
+			stride, dStride := Pad[T](n)+Pad[T](1), Pad[T](n)+2*Pad[T](1)
 			first := 0
 			if len(idx) > 0 {
 				first = int(idx[0])
 			}
 			w, intact := in.output((rows - first) * stride)
 			copy(w, in.vector(len(w)))
-			d, val := in.vector(len(lo)*stride), in.vector(len(idx))
+			d, val := in.vector(len(lo)*dStride), in.vector(len(idx))
+			touched, wantTouched := make([]uint8, rows-first), make([]uint8, rows-first)
 			want := newReference(w)
 			for r := range lo {
 				for k := lo[r]; k < hi[r]; k++ {
+					wantTouched[int(idx[k])-first] = 1
 					for j := range n {
-						want.add((int(idx[k])-first)*stride+j, float64(val[k]), float64(d[r*stride+j]))
+						want.add((int(idx[k])-first)*stride+j, float64(val[k]), float64(d[r*dStride+j]))
 					}
 				}
 			}
-			s.SparseOuter(w, d, first, stride, n, lo, hi, idx, val)
-			return w, want, len(lo), intact()
+			s.SparseOuter(w, d, touched, first, stride, dStride, n, lo, hi, idx, val)
+			return w, want, len(lo), intact() && (n == 0 || slices.Equal(touched, wantTouched))
+		}},
+		{"DrainRows", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
+			wStride, stride := Pad[T](n)+Pad[T](1), Pad[T](n)+2*Pad[T](1)
+			w, intact := in.output(rows * wStride)
+			copy(w, in.vector(len(w)))
+			sum := in.vector(rows * stride)
+			touched := make([]uint8, rows)
+			for _, i := range idx {
+				touched[i] = 1
+			}
+			want, left := newReference(w), slices.Clone(sum)
+			for i, t := range touched {
+				for j := range n {
+					if t != 0 {
+						want.add(i*wStride+j, 1, float64(sum[i*stride+j]))
+						left[i*stride+j] = 0
+					}
+				}
+			}
+			s.DrainRows(w, sum, touched, wStride, stride, n)
+			return w, want, 1, intact() && slices.Equal(sum, left) && slices.Max(append(touched, 0)) == 0
 		}},
 		{"MatVec", func(s Set[T], in inputs[T], n, rows int, _ []uint16) ([]T, reference, int, bool) {
 			b, w, a := in.vector(rows), in.vector(rows*n), in.vector(n)
@@ -424,49 +447,65 @@ func testChecks[T Float](t *testing.T, sets []Set[T]) {
 			"SparseMatMul idx":      func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{1}, []uint16{3}, v(1)) },
 			"SparseMatMul hi":       func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{2}, []uint16{0}, v(1)) },
 			"SparseMatMul width":    func() { s.SparseMatMul(v(n), v(3*n), n, 2*n, nil, nil, nil, nil) },
-			"SparseOuter first":     func() { s.SparseOuter(v(3*n), v(n), 1, n, n, []int{0}, []int{1}, []uint16{0}, v(1)) },
-			"SparseOuter idx":       func() { s.SparseOuter(v(3*n), v(n), 1, n, n, []int{0}, []int{1}, []uint16{4}, v(1)) },
-			"Drain":                 func() { s.Drain(v(n), v(2*n)) },
-			"SparseAxpy val":        func() { s.SparseAxpy(v(3*n), v(n), []uint16{0}, v(2)) },
-			"MatVec b":              func() { s.MatVec(v(3), v(2), v(3*n), v(n)) },
-			"MatVec w":              func() { s.MatVec(v(3), v(3), v(3*n-1), v(n)) },
-			"MatVec not padded":     func() { s.MatVec(v(3), v(3), v(3), v(1)) },
-			"VecMat w":              func() { s.VecMat(v(n), v(3*n+1), v(3)) },
-			"VecMat not padded":     func() { s.VecMat(v(1), v(3), v(3)) },
-			"Rank1 w":               func() { s.Rank1(v(2*n), v(3), v(n)) },
-			"Rank1 not padded":      func() { s.Rank1(v(3), v(3), v(1)) },
-			"Axpy x":                func() { s.Axpy(v(n), v(2*n), 1) },
-			"Axpy not padded":       func() { s.Axpy(v(1), v(1), 1) },
-			"Sigmoid z":             func() { s.Sigmoid(v(n), v(2*n), 1) },
-			"Sigmoid n":             func() { s.Sigmoid(v(n), v(n), n+1) },
-			"Sigmoid negative n":    func() { s.Sigmoid(v(n), v(n), -1) },
-			"Tanh not padded":       func() { s.Tanh(v(1), v(1), 1) },
-			"SigmoidDelta g":        func() { s.SigmoidDelta(v(n), v(0), v(n)) },
-			"TanhDelta not padded":  func() { s.TanhDelta(v(1), v(1), v(1)) },
-			"SigmoidOutputDelta y":  func() { s.SigmoidOutputDelta(v(n), v(n), v(0), 1) },
-			"TanhOutputDelta a":     func() { s.TanhOutputDelta(v(n), v(0), v(n), 1) },
-			"Tile a":                func() { s.Tile(v(r*m), m, v(3*r-1), v(3*m)) },
-			"Tile b":                func() { s.Tile(v(r*m), m, v(3*r), v(2*m)) },
-			"Tile c":                func() { s.Tile(v(r*m-1), m, v(3*r), v(3*m)) },
-			"Tile n":                func() { s.Tile(v(r*m), m-1, v(3*r), v(3*m)) },
-			"Pack w":                func() { s.Pack(v(3*(m+1)), m+1, v(4*m), m) },
-			"Pack p":                func() { s.Pack(v(3*m-1), m, v(3*m), m) },
-			"Pack x":                func() { s.Pack(v(3*m), m, v(3*m-1), m) },
-			"Pack n":                func() { s.Pack(v(3*m), m, v(3*m), -1) },
-			"PackTransposed w":      func() { s.PackTransposed(v(3*(m+1)), m+1, v(4*m), 3) },
-			"PackTransposed p":      func() { s.PackTransposed(v(3*m-1), m, v(3*m), 3) },
-			"PackTransposed x":      func() { s.PackTransposed(v(3*m), m, v(3*m-1), 3) },
-			"PackTransposed n":      func() { s.PackTransposed(v(3*m), m, v(3*m), -1) },
-			"Product C by columns":  func() { product(square(4).Transposed(), square(4), square(4)) },
-			"Product C overlaps":    func() { product(ByRows(v(16), 4, 4, 3), square(4), square(4)) },
-			"Product C short":       func() { product(ByRows(v(15), 4, 4, 4), square(4), square(4)) },
-			"Product A short":       func() { product(square(4), ByRows(v(15), 4, 4, 4), square(4)) },
-			"Product B short":       func() { product(square(4), square(4), ByRows(v(15), 4, 4, 4)) },
-			"Product B stride":      func() { product(square(4), square(4), ByRows(v(16), 4, 4, -1)) },
-			"Product rows":          func() { product(square(4), ByRows(v(20), 5, 4, 4), square(4)) },
-			"Product columns":       func() { product(square(4), square(4), ByRows(v(20), 4, 5, 5)) },
-			"Product terms":         func() { product(square(4), square(4), ByRows(v(20), 5, 4, 4)) },
-			"Block":                 func() { square(4).Block(1, 1, 4, 1) },
+			"SparseOuter first": func() {
+				s.SparseOuter(v(3*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{0}, v(1))
+			},
+			"SparseOuter idx": func() {
+				s.SparseOuter(v(3*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{4}, v(1))
+			},
+			"SparseOuter sum": func() {
+				s.SparseOuter(v(2*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{1}, v(1))
+			},
+			"SparseOuter d": func() {
+				s.SparseOuter(v(3*n), v(0), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{1}, v(1))
+			},
+			"SparseOuter m": func() {
+				s.SparseOuter(v(3*n), v(2*n), make([]uint8, 3), 1, n, 2*n, 2*n, []int{0}, []int{1}, []uint16{1}, v(1))
+			},
+			"DrainRows w":          func() { s.DrainRows(v(2*n), v(3*n), make([]uint8, 3), n, n, n) },
+			"DrainRows sum":        func() { s.DrainRows(v(3*n), v(2*n), make([]uint8, 3), n, n, n) },
+			"DrainRows width":      func() { s.DrainRows(v(6*n), v(6*n), make([]uint8, 3), n, 2*n, 2*n) },
+			"Drain":                func() { s.Drain(v(n), v(2*n)) },
+			"SparseAxpy val":       func() { s.SparseAxpy(v(3*n), v(n), []uint16{0}, v(2)) },
+			"MatVec b":             func() { s.MatVec(v(3), v(2), v(3*n), v(n)) },
+			"MatVec w":             func() { s.MatVec(v(3), v(3), v(3*n-1), v(n)) },
+			"MatVec not padded":    func() { s.MatVec(v(3), v(3), v(3), v(1)) },
+			"VecMat w":             func() { s.VecMat(v(n), v(3*n+1), v(3)) },
+			"VecMat not padded":    func() { s.VecMat(v(1), v(3), v(3)) },
+			"Rank1 w":              func() { s.Rank1(v(2*n), v(3), v(n)) },
+			"Rank1 not padded":     func() { s.Rank1(v(3), v(3), v(1)) },
+			"Axpy x":               func() { s.Axpy(v(n), v(2*n), 1) },
+			"Axpy not padded":      func() { s.Axpy(v(1), v(1), 1) },
+			"Sigmoid z":            func() { s.Sigmoid(v(n), v(2*n), 1) },
+			"Sigmoid n":            func() { s.Sigmoid(v(n), v(n), n+1) },
+			"Sigmoid negative n":   func() { s.Sigmoid(v(n), v(n), -1) },
+			"Tanh not padded":      func() { s.Tanh(v(1), v(1), 1) },
+			"SigmoidDelta g":       func() { s.SigmoidDelta(v(n), v(0), v(n)) },
+			"TanhDelta not padded": func() { s.TanhDelta(v(1), v(1), v(1)) },
+			"SigmoidOutputDelta y": func() { s.SigmoidOutputDelta(v(n), v(n), v(0), 1) },
+			"TanhOutputDelta a":    func() { s.TanhOutputDelta(v(n), v(0), v(n), 1) },
+			"Tile a":               func() { s.Tile(v(r*m), m, v(3*r-1), v(3*m)) },
+			"Tile b":               func() { s.Tile(v(r*m), m, v(3*r), v(2*m)) },
+			"Tile c":               func() { s.Tile(v(r*m-1), m, v(3*r), v(3*m)) },
+			"Tile n":               func() { s.Tile(v(r*m), m-1, v(3*r), v(3*m)) },
+			"Pack w":               func() { s.Pack(v(3*(m+1)), m+1, v(4*m), m) },
+			"Pack p":               func() { s.Pack(v(3*m-1), m, v(3*m), m) },
+			"Pack x":               func() { s.Pack(v(3*m), m, v(3*m-1), m) },
+			"Pack n":               func() { s.Pack(v(3*m), m, v(3*m), -1) },
+			"PackTransposed w":     func() { s.PackTransposed(v(3*(m+1)), m+1, v(4*m), 3) },
+			"PackTransposed p":     func() { s.PackTransposed(v(3*m-1), m, v(3*m), 3) },
+			"PackTransposed x":     func() { s.PackTransposed(v(3*m), m, v(3*m-1), 3) },
+			"PackTransposed n":     func() { s.PackTransposed(v(3*m), m, v(3*m), -1) },
+			"Product C by columns": func() { product(square(4).Transposed(), square(4), square(4)) },
+			"Product C overlaps":   func() { product(ByRows(v(16), 4, 4, 3), square(4), square(4)) },
+			"Product C short":      func() { product(ByRows(v(15), 4, 4, 4), square(4), square(4)) },
+			"Product A short":      func() { product(square(4), ByRows(v(15), 4, 4, 4), square(4)) },
+			"Product B short":      func() { product(square(4), square(4), ByRows(v(15), 4, 4, 4)) },
+			"Product B stride":     func() { product(square(4), square(4), ByRows(v(16), 4, 4, -1)) },
+			"Product rows":         func() { product(square(4), ByRows(v(20), 5, 4, 4), square(4)) },
+			"Product columns":      func() { product(square(4), square(4), ByRows(v(20), 4, 5, 5)) },
+			"Product terms":        func() { product(square(4), square(4), ByRows(v(20), 5, 4, 4)) },
+			"Block":                func() { square(4).Block(1, 1, 4, 1) },
 		} {
 			t.Run(s.Name+"/"+name, func(t *testing.T) {
 				defer func() {

@@ -28,6 +28,7 @@ func main() {
 		m.sparseAxpy()
 		m.sparseMatMul()
 		m.sparseOuter()
+		m.drainRows()
 		m.matVec()
 		m.vecMat()
 		m.rank1()

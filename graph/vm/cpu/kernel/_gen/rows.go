@@ -17,6 +17,7 @@ type rows struct {
 	count   reg.GPVirtual // number of rows
 	w       reg.GPVirtual // address of the column block in row 0
 	stride  reg.GPVirtual // bytes from one row to the next
+	mark    reg.GPVirtual // address of a byte for each row, which becomes 1 when the row is visited; nil: none
 	reverse bool          // from the last row to the first; only with idx
 
 	// The state of one walk:
@@ -56,6 +57,9 @@ func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
 		if r.idx != nil {
 			at := GP64()
 			MOVWQZX(Mem{Base: r.i, Disp: 2 * s}, at)
+			if r.mark != nil {
+				MOVB(U8(1), Mem{Base: r.mark, Index: at, Scale: 1})
+			}
 			IMULQ(r.stride, at)
 			f(s, Mem{Base: r.w, Index: at, Scale: 1}, weight)
 		} else {
@@ -230,7 +234,7 @@ func (m *machine) addRows(label string, r *rows, g reg.GPVirtual, segments []seg
 	n := len(segments)
 	add := m.vecs(n)
 	for j, p := range segments {
-		VMOVUPS(Mem{Base: g, Disp: p.at}, add[j])
+		VMOVUPS(Mem{Base: g, Disp: p.at}, p.of(add[j]))
 	}
 	k := 1
 	if m.registers == 32 {
@@ -242,13 +246,16 @@ func (m *machine) addRows(label string, r *rows, g reg.GPVirtual, segments []seg
 		for j := 0; j < n; j += free {
 			part := m.vecs(min(free, n-j))
 			for i, v := range part {
-				VMOVUPS(row.Offset(segments[j+i].at), v)
+				p := segments[j+i]
+				VMOVUPS(row.Offset(p.at), p.of(v))
 			}
 			for i, v := range part {
-				m.fma(add[j+i], weight, v)
+				p := segments[j+i]
+				m.fma(p.of(add[j+i]), p.of(weight), p.of(v))
 			}
 			for i, v := range part {
-				VMOVUPS(v, row.Offset(segments[j+i].at))
+				p := segments[j+i]
+				VMOVUPS(p.of(v), row.Offset(p.at))
 			}
 		}
 	})

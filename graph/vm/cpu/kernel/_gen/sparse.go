@@ -8,7 +8,7 @@ import (
 
 // samples emits a loop over the sparse rows of a mini-batch, within a column block.
 // Row r has the entries lo[r] to hi[r]-1 of idx and val. body emits the code for
-// one row; dense is advanced by the stride after each row, and restored.
+// one row; dense is advanced by n elements after each row, and restored.
 func (m *machine) samples(label string, r *rows, dense reg.GPVirtual, body func()) {
 	row := GP64()
 	XORQ(row, row)
@@ -27,20 +27,26 @@ func (m *machine) samples(label string, r *rows, dense reg.GPVirtual, body func(
 	Load(Param("val").Base(), r.val)
 	LEAQ(Mem{Base: r.val, Index: first, Scale: uint8(m.size)}, r.val)
 	body()
-	ADDQ(r.stride, dense)
+	n := GP64()
+	Load(Param("n"), n)
+	LEAQ(Mem{Base: dense, Index: n, Scale: uint8(m.size)}, dense)
 	INCQ(row)
 	JMP(LabelRef(label + "sample"))
 	Label(label + "end")
-	IMULQ(r.stride, row)
+	n = GP64()
+	Load(Param("n"), n)
+	IMULQ(n, row)
+	SHLQ(U8(m.log2size()), row)
 	SUBQ(row, dense)
 }
 
-// sparseParams are the parameters of both kernels of this file.
-const sparseParams = "n, width int, lo, hi []int, idx []uint16, val []%[1]s"
+// sparseParams are the last parameters of SparseMatMul and SparseOuter.
+const sparseParams = "width int, lo, hi []int, idx []uint16, val []%[1]s"
 
-func (m *machine) sparseRows(w reg.GPVirtual) (r *rows, bytes reg.GPVirtual) {
+// sparseRows returns a walk over rows of w with the stride in the named parameter.
+func (m *machine) sparseRows(w reg.GPVirtual, rowStride string) (r *rows, bytes reg.GPVirtual) {
 	stride, bytes := GP64(), GP64()
-	Load(Param("n"), stride)
+	Load(Param(rowStride), stride)
 	SHLQ(U8(m.log2size()), stride)
 	Load(Param("width"), bytes)
 	SHLQ(U8(m.log2size()), bytes)
@@ -48,10 +54,10 @@ func (m *machine) sparseRows(w reg.GPVirtual) (r *rows, bytes reg.GPVirtual) {
 }
 
 func (m *machine) sparseMatMul() {
-	m.function("sparseMatMul", "z, w []%[1]s, "+sparseParams,
+	m.function("sparseMatMul", "z, w []%[1]s, n int, "+sparseParams,
 		"z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero")
 	z := base("z")
-	r, bytes := m.sparseRows(base("w"))
+	r, bytes := m.sparseRows(base("w"), "n")
 	m.columns(bytes, []reg.GPVirtual{z, r.w}, func(label string, segments []segment) {
 		n := len(segments)
 		k := m.unroll(n)
@@ -79,18 +85,71 @@ func (m *machine) sparseMatMul() {
 }
 
 func (m *machine) sparseOuter() {
-	m.function("sparseOuter", "w, d []%[1]s, first int, "+sparseParams,
-		"w[(idx[k] − first)·n + j] += val[k]·d[r·n + j], lo[r] ≤ k < hi[r], j < width; r ascending")
+	m.function("sparseOuter", "sum, d []%[1]s, touched []uint8, first, m, n int, "+sparseParams,
+		"sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending")
 	d := base("d")
-	r, bytes := m.sparseRows(base("w"))
+	r, bytes := m.sparseRows(base("sum"), "m")
+	r.mark = base("touched")
 	first := GP64()
 	Load(Param("first"), first)
+	SUBQ(first, r.mark)
 	IMULQ(r.stride, first)
 	SUBQ(first, r.w)
-	half := *m
-	half.width = 32 // see update
-	r.m = &half
-	half.columns(bytes, []reg.GPVirtual{d, r.w}, func(label string, segments []segment) {
-		half.samples(label, r, d, func() { half.addRows(label, r, d, segments) })
+	m.columns(bytes, []reg.GPVirtual{d, r.w}, func(label string, segments []segment) {
+		m.samples(label, r, d, func() { m.addRows(label, r, d, segments) })
 	})
+}
+
+// drainRows has no column blocks: it walks along each row that is touched.
+func (m *machine) drainRows() {
+	m.function("drainRows", "w, sum []%[1]s, touched []uint8, n, m, width int",
+		"w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0")
+	w, sum, mark, rows := base("w"), base("sum"), base("touched"), length("touched")
+	n, stride, bytes := GP64(), GP64(), GP64()
+	for k, r := range []reg.GPVirtual{n, stride, bytes} {
+		Load(Param([]string{"n", "m", "width"}[k]), r)
+		SHLQ(U8(m.log2size()), r)
+	}
+	half := *m
+	half.width = quantum
+	zero := m.vec()
+	m.zero(zero)
+	i := GP64()
+	XORQ(i, i)
+	JMP(LabelRef("test"))
+	Label("row")
+	CMPB(Mem{Base: mark, Index: i, Scale: 1}, U8(0))
+	JE(LabelRef("next"))
+	MOVB(U8(0), Mem{Base: mark, Index: i, Scale: 1})
+	at, end := GP64(), GP64()
+	XORQ(at, at)
+	LEAQ(Mem{Base: bytes, Disp: -m.width}, end)
+	JMP(LabelRef("testvector"))
+	drain := func(m *machine) {
+		v := m.vec()
+		z := segment{width: m.width}.of(zero)
+		m.move(Mem{Base: w, Index: at, Scale: 1}, v)
+		m.add(Mem{Base: sum, Index: at, Scale: 1}, v, v)
+		m.move(v, Mem{Base: w, Index: at, Scale: 1})
+		m.move(z, Mem{Base: sum, Index: at, Scale: 1})
+	}
+	Label("vector")
+	drain(m)
+	ADDQ(U8(m.width), at)
+	Label("testvector")
+	CMPQ(at, end)
+	JLE(LabelRef("vector"))
+	if m.width > quantum {
+		CMPQ(at, bytes)
+		JGE(LabelRef("next"))
+		drain(&half)
+	}
+	Label("next")
+	ADDQ(n, w)
+	ADDQ(stride, sum)
+	INCQ(i)
+	Label("test")
+	CMPQ(i, rows)
+	JLT(LabelRef("row"))
+	m.ret()
 }

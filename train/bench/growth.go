@@ -1,0 +1,129 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"trainer/data"
+	"trainer/graph/model"
+	"trainer/graph/vm"
+)
+
+// Growth says how the time of a pass grows with one quantity, while all others stay.
+type Growth struct {
+	What    string    `json:"what"`  // the quantity
+	Fixed   string    `json:"fixed"` // the others
+	At      []float64 `json:"at"`
+	Seconds []float64 `json:"seconds"` // of a pass over epoch samples; over At samples, if What is "samples"
+}
+
+// growing is a point of a curve.
+type growing struct {
+	at                    int
+	layers                []int
+	batch, samples, cores int
+}
+
+// Grow measures how the time of a pass grows with the batch, the hidden units, the hidden
+// layers, the samples and the cores. It trains in float32, in random order, with biases.
+func Grow(ctx context.Context, o Options) ([]Growth, error) {
+	in, out, all := o.Set.Inputs(), o.Set.Classes, o.Set.Len()
+	narrow := []int{in, 50, out}
+	const batch = 128
+	some := min(all, wideSamples)
+	var batches, units, depth, samples, cores []growing
+	for _, b := range []int{1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, epoch} {
+		if b <= all {
+			batches = append(batches, growing{b, narrow, b, all, 0})
+		}
+	}
+	for _, h := range []int{10, 30, 100, 300, 1000, 2000} {
+		units = append(units, growing{h, []int{in, h, out}, batch, some, 0})
+	}
+	for n := 1; n <= 8; n *= 2 {
+		layers := append(append([]int{in}, slices.Repeat([]int{100}, n)...), out)
+		depth = append(depth, growing{n, layers, batch, some, 0})
+	}
+	for n := all; n >= batch && len(samples) < 7; n /= 2 {
+		samples = append(samples, growing{n, narrow, batch, n, 0})
+	}
+	slices.Reverse(samples)
+	if len(samples) == 0 {
+		samples = []growing{{all, narrow, batch, all, 0}}
+	}
+	for n := 1; n <= runtime.GOMAXPROCS(0); n++ {
+		cores = append(cores, growing{n, []int{in, 1000, out}, batch, some, n})
+	}
+	var curves []Growth
+	for _, c := range []struct {
+		what, fixed string
+		points      []growing
+	}{
+		{"batch", "50 hidden units", batches},
+		{"hidden units", "one layer, batch 128", units},
+		{"hidden layers", "of 100 units, batch 128", depth},
+		{"samples", "50 hidden units, batch 128", samples},
+		{"cores", "1000 hidden units, batch 128", cores},
+	} {
+		g := Growth{What: c.what, Fixed: c.fixed}
+		for _, p := range c.points {
+			t, err := p.measure(ctx, o)
+			if err != nil {
+				return nil, fmt.Errorf("growth with the %s: %d: %w", c.what, p.at, err)
+			}
+			if c.what != "samples" {
+				t *= epoch / float64(p.samples)
+			}
+			g.At, g.Seconds = append(g.At, float64(p.at)), append(g.Seconds, t)
+		}
+		curves = append(curves, g)
+	}
+	return curves, nil
+}
+
+// measure returns the seconds of the shortest pass.
+func (p growing) measure(ctx context.Context, o Options) (float64, error) {
+	n := model.Network{Layers: p.layers, Bias: true, Precision: model.Float32}
+	m, err := o.Other(n, p.cores)
+	if err != nil {
+		return 0, err
+	}
+	set := o.Set.Slice(0, p.samples)
+	pass := vm.Pass{Set: set, Order: data.Shuffled(p.samples, 1, 1), Batch: p.batch, Rate: peerRate}
+	once := func() (time.Duration, error) {
+		start := time.Now()
+		err := m.Train(ctx, pass)
+		return time.Since(start), err
+	}
+	err = m.SetParameters(model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0)))
+	if err == nil {
+		_, err = once() // compiles programs and loads the set
+	}
+	var t time.Duration
+	if err == nil {
+		t, err = shortest(ctx, o.Least, once)
+	}
+	return t.Seconds(), errors.Join(err, m.Close())
+}
+
+// GrowthText writes the curves as tables.
+func GrowthText(w io.Writer, curves []Growth) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, c := range curves {
+		of := "s for 60,000"
+		if c.What == "samples" {
+			of = "s"
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t  (%s)\n", c.What, of, c.Fixed)
+		for i, at := range c.At {
+			_, _ = fmt.Fprintf(t, "%.0f\t%.4f\t\n", at, c.Seconds[i])
+		}
+	}
+	return t.Flush()
+}
