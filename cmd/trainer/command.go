@@ -44,6 +44,21 @@ func commands() []command {
 				"trainer -resume runs/first\n" +
 				"trainer -resume runs/first -set train.epochs=20\n" +
 				"trainer -resume runs/first -fork runs/second -set train.rate.initial=0.01"},
+		{name: "sweep", operand: "config", run: sweepCommand, also: "search grid tune hyperparameters experiment experiments lr-finder array",
+			about: lang.Text{En: "train every combination of some values of keys, and compare them", Zh: "对若干键的各种取值组合逐一训练并比较"},
+			text: lang.Text{
+				En: "The values are those of -over, or of the group sweep in the configuration. Every combination has the same seeds, and each run is a training as any other, with the same bits. " +
+					"The folder has a table (CSV and JSON), a figure, a page (index.html), and a run folder for each run. The same command again keeps the runs that have ended and goes on with the others. " +
+					"In a Slurm array or a Kubernetes Indexed Job, each task trains its shard of the runs; then trainer sweep -merge DIR... makes the table, the figure and the page of what there is. " +
+					"trainer sweep -find-rate looks for a learning rate.",
+				Zh: "取值由 -over 或配置中的 sweep 组给出。每种组合使用相同的随机种子；每次训练与单独训练逐位相同。文件夹中有结果表（CSV 与 JSON）、图、页面（index.html）以及每次训练的运行文件夹。重复同一命令时，已结束的训练予以保留，其余的继续进行。在 Slurm 作业数组或 Kubernetes Indexed Job 中，每个任务训练自己的分片；之后用 trainer sweep -merge DIR... 合并已有结果。trainer sweep -find-rate 用来寻找合适的学习率。",
+			},
+			example: "trainer sweep -config mnist -over train.rate.initial=log:0.01..1:5 -seeds 3 -out rates\n" +
+				"trainer sweep -over model.layers='[784,10,10],[784,50,10]' -over train.rate.initial=0.1,0.3\n" +
+				"trainer sweep -resume rates\n" +
+				"trainer sweep -config search.yaml -out search -shard 2/6\n" +
+				"trainer sweep -merge search\n" +
+				"trainer sweep -config mnist -find-rate"},
 		{name: "eval", operand: "model", run: evalCommand, also: "evaluate test validate score accuracy",
 			about: lang.Text{En: "cost, accuracy, confusion and classes of a trained model", Zh: "已训练模型的代价、准确率、混淆矩阵和各类别结果"},
 			text: lang.Text{

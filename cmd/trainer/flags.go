@@ -32,6 +32,12 @@ func parseFlags(f *flag.FlagSet, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	return setOperands(f, operands)
+}
+
+// setOperands sets the flag that is the command's operand to the arguments that are no
+// flags.
+func setOperands(f *flag.FlagSet, operands []string) error {
 	c, _ := findCommand(f.Name())
 	for _, arg := range operands {
 		unexpected := func(format string, args ...any) error {

@@ -50,17 +50,22 @@ func (p Problem) String() string {
 		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Column)
 	}
 	b.WriteString(": ")
-	if p.Path != "" && !strings.HasPrefix(p.File, setFlag) {
+	if p.Path != "" && !isFlag(p.File) {
 		b.WriteString(p.Path + ": ")
 	}
 	b.WriteString(p.Message)
 	return b.String()
 }
 
+// isFlag reports whether the problem of this file is that of a flag.
+func isFlag(file string) bool {
+	return strings.HasPrefix(file, setFlag) || strings.HasPrefix(file, overFlag)
+}
+
 // byPlace orders problems: first those of the file, by line and column, then those of
 // the settings, which keep their order.
 func byPlace(a, b Problem) int {
-	aSet, bSet := strings.HasPrefix(a.File, setFlag), strings.HasPrefix(b.File, setFlag)
+	aSet, bSet := isFlag(a.File), isFlag(b.File)
 	switch {
 	case aSet && bSet:
 		return 0

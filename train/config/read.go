@@ -55,19 +55,25 @@ func Parse(text []byte, name string, sets []string) (Config, error) {
 // read reads what Read reads, and does not check it as a whole.
 func read(name string, sets []string) *reader {
 	r := newReader()
-	if name != "" {
-		path, preset := Find(name)
-		r.file = path
-		if source, err := sourceOf(path, preset); err != nil {
-			r.report(Problem{File: path}, "%v", err)
-		} else {
-			r.source(source)
-		}
-	}
+	r.open(name)
 	for _, s := range sets {
 		r.set(s)
 	}
 	return r
+}
+
+// open reads the file or the preset that name stands for, if it is not empty.
+func (r *reader) open(name string) {
+	if name == "" {
+		return
+	}
+	path, preset := Find(name)
+	r.file = path
+	if source, err := sourceOf(path, preset); err != nil {
+		r.report(Problem{File: path}, "%v", err)
+	} else {
+		r.source(source)
+	}
 }
 
 // Find returns the file that a name stands for: the file of that name; or, for the
@@ -145,6 +151,9 @@ type reader struct {
 	places   map[string]Problem // the place of each key that the user gave, without a message
 	bad      map[string]bool    // keys whose value is not legal
 	setting  string             // the setting that is being read; "": the file is
+
+	sweeps    bool       // whether a sweep is read
+	sweepNode *yaml.Node // then, the group sweep of the file
 }
 
 func newReader() *reader {
@@ -414,6 +423,17 @@ func (r *reader) group(n *yaml.Node, path string) {
 			continue
 		}
 		below := join(path, name.Value)
+		if below == sweepGroup && r.setting == "" {
+			switch {
+			case !r.sweeps:
+				r.report(r.at(name, below), "only trainer sweep reads this: train with trainer sweep -config %s, or remove it", terminal.Line(r.file))
+			case r.sweepNode != nil:
+				r.report(r.at(name, below), "is given a second time: remove one")
+			default:
+				r.sweepNode = value
+			}
+			continue
+		}
 		k := find(below)
 		if k == nil || k.parent() != path {
 			message := "unknown key"

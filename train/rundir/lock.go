@@ -25,6 +25,9 @@ type lockFile struct {
 // tryLock is replaced by tests of systems without locks.
 var tryLock = files.TryLock
 
+// ErrInUse is in the error for a folder that another process uses.
+var ErrInUse = errors.New("in use")
+
 // maxTries is how often something is tried that another process can undo.
 const maxTries = 100
 
@@ -77,9 +80,9 @@ func (l *lockFile) take(created bool, otherwise string) (again bool, err error) 
 	case errors.Is(err, errors.ErrUnsupported) && owner.ended():
 		return true, l.putAside(owner, otherwise)
 	case errors.Is(err, errors.ErrUnsupported):
-		return false, fmt.Errorf("in use by %v: if no trainer is running there, remove %s", owner, path)
+		return false, fmt.Errorf("%w by %v: if no trainer is running there, remove %s", ErrInUse, owner, path)
 	case errors.Is(err, files.ErrLocked):
-		return false, fmt.Errorf("in use by %v: wait for it, or %s", owner, otherwise)
+		return false, fmt.Errorf("%w by %v: wait for it, or %s", ErrInUse, owner, otherwise)
 	case err != nil:
 		return false, fmt.Errorf("lock %s: %w", path, err)
 	}
@@ -124,7 +127,7 @@ func (l *lockFile) putAside(ended process, otherwise string) error {
 		return err
 	}
 	if moved != ended { // another process was faster: this is its new lock
-		return errors.Join(fmt.Errorf("in use by %v: wait for it, or %s", moved, otherwise), l.folder.Rename(aside, lockName))
+		return errors.Join(fmt.Errorf("%w by %v: wait for it, or %s", ErrInUse, moved, otherwise), l.folder.Rename(aside, lockName))
 	}
 	return l.folder.Remove(aside)
 }

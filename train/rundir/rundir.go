@@ -56,13 +56,16 @@ const (
 	CheckpointFile = "checkpoint"   // all that the run needs to go on
 	EarlierFile    = "checkpoint.1" // the checkpoint before it
 
+	// ResultFile is the outcome of a run of a sweep, written when it has ended.
+	ResultFile = "result.json"
+
 	// Of several runs.
 	RunsFile       = "runs.json"  // the result of each run
 	RunMetricsFile = "runs.jsonl" // a JSON object for each epoch and run
 )
 
 // runFiles lists the files of a run.
-var runFiles = []string{ConfigFile, MetricsFile, ModelFile, BestFile, FigureSVG, FigurePNG, HiddenSVG, HiddenPNG, ConfusionSVG, ConfusionPNG, LogFile, ReportFile, EventsFile, CheckpointFile, EarlierFile, RunsFile, RunMetricsFile}
+var runFiles = []string{ConfigFile, MetricsFile, ModelFile, BestFile, FigureSVG, FigurePNG, HiddenSVG, HiddenPNG, ConfusionSVG, ConfusionPNG, LogFile, ReportFile, EventsFile, CheckpointFile, EarlierFile, ResultFile, RunsFile, RunMetricsFile}
 
 // Parent is the folder in which Create makes the folders of runs without a path.
 const Parent = "runs"
@@ -397,6 +400,15 @@ func (d *Dir) Discard() error {
 		failed = errors.Join(failed, d.fs.Remove(name))
 	}
 	return errors.Join(failed, d.Close())
+}
+
+// Reset removes all files of the run, so that it can begin anew.
+func (d *Dir) Reset() error {
+	var failed error
+	for _, name := range d.Written(runFiles...) {
+		failed = errors.Join(failed, d.fs.Remove(name))
+	}
+	return failed
 }
 
 // CheckSpace returns an error if there is no space for a file of n bytes. It writes
