@@ -344,8 +344,11 @@ func (s *Sweep) Begin() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if names, err := os.ReadDir(s.Dir); err == nil && len(names) > 0 {
-		return fmt.Errorf("folder %s is not empty (%s) and holds no sweep: choose another with -out", s.Dir, names[0].Name())
+	if name := s.foreign(); name != "" {
+		if there, err := ReadPlan(s.Dir, nil); err == nil { // another process was faster
+			return Same(s.Dir, there, s.Plan)
+		}
+		return fmt.Errorf("folder %s is not empty (%s) and holds no sweep: choose another with -out", s.Dir, name)
 	}
 	if err := os.MkdirAll(filepath.Join(s.Dir, RunsDir), 0o777); err != nil {
 		return fmt.Errorf("folder of the sweep: %w: choose another with -out", err)
@@ -354,6 +357,23 @@ func (s *Sweep) Begin() error {
 		_, err := w.Write(text)
 		return err
 	})
+}
+
+// foreign returns the name of something in the folder that is not of a beginning, which
+// other processes may be at. Before the plan is there, no run is.
+func (s *Sweep) foreign() string {
+	names, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return "" // there is no folder, or MkdirAll says what is wrong
+	}
+	for _, n := range names {
+		runs, err := os.ReadDir(filepath.Join(s.Dir, n.Name()))
+		if n.Name() == RunsDir && err == nil && len(runs) == 0 || strings.HasPrefix(n.Name(), files.TempPrefix) {
+			continue
+		}
+		return n.Name()
+	}
+	return ""
 }
 
 // ReadPlan reads the plan of the sweep in a folder. known is that of config.ReadSweep.
