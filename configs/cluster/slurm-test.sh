@@ -58,9 +58,11 @@ installed() {
 }
 
 fail() {
-	echo "slurm-test: $*" >&2
-	squeue --array --long >&2 || true
-	tail -n 20 ctld.log slurmd.log munged.log sweep-*.log >&2 || true
+	{
+		squeue --array --long --states=all || true
+		tail -n 15 munged.log ctld.log slurmd.log sweep-*.log || true
+		echo "slurm-test: FAILED: $*"
+	} >&2
 	exit 1
 }
 
@@ -93,11 +95,13 @@ pid() {
 	return 1
 }
 
+# idle succeeds if the node waits for jobs.
 idle() {
 	[ "$(sinfo --noheader --format=%T)" = idle ]
 }
 
-slurm() {
+# start starts the daemons.
+start() {
 	export SLURM_CONF=$PWD/slurm.conf
 	hostname node
 	ip link set lo up
@@ -133,8 +137,8 @@ slurm() {
 	within 20 idle
 }
 
-# sweep writes a sweep of six runs that take seconds: which quarter of an image is
-# a little brighter?
+# sweep writes a sweep of six runs: which quarter of an image is a little brighter? The
+# first two take seconds, so that they can be killed on the way.
 sweep() {
 	awk 'BEGIN {
 		srand(1)
@@ -152,42 +156,63 @@ sweep() {
 		model:
 		  layers: [64, 8, 4]
 		train:
-		  epochs: 1000
+		  rate: {initial: 0.003}
 		sweep:
 		  over:
-		    train.rate.initial: [0.003, 0.01, 0.03]
+		    train.epochs: [2000, 200, 300]
 		  seeds: 2
 	END
 }
 
+# without_times prints the files of a sweep that say what it came to.
+without_times() {
+	sed 's/,[^,]*$//' "$1/table.csv" # the last column is the seconds
+	sed -E '/"(seconds|train_seconds|eval_seconds|samples_per_second)":/d' "$1/table.json"
+}
+
+# checkpoints succeeds if so many runs have one.
+checkpoints() {
+	[ "$(find many -name checkpoint | wc -l)" -ge "$1" ]
+}
+
+# resumed fails the test unless a run began once, and went on from a checkpoint.
+resumed() {
+	local log
+	log=$(echo many/runs/"$1"-*/log.txt)
+	[ "$(grep -c 'sigmoid, with bias' "$log")" -eq 2 ] || fail "$log: not two starts"
+	[ "$(grep -cE '^epoch +1/' "$log")" -eq 1 ] || fail "$log: the run began again"
+}
+
 inside() {
+	local task
 	cd "$1"
-	export PATH=$PWD/bin:$PATH
-	slurm
+	export PATH=$PWD/bin:$PATH LC_ALL=C TZ=UTC
+	start
 	sweep
 	echo "slurm-test: one process does the sweep"
 	trainer sweep -config sweep.yaml -out one >one.log 2>&1 || fail "the sweep failed: $(tail -n 3 one.log)"
 
-	echo "slurm-test: an array of $tasks tasks does it"
+	echo "slurm-test: an array of $tasks tasks does it; task 0 is killed, task 1 preempted, and both are queued again"
 	job=$(sbatch --parsable --array=0-$((tasks - 1)) "$here/slurm.sh" sweep.yaml many)
-	within 20 checkpoints 2
-	# What a crash does: the task fails, and is queued again by hand.
-	kill -KILL "$(pid 0)"
-	within 20 state 0 FAILED
+	within 30 checkpoints 2
+	kill -KILL "$(pid 0)" || fail "task 0 is not running"
+	scontrol requeue "${job}_1" # it gets SIGTERM
+	within 30 state 0 FAILED
 	scontrol requeue "${job}_0"
-	# What a job of higher priority does: SIGTERM, and back to the queue.
-	scontrol requeue "${job}_1"
-	trainer sweep -merge many >early.log 2>&1 && fail "a merge says that all is there: $(cat early.log)"
+	trainer sweep -merge many >early.log 2>&1 && fail "the merge says that nothing is missing"
+	grep -q 'missing: .*-seed-1' early.log || fail "the merge does not say what is missing: $(tail -n 3 early.log)"
 	for task in $(seq 0 $((tasks - 1))); do
-		within 40 state "$task" COMPLETED
+		within 60 state "$task" COMPLETED
 	done
-	cat early.log sweep-*.log; squeue --array --long -t all; echo $SECONDS; cat many/runs/[12]*/log.txt | grep -v ^epoch
-	ls many
-	trainer sweep -merge many
-}
+	resumed 1
+	resumed 2
 
-checkpoints() {
-	[ "$(find many -name checkpoint | wc -l)" -ge "$1" ]
+	trainer sweep -merge many >merge.log 2>&1 || fail "the merge failed: $(tail -n 3 merge.log)"
+	diff <(without_times one) <(without_times many) || fail "the tables differ"
+	(cd one && find runs -name '*.safetensors' -exec sha256sum {} +) >sums
+	(cd many && sha256sum --check --quiet) <sums || fail "the models differ"
+	cut -d, -f1-7 many/table.csv
+	echo "slurm-test: passed: the table of $(($(wc -l <many/table.csv) - 1)) runs, and $(wc -l <sums) models, are those of one process; $SECONDS s"
 }
 
 if [ "${1:-}" = inside ]; then
