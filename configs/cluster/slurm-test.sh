@@ -12,6 +12,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 tasks=6
+PATH=$PATH:/usr/sbin:/sbin
 
 skip() {
 	echo "slurm-test: SKIPPED: $*"
@@ -23,7 +24,7 @@ outside() {
 	local trainer=${1:-}
 	[ "$(uname -s)" = Linux ] || skip "this is not Linux"
 	[ "$(id -u)" = 0 ] || skip "only root can start the daemons"
-	unshare --fork --pid --mount-proc --net --uts true 2>/dev/null || skip "no namespaces can be made here"
+	unshare --fork --pid --mount-proc --net --uts setpriv --clear-groups true 2>/dev/null || skip "no namespaces can be made here"
 	if ! installed; then
 		command -v apt-get >/dev/null || skip "Slurm is not installed, and there is no apt-get"
 		echo "slurm-test: installing Slurm"
@@ -33,7 +34,7 @@ outside() {
 	dir=$(mktemp -d)
 	child=
 	# The first process of the namespace takes all others with it.
-	trap '[ -z "$child" ] || kill -KILL "$child"; wait; rm -rf "$dir"' EXIT
+	trap '[ -z "$child" ] || kill -KILL "$child"; wait 2>/dev/null; rm -rf "$dir"' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	mkdir "$dir/bin"
@@ -42,7 +43,7 @@ outside() {
 	else
 		(cd "$here/../.." && CGO_ENABLED=0 go build -o "$dir/bin/trainer" ./cmd/trainer)
 	fi
-	unshare --fork --kill-child --pid --mount-proc --net --uts bash "$0" inside "$dir" &
+	setpriv --pdeathsig KILL unshare --fork --kill-child --pid --mount-proc --net --uts bash "$0" inside "$dir" &
 	child=$!
 	local code=0
 	wait "$child" || code=$?
@@ -81,6 +82,13 @@ state() {
 	local now
 	now=$(scontrol show job "${job}_$1" | grep -o 'JobState=[A-Z]*')
 	[[ " ${*:2} " == *" ${now#JobState=} "* ]]
+}
+
+completed() {
+	local task
+	for task in $(seq 0 $((tasks - 1))); do
+		state "$task" COMPLETED || return
+	done
 }
 
 # pid TASK prints the process of the trainer in a task.
@@ -184,13 +192,12 @@ resumed() {
 }
 
 inside() {
-	local task
 	cd "$1"
 	export PATH=$PWD/bin:$PATH LC_ALL=C TZ=UTC
 	start
 	sweep
 	echo "slurm-test: one process does the sweep"
-	trainer sweep -config sweep.yaml -out one >one.log 2>&1 || fail "the sweep failed: $(tail -n 3 one.log)"
+	timeout 100 trainer sweep -config sweep.yaml -out one >one.log 2>&1 || fail "the sweep failed: $(tail -n 3 one.log)"
 
 	echo "slurm-test: an array of $tasks tasks does it; task 0 is killed, task 1 preempted, and both are queued again"
 	job=$(sbatch --parsable --array=0-$((tasks - 1)) "$here/slurm.sh" sweep.yaml many)
@@ -201,9 +208,7 @@ inside() {
 	scontrol requeue "${job}_0"
 	trainer sweep -merge many >early.log 2>&1 && fail "the merge says that nothing is missing"
 	grep -q 'missing: .*-seed-1' early.log || fail "the merge does not say what is missing: $(tail -n 3 early.log)"
-	for task in $(seq 0 $((tasks - 1))); do
-		within 60 state "$task" COMPLETED
-	done
+	within 90 completed
 	resumed 1
 	resumed 2
 
