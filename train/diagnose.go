@@ -30,7 +30,7 @@ func (s *session) diagnose(r int) string {
 		return "" // there is nothing to look at, and the session reports the error
 	}
 	d := &diagnosis{
-		lang: s.Language, config: s.Config.Run(r), rateKey: s.RateKey(), network: s.Config.Network(),
+		lang: s.Language, config: s.Config.Run(r), network: s.Config.Network(),
 		set: s.Dataset.Train, run: run, last: end,
 	}
 	d.count()
@@ -60,19 +60,13 @@ var (
 	lessText = lang.Text{En: "learned less than it can", Zh: "没有学到应有的程度"}
 )
 
-// RateKey returns the key that sets the first learning rate.
-func (s *Session) RateKey() string {
-	if len(s.Config.Train.Runs.Rates) > 0 {
-		return "train.runs.rates"
-	}
-	return "train.rate.initial"
-}
+// rateKey is the key that sets the first learning rate.
+const rateKey = "train.rate.initial"
 
 // diagnosis is what is known about a run at its end.
 type diagnosis struct {
 	lang    lang.Language
 	config  config.Config // of the run alone
-	rateKey string
 	network model.Network
 	set     *data.Set // the training set
 	run     *Run
@@ -240,7 +234,7 @@ func (d *diagnosis) cause() string {
 		return lang.Text{
 			En: "the mean images of the classes do not tell them apart: check that the labels belong to the images; if they do, raise %s",
 			Zh: "各类别的平均图像无法区分：请检查标签与图像是否对应；若对应，请增大 %s",
-		}.Format(d.lang, d.rateKey)
+		}.Format(d.lang, rateKey)
 	}
 	return d.rateTooSmall()
 }
@@ -249,7 +243,7 @@ func (d *diagnosis) rateTooLarge() string {
 	return lang.Text{
 		En: "the learning rate is likely too large: lower %s, now %.4g, to a tenth or less",
 		Zh: "学习率可能过大：请将 %s（现为 %.4g）降到十分之一或更小",
-	}.Format(d.lang, d.rateKey, d.config.Train.Rate.Initial)
+	}.Format(d.lang, rateKey, d.config.Train.Rate.Initial)
 }
 
 func (d *diagnosis) rateTooSmall() string {
@@ -257,7 +251,7 @@ func (d *diagnosis) rateTooSmall() string {
 	text := lang.Text{
 		En: "the learning rate is likely too small for %d steps: raise %s, now %.4g, tenfold or more",
 		Zh: "对 %d 步而言学习率可能过小：请将 %s（现为 %.4g）增大到十倍或更多",
-	}.Format(d.lang, steps, d.rateKey, d.config.Train.Rate.Initial)
+	}.Format(d.lang, steps, rateKey, d.config.Train.Rate.Initial)
 	if now := d.run.Last.LearningRate; now < 0.1*d.config.Train.Rate.Initial {
 		text += lang.Text{
 			En: ", or train.rate.factor, by which it fell to %.4g",

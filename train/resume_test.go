@@ -124,7 +124,7 @@ func TestResume(t *testing.T) {
 		{"tape", []string{"train.epochs=2"}},
 		{"interpret", []string{"precision=float32", "train.epochs=4", "train.rate.factor=0.5", "train.rate.every=2"}},
 		{"interpret", []string{"train.shuffle=false", "train.batch=7", "train.early_stopping.patience=2"}},
-		{"interpret", []string{"train.epochs=2", "train.runs.count=2", "train.runs.rates=[0.5, 2]"}},
+		{"interpret", []string{"train.epochs=2", "train.runs.count=2"}},
 		{"interpret", []string{"train.runs.count=2", "train.early_stopping.patience=1", "train.epochs=5", "train.batch=9"}},
 		{"interpret", []string{"train.epochs=2", "train.rate.initial=1e-9", "precision=float32"}}, // the advice
 		{"interpret", []string{"train.epochs=3", "train.augment.rotate=20", "train.augment.every=2"}},

@@ -4,9 +4,8 @@ import "trainer/train/config"
 
 // RunID says which run it is.
 type RunID struct {
-	Run         int     `json:"run"` // counted from 0
-	Seed        uint64  `json:"seed"`
-	InitialRate float64 `json:"initial_rate"` // η of the first epoch
+	Run  int    `json:"run"` // counted from 0
+	Seed uint64 `json:"seed"`
 }
 
 // RunMetrics is a line of runs.jsonl. The runs train together, so train_seconds,

@@ -55,7 +55,7 @@ func alone(t *testing.T, kind string, c config.Config, r int) (train.Run, string
 	return result.Runs[0], dir
 }
 
-// TestRuns: each run of several is the run with its seed and rate alone, to the
+// TestRuns: each run of several is the run with its seed alone, to the
 // bit, and the files are those of the best run alone.
 func TestRuns(t *testing.T) {
 	for _, test := range []struct {
@@ -68,7 +68,7 @@ func TestRuns(t *testing.T) {
 		{"tape", []string{"train.epochs=2"}},
 	} {
 		t.Run(strings.Join(append(test.sets, test.kind), " "), func(t *testing.T) {
-			c := smallConfig(t, append([]string{"train.epochs=3", "train.runs.count=3", "train.runs.rates=[0.5, 2]"}, test.sets...)...)
+			c := smallConfig(t, append([]string{"train.epochs=3", "train.runs.count=3"}, test.sets...)...)
 			w := &watcher{}
 			s, dir := sessionOn(t, newMachine(test.kind, c), c, w)
 			result, err := s.Run(context.Background())
@@ -88,7 +88,7 @@ func TestRuns(t *testing.T) {
 				for _, line := range lines {
 					if line.Run == r {
 						epochs = append(epochs, line.Metrics)
-						if line.Seed != c.Run(r).Seed || line.InitialRate != c.Run(r).Train.Rate.Initial {
+						if line.Seed != c.Run(r).Seed {
 							t.Errorf("run %d: %+v", r, line)
 						}
 					}
@@ -136,10 +136,11 @@ func TestRunsStopEarly(t *testing.T) {
 		epochs  int
 		longest bool // whether a run makes all epochs
 	}{{"cpu", 6, true}, {"cpu", 100, false}, {"tape", 6, true}} {
-		c := smallConfig(t, "train.early_stopping.patience=3", "train.runs.count=3", "train.runs.rates=[1e-12, 1, 1e-11]")
+		c := smallConfig(t, "train.early_stopping.patience=3", "train.runs.count=3", "train.rate.initial=1")
 		c.Train.Epochs = test.epochs
 		w := &watcher{}
 		s, dir := sessionOn(t, newMachine(test.kind, c), c, w)
+		s.Fleet = rated{s.Fleet, []float64{1e-12, 1, 1e-11}}
 		result, err := s.Run(context.Background())
 		if err != nil {
 			t.Fatal(err)
@@ -173,6 +174,20 @@ func TestRunsStopEarly(t *testing.T) {
 	}
 }
 
+// rated is a fleet whose runs train at other rates than they are told.
+type rated struct {
+	vm.Fleet
+	factors []float64
+}
+
+func (f rated) Train(ctx context.Context, runs []int, passes []vm.Pass) error {
+	passes = slices.Clone(passes)
+	for i, r := range runs {
+		passes[i].Rate *= f.factors[r]
+	}
+	return f.Fleet.Train(ctx, runs, passes)
+}
+
 // failingAt is a machine whose passes fail at some rates.
 type failingAt struct {
 	vm.VM
@@ -197,7 +212,7 @@ func (f failingAt) Train(ctx context.Context, p vm.Pass) error {
 // TestRunsFail: a run that fails is listed and does not end the others. Its
 // whole epochs count. When all have failed, so has the session.
 func TestRunsFail(t *testing.T) {
-	c := smallConfig(t, "train.epochs=4", "train.runs.count=3", "train.runs.rates=[2, 1e-6, 1e-5]")
+	c := smallConfig(t, "train.epochs=4", "train.runs.count=3", "train.rate.initial=1")
 	for _, test := range []struct {
 		first, others int // the epochs in which they fail
 		best, epochs  int
@@ -218,11 +233,11 @@ func TestRunsFail(t *testing.T) {
 				return epoch >= test.others
 			}}, err
 		}, c, &watcher{})
-		s.Fleet = counting{s.Fleet, &epoch}
+		s.Fleet = counting{rated{s.Fleet, []float64{2, 1e-6, 1e-5}}, &epoch}
 		result, err := s.Run(context.Background())
 		none := test.first <= 4 && test.others <= 4
 		var bad *vm.NonFiniteError
-		if (err != nil) != none || none && (!errors.As(err, &bad) || !strings.Contains(err.Error(), "no run is left") || !strings.Contains(err.Error(), "train.runs.rates")) {
+		if (err != nil) != none || none && (!errors.As(err, &bad) || !strings.Contains(err.Error(), "no run is left") || !strings.Contains(err.Error(), "train.rate.initial")) {
 			t.Errorf("%+v: %v", test, err)
 		}
 		for r, got := range runsOf(t, dir) {
@@ -327,13 +342,13 @@ func TestRunsNonFiniteCost(t *testing.T) {
 // TestRunsEndMixed: a session whose runs have failed or stopped early has not
 // failed.
 func TestRunsEndMixed(t *testing.T) {
-	c := smallConfig(t, "train.epochs=20", "train.early_stopping.patience=2", "train.runs.count=2", "train.runs.rates=[1e-12, 2]")
+	c := smallConfig(t, "train.epochs=20", "train.early_stopping.patience=2", "train.runs.count=2", "train.rate.initial=1")
 	epoch := 0
 	s, _ := sessionOn(t, func() (vm.VM, error) {
 		m, err := tape.New(c.Network())
 		return failingAt{m, func(rate float64) bool { return rate == 2 && epoch == 4 }}, err
 	}, c, &watcher{})
-	s.Fleet = counting{s.Fleet, &epoch}
+	s.Fleet = counting{rated{s.Fleet, []float64{1e-12, 2}}, &epoch}
 	result, err := s.Run(context.Background())
 	if err != nil || !result.Runs[0].StoppedEarly || result.Runs[1].Failed == "" || epoch != 4 || result.Best != 1 {
 		t.Errorf("%v, %+v after %d epochs; want run 0 stopped and run 1 failed", err, result, epoch)
@@ -345,13 +360,14 @@ func TestRunsEndMixed(t *testing.T) {
 func TestRunsInterrupt(t *testing.T) {
 	for _, whole := range []int{0, 2} {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		c := smallConfig(t, "train.runs.count=3", "train.runs.rates=[1e-12, 2, 1e-12]")
+		c := smallConfig(t, "train.runs.count=3", "train.rate.initial=1")
 		w := &watcher{batch: func(epoch, done int) {
 			if epoch == whole+1 && done > 300 { // in the second run
 				cancel(errStop)
 			}
 		}}
 		s, dir := session(t, c, w)
+		s.Fleet = rated{s.Fleet, []float64{1e-12, 2, 1e-12}}
 		result, err := s.Run(ctx)
 		if !errors.Is(err, errStop) {
 			t.Fatalf("error %v, want the cause", err)

@@ -127,7 +127,7 @@ func (s *session) begin() error {
 	}
 	for r := range s.Runs {
 		c := s.Config.Run(r)
-		s.Runs[r].RunID = RunID{Run: r, Seed: c.Seed, InitialRate: c.Train.Rate.Initial}
+		s.Runs[r].RunID = RunID{Run: r, Seed: c.Seed}
 	}
 	s.sum = sync.OnceValue(s.Dataset.Sum)
 	if s.From == nil {
@@ -390,7 +390,7 @@ func (s *session) fail(e *epoch, err error) error {
 		if bad := some.Failed[r]; bad != nil {
 			err = fmt.Errorf("epoch %d, batch %d: %w", e.number, bad.Step+1, bad)
 			s.Runs[r].Failed = err.Error()
-			err = fmt.Errorf("%w: the learning rate %g may be too large (%s), or the first weights (model.init)", err, s.rate(r, e.number), s.RateKey())
+			err = fmt.Errorf("%w: the learning rate %g may be too large (%s), or the first weights (model.init)", err, s.rate(r, e.number), rateKey)
 		}
 	}
 	// The next epoch may already use the old list.

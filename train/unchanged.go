@@ -56,5 +56,5 @@ func (d *diagnosis) lostUpdates() string {
 	return lang.Text{
 		En: "the last epoch did not change %.0f %% of the weights, because its updates are smaller than the rounding of float32: use precision: float64, or a larger %s",
 		Zh: "最后一次迭代没有改变 %.0f%% 的权重，因为更新量小于 float32 的舍入误差：请用 precision: float64 或更大的 %s",
-	}.Format(d.lang, 100*d.run.unchanged, d.rateKey)
+	}.Format(d.lang, 100*d.run.unchanged, rateKey)
 }

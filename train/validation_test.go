@@ -38,7 +38,7 @@ func validationCases() []validationCase {
 		{"cpu", "train.batch=1 train.runs.count=3 train.epochs=30 train.early_stopping.patience=2"},
 		{"tape", ""},
 		{"cpu", "train.batch=1 train.epochs=60 train.early_stopping.patience=2"},
-		{"interpret", "train.runs.count=3 train.runs.rates=[0.5,2]"},
+		{"interpret", "train.runs.count=3"},
 	}
 	if testing.Short() {
 		return cases[:2] // in which something runs in parallel

@@ -53,8 +53,8 @@ func commands() []command {
 					"trainer sweep -find-rate looks for a learning rate.",
 				Zh: "取值由 -over 或配置中的 sweep 组给出。每种组合使用相同的随机种子；每次训练与单独训练逐位相同。文件夹中有结果表（CSV 与 JSON）、图、页面（index.html）以及每次训练的运行文件夹。重复同一命令时，已结束的训练予以保留，其余的继续进行。在 Slurm 作业数组或 Kubernetes Indexed Job 中，每个任务训练自己的分片；之后用 trainer sweep -merge DIR... 合并已有结果。trainer sweep -find-rate 用来寻找合适的学习率。",
 			},
-			example: "trainer sweep -config mnist -over train.rate.initial=log:0.01..1:5 -seeds 3 -out rates\n" +
-				"trainer sweep -over model.layers='[784,10,10],[784,50,10]' -over train.rate.initial=0.1,0.3\n" +
+			example: "trainer sweep -over train.rate.initial=log:0.01..1:5 -seeds 3 -out rates\n" +
+				"trainer sweep -over model.layers='[784,10,10],[784,50,10]' -seeds 3\n" +
 				"trainer sweep -resume rates\n" +
 				"trainer sweep -config search.yaml -out search -shard 2/6\n" +
 				"trainer sweep -merge search\n" +

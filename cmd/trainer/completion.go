@@ -127,7 +127,7 @@ func newGrammarFlag(f *flag.Flag) grammarFlag {
 	switch {
 	case f.Name == "config":
 		row.Value = "config"
-	case value == "key=value":
+	case value == "key=value", value == "key=values":
 		row.Value, row.Repeats = "setting", true
 	case value != "folder" && slices.Contains(pathNames, value):
 		row.Value = "file"

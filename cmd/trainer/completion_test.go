@@ -28,7 +28,7 @@ func completion(t *testing.T, shell string) string {
 func TestCompletionWords(t *testing.T) {
 	for _, shell := range shellNames() {
 		text := completion(t, shell)
-		words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n'\"|()[]:;", r) })
+		words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \n'\"|()[]:;*", r) })
 		want := configs.Names()
 		for _, c := range commands() {
 			want = append(want, c.name)

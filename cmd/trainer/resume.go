@@ -223,7 +223,7 @@ func (e resumableError) Unwrap() error { return e.error }
 // resumable returns the error of a session together with how to go on, where there is
 // a checkpoint.
 func resumable(err error, session *train.Session, result train.Result) error {
-	dir, rateKey := session.Dir, session.RateKey()
+	dir := session.Dir
 	if err == nil || len(dir.Written(rundir.CheckpointFile)) == 0 {
 		return err
 	}
@@ -233,10 +233,10 @@ func resumable(err error, session *train.Session, result train.Result) error {
 	}
 	if bad := (*vm.NonFiniteError)(nil); errors.As(err, &bad) {
 		rate := "RATE"
-		if len(result.Runs) == 1 && rateKey == "train.rate.initial" {
-			rate = fmt.Sprintf("%.3g", result.Runs[0].InitialRate/10)
+		if len(result.Runs) == 1 {
+			rate = fmt.Sprintf("%.3g", session.Config.Train.Rate.Initial/10)
 		}
-		return resumableError{err, smallerRateText.Format(session.Language, commandLine("-resume", path, "-fork", "FOLDER", "-set", rateKey+"="+rate))}
+		return resumableError{err, smallerRateText.Format(session.Language, commandLine("-resume", path, "-fork", "FOLDER", "-set", "train.rate.initial="+rate))}
 	}
 	return resumableError{err, resumeText.Format(session.Language, commandLine("-resume", path))}
 }

@@ -19,7 +19,7 @@ import (
 func TestRuns(t *testing.T) {
 	flags := append(rows(t), "-set", "seed=5")
 	dir := filepath.Join(t.TempDir(), "run")
-	code, stdout, stderr := trainer(append(flags, "-out", dir, "-set", "train.runs.count=4", "-set", "train.runs.rates=[3, 0.01]")...)
+	code, stdout, stderr := trainer(append(flags, "-out", dir, "-set", "train.runs.count=4")...)
 	if code != exitDone || stderr != "" {
 		t.Fatalf("exit code %d, standard error %q", code, stderr)
 	}
@@ -40,7 +40,7 @@ func TestRuns(t *testing.T) {
 		t.Fatalf("%d results, %v, in %s", len(all), err, text)
 	}
 	for r, result := range all {
-		if result.Run != r || result.Seed != uint64(5+r) || result.InitialRate != []float64{3, 0.01}[r%2] || result.Last.Epoch != 3 {
+		if result.Run != r || result.Seed != uint64(5+r) || result.Last.Epoch != 3 {
 			t.Errorf("result %d: %+v", r, result)
 		}
 	}
@@ -51,22 +51,21 @@ func TestRuns(t *testing.T) {
 
 func TestRunsRefused(t *testing.T) {
 	for set, want := range map[string]string{
-		"train.runs.count=0":         "from 1 to 1024",
-		"train.runs.rates=[1, 2, 3]": "3 rates for 2 runs",
+		"train.runs.count=0":   "from 1 to 1024",
+		"train.runs.rates=[1]": "unknown key",
 	} {
-		code, stdout, stderr := trainer("-set", "train.runs.count=2", "-set", set)
+		code, stdout, stderr := trainer("-set", set)
 		if code != exitUsage || stdout != "" || !strings.Contains(stderr, want) {
 			t.Errorf("%s: exit code %d, %q, %q; want %q", set, code, stdout, stderr, want)
 		}
 	}
 }
 
-// TestRunsStopEarly: one run stops early and the other goes on; the screen says
-// so.
+// TestRunsStopEarly: the screen says which run stopped early.
 func TestRunsStopEarly(t *testing.T) {
 	flags := append(rows(t), "-set", "train.epochs=6", "-set", "train.early_stopping.patience=2")
-	code, stdout, stderr := trainer(append(flags, "-out", filepath.Join(t.TempDir(), "run"), "-set", "train.runs.count=2", "-set", "train.runs.rates=[1e-12, 1]")...)
-	if code != exitDone || stderr != "" || !strings.Contains(stdout, "run 0 stopped early after epoch 3\n") || !strings.Contains(stdout, "the best is run 1") {
+	code, stdout, stderr := trainer(append(flags, "-out", filepath.Join(t.TempDir(), "run"), "-set", "train.runs.count=2", "-set", "train.rate.initial=1e-12")...)
+	if code != exitDone || stderr != "" || !strings.Contains(stdout, "run 0 stopped early after epoch 3\n") || !strings.Contains(stdout, "the best is run ") {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	code, stdout, stderr = trainer(append(flags, "-out", filepath.Join(t.TempDir(), "run"), "-set", "train.rate.initial=1e-12")...)
@@ -85,10 +84,10 @@ func TestReport(t *testing.T) {
 		}
 		return m
 	}
-	a := train.Run{RunID: train.RunID{Run: 0, Seed: 1, InitialRate: 0.3}, Best: metrics(4, 0, 0.9), Last: metrics(5, 0, 0.8)}
-	b := train.Run{RunID: train.RunID{Run: 1, Seed: 2, InitialRate: 0.3}, Best: metrics(3, 0.95, 0.89), Last: metrics(5, 0.91, 0.93)}
-	c := train.Run{RunID: train.RunID{Run: 2, Seed: 3, InitialRate: 30}, Best: metrics(1, 0.1, 0.12), Last: metrics(5, 0.1, 0.11), Advice: "learned nothing: because"}
-	d := train.Run{RunID: train.RunID{Run: 3, Seed: 4, InitialRate: 300}, Failed: "epoch 1, batch 1: cost"}
+	a := train.Run{RunID: train.RunID{Run: 0, Seed: 1}, Best: metrics(4, 0, 0.9), Last: metrics(5, 0, 0.8)}
+	b := train.Run{RunID: train.RunID{Run: 1, Seed: 2}, Best: metrics(3, 0.95, 0.89), Last: metrics(5, 0.91, 0.93)}
+	c := train.Run{RunID: train.RunID{Run: 2, Seed: 3}, Best: metrics(1, 0.1, 0.12), Last: metrics(5, 0.1, 0.11), Advice: "learned nothing: because"}
+	d := train.Run{RunID: train.RunID{Run: 3, Seed: 4}, Failed: "epoch 1, batch 1: cost"}
 	for name, test := range map[string]struct {
 		runs []train.Run
 		best int
@@ -98,18 +97,18 @@ func TestReport(t *testing.T) {
 		"validation set": {[]train.Run{b}, 0, "rows: test accuracy 0.9300 after epoch 5, and 0.8900 after epoch 3, the best on the validation set (0.9500)\n"},
 		"warning":        {[]train.Run{c}, 0, "warning: the run learned nothing: because\n"},
 		"runs": {[]train.Run{a, a}, 1, "" +
-			"  run  seed  rate  best test accuracy  after epoch    last\n" +
-			"    0     1   0.3              0.9000            4  0.8000\n" +
-			"    0     1   0.3              0.9000            4  0.8000\n" +
-			"rows: the best is run 0, seed 1, rate 0.3: test accuracy 0.8000 after epoch 5, at best 0.9000 after epoch 4, chosen on the test set\n"},
+			"  run  seed  best test accuracy  after epoch    last\n" +
+			"    0     1              0.9000            4  0.8000\n" +
+			"    0     1              0.9000            4  0.8000\n" +
+			"rows: the best is run 0, seed 1: test accuracy 0.8000 after epoch 5, at best 0.9000 after epoch 4, chosen on the test set\n"},
 		"validated runs": {[]train.Run{b, c, d}, 0, "" +
-			"  run  seed  rate  best validation accuracy  after epoch    last  test accuracy: best    last\n" +
-			"    1     2   0.3                    0.9500            3  0.9100               0.8900  0.9300\n" +
-			"    2     3    30                    0.1000            1  0.1000               0.1200  0.1100\n" +
-			"    3     4   300                      none            -  failed                    -       -\n" +
+			"  run  seed  best validation accuracy  after epoch    last  test accuracy: best    last\n" +
+			"    1     2                    0.9500            3  0.9100               0.8900  0.9300\n" +
+			"    2     3                    0.1000            1  0.1000               0.1200  0.1100\n" +
+			"    3     4                      none            -  failed                    -       -\n" +
 			"warning: run 2 learned nothing: because\n" +
 			"run 3 failed: epoch 1, batch 1: cost\n" +
-			"rows: the best is run 1, seed 2, rate 0.3: test accuracy 0.9300 after epoch 5, and 0.8900 after epoch 3, the best on the validation set (0.9500)\n"},
+			"rows: the best is run 1, seed 2: test accuracy 0.9300 after epoch 5, and 0.8900 after epoch 3, the best on the validation set (0.9500)\n"},
 	} {
 		dir, err := rundir.Create(filepath.Join(t.TempDir(), "run"), "", time.Now())
 		if err != nil {
@@ -134,16 +133,15 @@ func TestReport(t *testing.T) {
 // the log; a run that learns does not.
 func TestAdvice(t *testing.T) {
 	for set, want := range map[string]string{
-		"train.rate.initial=1e-9":  "warning: the run learned nothing (",
-		"model.init.rule=zeros":    "set model.init.rule to hidden\n",
-		"train.rate.initial=3":     "",
-		"train.runs.rates=[1e-9]":  "warning: run 0 learned nothing (",
-		"train.runs.rates=[1e-10]": "raise train.runs.rates",
+		"train.rate.initial=1e-9": "warning: the run learned nothing (",
+		"model.init.rule=zeros":   "set model.init.rule to hidden\n",
+		"train.rate.initial=3":    "",
+		"train.runs.count=2":      "warning: run 0 learned nothing (",
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
 		args := append(rows(t), "-out", dir, "-set", "train.epochs=10", "-set", set)
 		if strings.Contains(set, "runs") {
-			args = append(args, "-set", "train.runs.count=2")
+			args = append(args, "-set", "train.rate.initial=1e-9")
 		}
 		code, stdout, stderr := trainer(args...)
 		if code != exitDone || stderr != "" || !strings.Contains(stdout, want) || strings.Contains(stdout, "warning") != (want != "") {

@@ -86,13 +86,13 @@ func sweepCommand(args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("sweep", flag.ContinueOnError)
 	var s sweepFlags
 	s.register(f)
-	f.Var(&s.over, "over", "the values of a `key=values`, with commas between them, or a range: log:0.01..1:9, lin:10..50:5; may be repeated, and every combination is trained")
+	f.Var(&s.over, "over", "train with each of these values: `key=values`, with commas between them, or a range, log:0.01..1:9 or lin:10..50:5; may be repeated, for every combination")
 	f.IntVar(&s.seeds, "seeds", 1, "train each combination with `n` seeds: seed, seed + 1, …")
 	f.IntVar(&s.random, "random", 0, "train `n` combinations, drawn at random; a range may then be without a number of values")
 	f.StringVar(&s.out, "out", "", "the `folder` of the sweep; else sweeps/<name>. Runs that ended in it are kept, others go on")
-	f.StringVar(&s.resume, "resume", "", "go on with the sweep in `folder`")
-	f.StringVar(&s.shard, "shard", "", "train one part of the runs, `i/n`: 2/6 is the second of six. Else a Slurm array or a Kubernetes Indexed Job says which")
-	f.IntVar(&s.shards, "shards", 0, "the number `n` of shards, where only their number is not said; else $"+sweep.CountVariable)
+	f.StringVar(&s.resume, "resume", "", "go on with the sweep in this `folder`")
+	f.StringVar(&s.shard, "shard", "", "train one part of the runs, `i/n`: 2/6 is the second of six; else a Slurm array or a Kubernetes Indexed Job says which")
+	f.IntVar(&s.shards, "shards", 0, "there are `n` shards: a Kubernetes Indexed Job does not say how many; else $"+sweep.CountVariable)
 	f.BoolVar(&s.merge, "merge", false, "make the table, the figure and the page of the runs in the folders that are named")
 	f.BoolVar(&s.rate, "find-rate", false, "let the learning rate grow over an epoch, and draw the cost: where it falls fastest is a good rate")
 	operands, err := parseArgs(f, args, stdout)
@@ -331,8 +331,11 @@ func (s *sweepFlags) mergeFolders(dirs []string, stdout, stderr io.Writer) error
 
 // finish writes the table, the figure and the page, and says what came out.
 func (s *sweepFlags) finish(ctx context.Context, table *sweep.Table, dir string, p *sweepScreen) error {
-	if err := table.Write(dir, p.language); err != nil {
-		return err
+	if len(table.Runs) > 0 {
+		if err := table.Write(dir, p.language); err != nil {
+			return err
+		}
+		p.results(table, dir)
 	}
 	if table.Best != nil {
 		folder := filepath.Join(dir, filepath.FromSlash(table.Best.Folder))
@@ -340,7 +343,6 @@ func (s *sweepFlags) finish(ctx context.Context, table *sweep.Table, dir string,
 			_, _ = fmt.Fprintf(p.stderr, "warning: %s of the best run: %s\n", rundir.ReportFile, terminal.Line(cause(ctx, err).Error()))
 		}
 	}
-	p.results(table, dir)
 	if n := len(table.Missing); n > 0 {
 		const most = 5
 		list := strings.Join(table.Missing[:min(n, most)], ", ")

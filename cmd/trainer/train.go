@@ -77,7 +77,7 @@ var (
 	folderText     = lang.Text{En: "run folder %s", Zh: "运行文件夹 %s"}
 	seedsText      = lang.Text{En: "%d runs, with the seeds %d to %d", Zh: "%d 次独立训练，随机种子为 %d 至 %d"}
 	runText        = lang.Text{En: "run %d", Zh: "训练 %d"}
-	bestRunText    = lang.Text{En: "the best is run %d, seed %d, rate %.4g: ", Zh: "最好的是训练 %d，种子 %d，学习率 %.4g："}
+	bestRunText    = lang.Text{En: "the best is run %d, seed %d: ", Zh: "最好的是训练 %d，种子 %d："}
 	stoppedText    = lang.Text{En: "stopped early: no improvement for %d epochs", Zh: "提前停止：连续 %d 轮没有提高"}
 	resultText     = lang.Text{En: "%s: %stest accuracy %.4f after epoch %d, %s", Zh: "%s：%s测试准确率 %.4f（第 %[4]d 次迭代后），%[5]s"}
 	onValidation   = lang.Text{En: "and %.4f after epoch %d, the best on the validation set (%.4f)", Zh: "验证集上最好的是第 %[2]d 次迭代（%.4[3]f），其测试准确率 %.4[1]f"}
@@ -91,9 +91,9 @@ var (
 	ofAllText      = lang.Text{En: "; %s of all", Zh: "；%s（全部）"}
 	failedText     = lang.Text{En: "run %d failed: %s", Zh: "训练 %d 失败：%s"}
 	stoppedOfText  = lang.Text{En: "run %d stopped early after epoch %d", Zh: "训练 %d 在第 %d 次迭代后提前停止"}
-	tableText      = lang.Text{En: "run|seed|rate|best test accuracy|after epoch|last", Zh: "训练|种子|学习率|最高测试准确率|迭代|最后"}
-	validatedText  = lang.Text{En: "run|seed|rate|best validation accuracy|after epoch|last|test accuracy: best|last",
-		Zh: "训练|种子|学习率|最高验证准确率|迭代|最后|测试准确率：最好|最后"}
+	tableText      = lang.Text{En: "run|seed|best test accuracy|after epoch|last", Zh: "训练|种子|最高测试准确率|迭代|最后"}
+	validatedText  = lang.Text{En: "run|seed|best validation accuracy|after epoch|last|test accuracy: best|last",
+		Zh: "训练|种子|最高验证准确率|迭代|最后|测试准确率：最好|最后"}
 	noneText    = lang.Text{En: "none", Zh: "无"}
 	failedWord  = lang.Text{En: "failed", Zh: "失败"}
 	endedText   = lang.Text{En: "ended: %v", Zh: "结束：%v"}
@@ -288,7 +288,7 @@ func (s screen) report(result train.Result, session *train.Session) {
 	}
 	best, which := result.Runs[result.Best], ""
 	if s.several {
-		which = bestRunText.Format(s.language, best.Run, best.Seed, best.InitialRate)
+		which = bestRunText.Format(s.language, best.Run, best.Seed)
 	} else if best.StoppedEarly {
 		s.say(stoppedText, session.Config.Train.EarlyStopping.Patience)
 	}
@@ -372,7 +372,7 @@ func (s screen) list(runs []train.Run, validated bool) {
 		if r.Failed != "" {
 			row[2] = failedWord.In(s.language)
 		}
-		table = append(table, append([]string{strconv.Itoa(r.Run), strconv.FormatUint(r.Seed, 10), fmt.Sprintf("%.4g", r.InitialRate)}, row...))
+		table = append(table, append([]string{strconv.Itoa(r.Run), strconv.FormatUint(r.Seed, 10)}, row...))
 	}
 	for _, line := range terminal.Table(table) {
 		s.print(line)

@@ -41,7 +41,7 @@ outside() {
 	if [ -n "$trainer" ]; then
 		ln -s "$(realpath "$trainer")" "$dir/bin/trainer"
 	else
-		(cd "$here/../.." && CGO_ENABLED=0 go build -o "$dir& go build -o "$dir/bin/trainer" ./cmd/trainer)
+		(cd "$here/../.." && go build -o "$dir/bin/trainer" ./cmd/trainer)
 	fi
 	setpriv --pdeathsig KILL unshare --fork --kill-child --pid --mount-proc --net --uts bash "$0" inside "$dir" &
 	child=$!

@@ -23,18 +23,15 @@ func (r *reader) check() {
 	}
 	if r.good("train.epochs", "train.rate.initial", "train.rate.factor", "train.rate.every") {
 		rate := c.Train.Rate
-		if rates := c.Train.Runs.Rates; len(rates) > 0 && r.good("train.runs.rates") {
-			rate.Initial = slices.Min(rates)
-		}
 		switch epoch := firstTooSmall(rate, c.Train.Epochs); {
 		case epoch == 1:
-			r.report(r.place("train.runs.rates", "train.rate.initial"), "the learning rate %s is too small, and nothing is learned: use a larger one", formatNumber(rate.Initial))
+			r.report(r.place("train.rate.initial"), "the learning rate %s is too small, and nothing is learned: use a larger one", formatNumber(rate.Initial))
 		case epoch > 1:
-			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.runs.rates", "train.rate.initial"),
+			r.report(r.place("train.rate.factor", "train.rate.every", "train.epochs", "train.rate.initial"),
 				"the learning rate falls to %s in epoch %d, and nothing is learned any more: use a larger train.rate.factor or train.rate.every", formatNumber(rate.At(epoch)), epoch)
 		}
 	}
-	if r.good("train.runs.count", "train.runs.rates") {
+	if r.good("train.runs.count") {
 		r.checkRuns()
 	}
 	r.checkInit()
@@ -77,17 +74,11 @@ func (r *reader) checkInit() {
 // them useless.
 func (r *reader) checkRuns() {
 	c := &r.config
-	count, rates := c.Train.Runs.Count, len(c.Train.Runs.Rates)
+	count := c.Train.Runs.Count
 	if count == 1 {
-		if rates > 0 {
-			r.report(r.place("train.runs.rates"), "there is only one run: set train.runs.count, or use train.rate.initial instead")
-		}
 		return
 	}
 	at := r.place("train.runs.count")
-	if rates > count {
-		r.report(r.place("train.runs.rates"), "%d rates for %d runs, so some rates are not tried: set train.runs.count to %d, a multiple of it, or give fewer rates", rates, count, rates)
-	}
 	if r.good("seed") && c.Seed+uint64(count-1) > maxSeed {
 		r.report(r.place("seed"), "the seed of the last of %d runs is above %d: use a smaller seed", count, int64(maxSeed))
 	}
@@ -95,8 +86,8 @@ func (r *reader) checkRuns() {
 		r.report(at, "%d runs have %d weights and biases together, the limit is %d: use fewer runs or smaller layers", count, n, maxParameters)
 	}
 	same := c.Model.Init.File != "" || c.Model.Init.Rule == "zeros" && c.Model.Init.BiasStd == 0
-	if r.good("train.shuffle", "model.init.file", "model.init.rule", "model.init.bias_std") && same && !c.Train.Shuffle && rates == 0 {
-		r.report(at, "all runs would be identical, because the first weights and the order of the samples are fixed: give train.runs.rates, or set train.shuffle to true")
+	if r.good("train.shuffle", "model.init.file", "model.init.rule", "model.init.bias_std") && same && !c.Train.Shuffle {
+		r.report(at, "all runs would be identical, because the first weights and the order of the samples are fixed: set train.shuffle to true")
 	}
 }
 

@@ -200,19 +200,13 @@ func (a Augment) Options() augment.Options {
 
 // Runs are independent runs of the same training; the best is kept. (Config).Run
 // returns the configuration of each.
-type Runs struct {
-	Count int
-	Rates []float64 // learning rates of the first epoch, in turn; none: Rate.Initial for all
-}
+type Runs struct{ Count int }
 
 // Run returns the configuration of run r, counted from 0, on its own: its seed is
-// seed + r, and it takes the r-th of the rates, starting over after the last.
+// seed + r.
 // All runs use the data set of c, even one that is generated from the seed.
 func (c Config) Run(r int) Config {
 	c.Seed += uint64(r)
-	if rates := c.Train.Runs.Rates; len(rates) > 0 {
-		c.Train.Rate.Initial = rates[r%len(rates)]
-	}
 	c.Train.Runs = Runs{Count: 1}
 	return c
 }

@@ -269,11 +269,6 @@ func TestValues(t *testing.T) {
 		{"train.batch", "100000", ""},
 		{"train.runs.count", "1024", ""},
 		{"train.runs.count", "1025", "from 1 to 1024"},
-		{"train.runs.rates", "[]", ""},
-		{"train.runs.rates", "0.1", "write it as [0.1, 0.3]"},
-		{"train.runs.rates", "[0.1, 0]", "entry 2: have 0, want a number above 0"},
-		{"train.runs.rates", "[.5]", "write it as 10, 0.5"},
-		{"train.runs.rates", "[1]", "there is only one run"},
 	}
 	for _, test := range tests {
 		path := write(t, nest(test.path, test.value))
@@ -384,10 +379,8 @@ func TestPlaces(t *testing.T) {
 		{"data: {dataset: csv, dir: x}\n", "data.dir=", "c.yaml:1:17: data.dataset: csv needs data.dir"},
 		{"seed: 1\n", "data.dataset=idx", "-set data.dataset=idx: idx needs data.dir"},
 		{"train: {runs: {count: 3}}\n", "seed=9007199254740990", "-set seed=9007199254740990: the seed of the last of 3 runs is above 9007199254740991"},
-		{"train: {runs: {rates: [1, 2, 3]}}\n", "train.runs.count=2", "c.yaml:1:23: train.runs.rates: 3 rates for 2 runs"},
 		{"model: {layers: [10000, 90]}\n", "train.runs.count=1024", "-set train.runs.count=1024: 1024 runs have 921692160 weights and biases together"},
 		{"model: {init: {rule: zeros}}\ntrain: {shuffle: false}\n", "train.runs.count=2", "all runs would be identical"},
-		{"train: {epochs: 11, rate: {factor: 1.0e-5}, runs: {count: 2}}\n", "train.runs.rates=[1000, 1]", "the learning rate falls to 1"},
 	} {
 		if _, err := Read(write(t, c.file), []string{c.set}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q and -set %s: %v, want %q", c.file, c.set, err, c.want)
@@ -514,22 +507,17 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestRun: run r has the seed seed + r and the rates in turn; nothing else
-// differs.
+// TestRun: run r has the seed seed + r; nothing else differs.
 func TestRun(t *testing.T) {
-	c, err := Read("", []string{"seed=7", "train.runs.count=5", "train.runs.rates=[0.5, 0.25]", "train.rate.factor=0.9"})
+	c, err := Read("", []string{"seed=7", "train.runs.count=5", "train.rate.factor=0.9"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for r, rate := range []float64{0.5, 0.25, 0.5, 0.25, 0.5} {
-		want, err := Read("", []string{fmt.Sprintf("seed=%d", 7+r), "train.rate.factor=0.9", fmt.Sprintf("train.rate.initial=%g", rate)})
+	for r := range 5 {
+		want, err := Read("", []string{fmt.Sprintf("seed=%d", 7+r), "train.rate.factor=0.9"})
 		if got := c.Run(r); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("run %d: %+v, %v; want %+v", r, got, err, want)
 		}
-	}
-	c.Train.Runs.Rates = nil
-	if got := c.Run(3).Train.Rate.Initial; got != 0.1 {
-		t.Errorf("without rates: %v, want train.rate.initial", got)
 	}
 }
 
@@ -586,9 +574,6 @@ func TestRoundTrip(t *testing.T) {
 			c.Model.Layers = []int{1 + random.IntN(99), 1 + random.IntN(99)}
 			c.Train.Shuffle = true
 			c.Train.Runs.Count = 2 + random.IntN(maxRuns-1)
-			for range random.IntN(3) {
-				c.Train.Runs.Rates = append(c.Train.Runs.Rates, float(1000))
-			}
 		}
 		if c.Model.Init.Std != nil && random.IntN(2) == 0 {
 			c.Model.Layers = []int{9, 8, 7, 6}

@@ -22,7 +22,6 @@ const (
 	integer              // a whole number
 	number               // a number
 	list                 // a list of whole numbers
-	numbers              // a list of numbers
 	perLayer             // a number, or a list of numbers
 	texts                // a list of texts; one text is a list of one
 	kindEnd
@@ -252,11 +251,8 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Train.Augment.Seed }},
 	{path: "train.runs", kind: group, doc: "Independent runs of the same training, side by side; the best is kept, and all results are listed. The best is chosen like the best epoch: on the validation set, or on the test set if there is none."},
 	{path: "train.runs.count", kind: integer, def: "1", min: 1, max: maxRuns,
-		doc:   "Number of runs. Run r, counted from 0, has the seed seed + r, so its own first weights and shuffling, on the same images.",
+		doc:   "Number of runs. Run r, counted from 0, has the seed seed + r, so its own first weights and shuffling, on the same images. To compare values of other keys: trainer sweep.",
 		field: func(c *Config) any { return &c.Train.Runs.Count }},
-	{path: "train.runs.rates", kind: numbers, def: "[]", most: maxRuns, aboveMin: true, max: 1000,
-		doc:   "Learning rates of the first epoch; the runs take them in turn. Empty: train.rate.initial for all.",
-		field: func(c *Config) any { return &c.Train.Runs.Rates }},
 
 	{path: "log", kind: group, doc: "What is written beside the usual files of a run folder."},
 	{path: "log.tensorboard", kind: boolean, def: "false",
@@ -345,8 +341,6 @@ func (k *key) legal() string {
 		return "a number " + k.between()
 	case list:
 		return fmt.Sprintf("a list of %d to %d whole numbers, each %s", k.least, k.most, k.between())
-	case numbers:
-		return fmt.Sprintf("a list of %d to %d numbers, each %s", k.least, k.most, k.between())
 	case perLayer:
 		return fmt.Sprintf("a number %s, or a list of them with one for each layer", k.between())
 	case texts:

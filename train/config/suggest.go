@@ -118,8 +118,6 @@ func Setting(path, value string) string {
 	switch {
 	case k.def == "" || k.def == `""`:
 		return k.path + "=" + strings.ToUpper(k.name())
-	case k.kind == numbers:
-		return k.path + "=" + numbersExample
 	}
 	return k.path + "=" + k.def
 }

@@ -85,8 +85,6 @@ func TestSetting(t *testing.T) {
 		{"model.layers", "9,3", "model.layers=[9, 3]"},
 		{"model.layers", "30", "model.layers=[784, 30, 10]"},
 		{"model.layers", "x", "model.layers=[784, 50, 10]"},
-		{"train.runs.rates", "1,2", "train.runs.rates=[1, 2]"},
-		{"train.runs.rates", "", "train.runs.rates=[0.1, 0.3]"},
 		{"data.dir", "", "data.dir=DIR"},
 		{"data.dir", "2026", "data.dir=2026"},
 		{"device", "gpu", "device=auto"},

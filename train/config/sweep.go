@@ -293,6 +293,9 @@ func (r *reader) values(o *Over, k *key, nodes []*yaml.Node) (ok bool) {
 		return ok
 	}
 	for _, n := range nodes {
+		if n.Kind == yaml.MappingNode && len(n.Content) == 2 && strings.HasPrefix(n.Content[0].Value, "l") && n.Content[1].Tag == "!!null" {
+			n = &yaml.Node{Kind: yaml.ScalarNode, Line: n.Line, Column: n.Column, Value: n.Content[0].Value + ":"} // log:1..2: is a mapping to YAML
+		}
 		if n.Kind == yaml.ScalarNode && n.Style&quoted == 0 && (strings.HasPrefix(n.Value, "log:") || strings.HasPrefix(n.Value, "lin:")) && k.kind != text && k.kind != texts {
 			values, why := k.rangeOf(n.Value)
 			switch {

@@ -38,7 +38,6 @@ var synonyms = map[string]string{
 	"log.tensorboard":                "tb summary_writer events",
 	"train.runs":                     "repeats restarts replicas trials",
 	"train.runs.count":               "seeds n_seeds n_runs num_runs",
-	"train.runs.rates":               "learning_rates lrs etas",
 }
 
 // words has the same for the values of a choice, by key=value.

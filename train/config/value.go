@@ -22,9 +22,6 @@ var (
 	numberForm  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 )
 
-// numbersExample is how a list of numbers is written.
-const numbersExample = "[0.1, 0.3]"
-
 // notEmpty is the pattern of a text of at least one character.
 var notEmpty = regexp.MustCompile(`.`)
 
@@ -58,7 +55,7 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 		switch k.kind {
 		case list:
 			return entries(k.entry(), n, func(v any) int { return int(v.(int64)) })
-		case numbers, perLayer:
+		case perLayer:
 			return entries(k.entry(), n, func(v any) float64 { return v.(float64) })
 		case texts:
 			return entries(k.entry(), n, func(v any) string { return v.(string) })
@@ -86,7 +83,7 @@ func (k *key) value(n *yaml.Node) (any, []complaint) {
 func (k *key) entry() *key {
 	e := &key{kind: integer, min: k.min, max: k.max, aboveMin: k.aboveMin, isPath: k.isPath}
 	switch k.kind {
-	case numbers, perLayer:
+	case perLayer:
 		e.kind = number
 	case texts:
 		*e = key{kind: text, isPath: k.isPath, most: 4096, scalar: k.scalar, pattern: notEmpty, patternDoc: "that is not empty"}
@@ -116,8 +113,6 @@ func (k *key) parse(n *yaml.Node) (value any, hint string) {
 	switch {
 	case k.kind == list && n.Kind == yaml.ScalarNode:
 		return nil, "write it as " + k.def
-	case k.kind == numbers && n.Kind == yaml.ScalarNode:
-		return nil, "write it as " + numbersExample
 	case n.Kind != yaml.ScalarNode:
 		return nil, ""
 	case n.Tag == "!!null" && k.isPath && n.Value == "~":
@@ -277,8 +272,6 @@ func store(field, value any) {
 		*f = value.(float64)
 	case *[]int:
 		*f = value.([]int)
-	case *[]float64:
-		*f = value.([]float64)
 	case *PerLayer:
 		if one, ok := value.(float64); ok {
 			value = []float64{one}

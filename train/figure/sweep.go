@@ -66,16 +66,21 @@ const mostKeys = 7
 // sweptRow is the height of a row of panels, in points.
 const sweptRow = panelHeight + below + 26
 
-// meanOf returns the mean and the standard deviation of some values; sd is 0 of one.
-func meanOf(values []float64) (mean, sd float64) {
-	for _, v := range values {
-		mean += v / float64(len(values))
+// Mean returns the mean of the accuracies and their standard deviation, 0 of one. Of none
+// both are NaN.
+func (p SweptPoint) Mean() (mean, sd float64) {
+	n := float64(len(p.Accuracies))
+	if n == 0 {
+		return math.NaN(), math.NaN()
 	}
-	if len(values) < 2 {
+	for _, v := range p.Accuracies {
+		mean += v / n
+	}
+	if n == 1 {
 		return mean, 0
 	}
-	for _, v := range values {
-		sd += (v - mean) * (v - mean) / float64(len(values)-1)
+	for _, v := range p.Accuracies {
+		sd += (v - mean) * (v - mean) / (n - 1)
 	}
 	return mean, math.Sqrt(sd)
 }
@@ -98,7 +103,7 @@ func (s Sweep) Figure() (*Figure, error) {
 	parts := []part{func(c canvas, x, y, width float64) { s.curves(c, x, y, width, up) }}
 	notes := []string{s.Note}
 	switch keys := s.Keys[:min(len(s.Keys), mostKeys)]; {
-	case len(keys) == 2 && s.isGrid():
+	case len(keys) == 2 && s.IsGrid():
 		parts = append(parts, s.heat)
 		notes = append(notes, sweptCellText.In(s.Language))
 	case len(keys) == 1:
@@ -128,42 +133,52 @@ func (s Sweep) Figure() (*Figure, error) {
 	}, nil
 }
 
-// isGrid reports whether the points are a grid of two keys, of which there are not too
+// IsGrid reports whether the points are a grid of two keys, of which there are not too
 // many values for a heat map.
-func (s Sweep) isGrid() bool {
+func (s Sweep) IsGrid() bool {
 	rows, columns := len(s.Keys[0].Labels), len(s.Keys[1].Labels)
 	return rows*columns == len(s.Points) && max(rows, columns) <= 40
 }
 
-// group returns the value of the first key of a run, by which curves are told apart.
-func (s Sweep) group(r SweptRun) int {
+// Group returns the value of the first key of a run, by which curves are told apart.
+func (s Sweep) Group(r SweptRun) int {
 	if len(s.Keys) == 0 || r.Point < 0 {
 		return 0
 	}
 	return s.Points[r.Point].Values[0]
 }
 
+// top returns the highest accuracy of a run, −∞ if it has none.
+func (r SweptRun) top() float64 {
+	best := math.Inf(-1)
+	for _, v := range r.Accuracy {
+		if finite(v) {
+			best = max(best, v)
+		}
+	}
+	return best
+}
+
+// Strongest returns the run with the highest accuracy of each group.
+func (s Sweep) Strongest() map[int]int {
+	strong := map[int]int{}
+	for i, r := range s.Curves {
+		g := s.Group(r)
+		if old, ok := strong[g]; !math.IsInf(r.top(), -1) && (!ok || r.top() > s.Curves[old].top()) {
+			strong[g] = i
+		}
+	}
+	return strong
+}
+
 // curves draws the accuracies of all runs over the epochs. Of the runs with the same
 // value of the first key, the best one is strong and has a label.
 func (s Sweep) curves(c canvas, x, y, width float64, up scale) {
 	epochs := 1
-	strong := map[int]int{} // by group, the index of the run
-	top := func(i int) float64 {
-		best := math.Inf(-1)
-		for _, v := range s.Curves[i].Accuracy {
-			if finite(v) {
-				best = max(best, v)
-			}
-		}
-		return best
-	}
-	for i, r := range s.Curves {
+	for _, r := range s.Curves {
 		epochs = max(epochs, len(r.Accuracy))
-		g := s.group(r)
-		if old, ok := strong[g]; (!ok || top(i) > top(old)) && !math.IsInf(top(i), -1) {
-			strong[g] = i
-		}
 	}
+	strong := s.Strongest()
 	few := len(strong) <= mostOverlaid
 	var groups []int
 	for g := range strong {
@@ -173,7 +188,7 @@ func (s Sweep) curves(c canvas, x, y, width float64, up scale) {
 	right := 0.0
 	label := func(g int) string {
 		if len(s.Keys) == 0 {
-			return fourDigits(top(strong[g]))
+			return fourDigits(s.Curves[strong[g]].top())
 		}
 		return shorten(s.Keys[0].Labels[g], textSize, overlayNameWidth)
 	}
@@ -194,7 +209,7 @@ func (s Sweep) curves(c canvas, x, y, width float64, up scale) {
 		return overlayColors[g%len(overlayColors)], overlayDashes[g/len(overlayColors)%len(overlayDashes)]
 	}
 	for i, r := range s.Curves {
-		g := s.group(r)
+		g := s.Group(r)
 		if few && strong[g] == i {
 			continue
 		}
@@ -326,6 +341,25 @@ func (k SweptKey) axis(width float64) (across scale, places []float64, ticks []t
 	return across, places, ticks
 }
 
+// KeyTick is a tick of the axis of a key, at a place from 0 to 1.
+type KeyTick struct {
+	At    float64
+	Label string
+}
+
+// Places returns where each value of the key is on an axis of so many points, from 0 to
+// 1, the ticks of the axis, and whether it is logarithmic.
+func (k SweptKey) Places(width float64) (places []float64, ticks []KeyTick, log bool) {
+	across, values, at := k.axis(width)
+	for _, v := range values {
+		places = append(places, across.at(v))
+	}
+	for _, t := range at {
+		ticks = append(ticks, KeyTick{across.at(t.value), t.label})
+	}
+	return places, ticks, across.log
+}
+
 // short returns the label of a value, cut.
 func (k SweptKey) short(i int) string {
 	text := k.Labels[i]
@@ -380,7 +414,7 @@ func (s Sweep) against(c canvas, key int, x, y, width float64) {
 			continue
 		}
 		v := o.Values[key]
-		mean, sd := meanOf(o.Accuracies)
+		mean, sd := o.Mean()
 		center := at(v, mean)
 		if !single {
 			c.dot(center, 2.4, blue)
@@ -408,7 +442,7 @@ func (s Sweep) against(c canvas, key int, x, y, width float64) {
 		c.dot(m, 3, blue)
 	}
 	if s.Best >= 0 && len(s.Points[s.Best].Accuracies) > 0 {
-		mean, _ := meanOf(s.Points[s.Best].Accuracies)
+		mean, _ := s.Points[s.Best].Mean()
 		c.ring(at(s.Points[s.Best].Values[key], mean), 5.5, stroke{color: textColor, width: 1})
 	}
 }
@@ -432,9 +466,7 @@ func (s Sweep) heat(c canvas, x, y, width float64) {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	means := make([]float64, len(s.Points))
 	for i, p := range s.Points {
-		means[i] = math.NaN()
-		if len(p.Accuracies) > 0 {
-			means[i], _ = meanOf(p.Accuracies)
+		if means[i], _ = p.Mean(); finite(means[i]) {
 			lo, hi = min(lo, means[i]), max(hi, means[i])
 		}
 	}

@@ -17,6 +17,8 @@ type chart struct {
 	X, Y   []tick
 	Best   []mark // where the best epoch is
 
+	Named []series // of the page of a sweep: those that are told apart
+
 	epochs   []float64 // of the points
 	from, to float64   // of X
 	low, top float64   // of Y

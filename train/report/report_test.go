@@ -303,7 +303,7 @@ func TestPages(t *testing.T) {
 		lines := ""
 		for r := range n {
 			m := train.Metrics{Epoch: 2, TestAccuracy: float64(r) / float64(n)}
-			runs = append(runs, train.Run{RunID: train.RunID{Run: r, Seed: uint64(r), InitialRate: 0.1}, Best: &m, Last: &m})
+			runs = append(runs, train.Run{RunID: train.RunID{Run: r, Seed: uint64(r)}, Best: &m, Last: &m})
 			for e := 1; e <= 3; e++ {
 				line, _ := json.Marshal(train.RunMetrics{RunID: train.RunID{Run: r}, Metrics: train.Metrics{Epoch: e, TestAccuracy: 0.5}})
 				lines += string(line) + "\n"

@@ -263,7 +263,7 @@ func (v *view) RunRows() []runRow {
 	})
 	var rows []runRow
 	for i, r := range runs[:min(len(runs), mostRunRows)] {
-		row := runRow{Run: strconv.Itoa(r.Run), Seed: strconv.FormatUint(r.Seed, 10), Rate: short(r.InitialRate), Best: "–", Epoch: "–", Last: "–", Top: i == 0}
+		row := runRow{Run: strconv.Itoa(r.Run), Seed: strconv.FormatUint(r.Seed, 10), Best: "–", Epoch: "–", Last: "–", Top: i == 0}
 		if r.Best != nil && r.Last != nil {
 			last, _ := r.Last.Judged()
 			row.Best, row.Epoch, row.Last = figureOf(judgedBest(r)), strconv.Itoa(r.Best.Epoch), figureOf(last)

@@ -76,7 +76,10 @@ func Numbers(values []string) (numbers []float64) {
 }
 
 // Figure returns the figure of the sweep. It is an error if no run has a whole epoch.
-func (t *Table) Figure(l lang.Language) (*figure.Figure, error) {
+func (t *Table) Figure(l lang.Language) (*figure.Figure, error) { return t.drawing(l).Figure() }
+
+// drawing returns what the figure shows.
+func (t *Table) drawing(l lang.Language) figure.Sweep {
 	f := figure.Sweep{Title: t.Title(l), Note: t.note(l), Language: l, Set: t.Set(), Best: -1}
 	for _, o := range t.Over {
 		k := figure.SweptKey{Name: o.Key, Numbers: Numbers(o.Values)}
@@ -106,7 +109,7 @@ func (t *Table) Figure(l lang.Language) (*figure.Figure, error) {
 	if t.Best != nil {
 		f.Best = t.Best.Combination
 	}
-	return f.Figure()
+	return f
 }
 
 func judged(m train.Metrics) float64 {

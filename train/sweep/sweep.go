@@ -344,42 +344,39 @@ func (s *Sweep) Begin() error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if name := s.foreign(); name != "" {
-		if there, err := ReadPlan(s.Dir, nil); err == nil { // another process was faster
-			return Same(s.Dir, there, s.Plan)
-		}
-		return fmt.Errorf("folder %s is not empty (%s) and holds no sweep: choose another with -out", s.Dir, name)
-	}
-	if err := os.MkdirAll(filepath.Join(s.Dir, RunsDir), 0o777); err != nil {
+	names, err := os.ReadDir(s.Dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("folder of the sweep: %w: choose another with -out", err)
 	}
-	return files.Write(filepath.Join(s.Dir, PlanFile), func(w io.Writer) error {
+	for _, n := range names {
+		// Another process may be at the same place.
+		if n.Name() != PlanFile && !strings.HasPrefix(n.Name(), files.TempPrefix) {
+			return fmt.Errorf("folder %s is not empty (%s) and holds no sweep: choose another with -out", s.Dir, n.Name())
+		}
+	}
+	if err := os.MkdirAll(s.Dir, 0o777); err != nil {
+		return fmt.Errorf("folder of the sweep: %w: choose another with -out", err)
+	}
+	err = files.Write(filepath.Join(s.Dir, PlanFile), func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
-}
-
-// foreign returns the name of something in the folder that is not of a beginning, which
-// other processes may be at. Before the plan is there, no run is.
-func (s *Sweep) foreign() string {
-	names, err := os.ReadDir(s.Dir)
 	if err != nil {
-		return "" // there is no folder, or MkdirAll says what is wrong
+		return err
 	}
-	for _, n := range names {
-		runs, err := os.ReadDir(filepath.Join(s.Dir, n.Name()))
-		if n.Name() == RunsDir && err == nil && len(runs) == 0 || strings.HasPrefix(n.Name(), files.TempPrefix) {
-			continue
-		}
-		return n.Name()
+	if there, err = ReadPlan(s.Dir, nil); err != nil {
+		return err
 	}
-	return ""
+	return Same(s.Dir, there, s.Plan)
 }
 
 // ReadPlan reads the plan of the sweep in a folder. known is that of config.ReadSweep.
 // The error wraps fs.ErrNotExist if there is none.
 func ReadPlan(dir string, known func(file string) (config.Known, error)) (*config.Sweep, error) {
 	path := filepath.Join(dir, PlanFile)
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is a file: name the folder of a sweep, or a new one", dir)
+	}
 	f, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, err
