@@ -163,7 +163,10 @@ func gallery(t testing.TB) map[string]*Figure {
 		"confusion-2": matrix(2), "confusion-10": matrix(10), "confusion-zh": clothes, "confusion-26": letters,
 		"confusion-47": matrix(47), "confusion-256": matrix(256),
 		"overlay-2": overlay(2, lang.English), "overlay-40": overlay(40, lang.Chinese),
-		"growth": growth(5, lang.English), "growth-zh": growth(4, lang.Chinese), "hidden-1": units(1), "hidden-50": units(50), "hidden-1000-zh": unitsZh, "outputs": outputs,
+		"growth": growth(5, lang.English), "growth-zh": growth(4, lang.Chinese),
+		"sweep-0": swept(lang.English, 3), "sweep-1": swept(lang.English, 3, 9), "sweep-1-zh": swept(lang.Chinese, 1, 30), "sweep-2": swept(lang.Chinese, 2, 4, 5),
+		"sweep-2-wide": swept(lang.English, 1, 30, 31), "sweep-3": swept(lang.Chinese, 1, 3, 2, 4), "rate": rates(lang.English), "rate-zh": rates(lang.Chinese),
+		"hidden-1": units(1), "hidden-50": units(50), "hidden-1000-zh": unitsZh, "outputs": outputs,
 	} {
 		var err error
 		if all[name], err = f.Figure(); err != nil {

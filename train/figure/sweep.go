@@ -201,7 +201,7 @@ func (s Sweep) curves(c canvas, x, y, width float64, up scale) {
 	left := leftOf(ticks)
 	p := panel{x: x + left, y: y, h: panelHeight, across: epochScale(epochs), up: up}
 	p.w = width - left - leader - right
-	if few {
+	if few && len(s.Keys) > 0 {
 		c.text(keyLabel(p.x+p.w+leader, y+p.h+0.36*textSize, s.firstKey()))
 	}
 	p.axes(c, epochTicks(epochs, 8), ticks, left, epochsText.In(s.Language), sweptAccuracyText.Format(s.Language, s.Set))
@@ -386,7 +386,11 @@ func (s Sweep) against(c canvas, key int, x, y, width float64) {
 	up := accuracyScale(all)
 	upTicks := accuracyTicks(up)
 	left := leftOf(upTicks)
-	p := panel{x: x + left, y: y, w: width - left - 8, h: panelHeight, up: up}
+	right := 8.0 // for half of the last label
+	for i := range k.Labels {
+		right = max(right, measure(k.short(i), textSize)/2-8)
+	}
+	p := panel{x: x + left, y: y, w: width - left - right, h: panelHeight, up: up}
 	across, places, ticks := k.axis(p.w)
 	p.across = across
 	name := k.Name
@@ -515,6 +519,9 @@ func (s Sweep) heat(c canvas, x, y, width float64) {
 		step++
 	}
 	for i := 0; i < len(columns.Labels); i += step {
+		if (float64(i)+0.5)*w+measure(columns.short(i), textSize)/2 > side+8 {
+			continue
+		}
 		c.text(label{x: x + left + (float64(i)+0.5)*w, y: y + panelHeight + textSize + 2, at: middle, size: textSize, color: textColor, text: columns.short(i)})
 	}
 	c.text(label{x: x + textSize, y: y + panelHeight/2, at: middle, up: true, size: textSize + 1, color: textColor, text: rows.Name})

@@ -141,7 +141,7 @@ var messages = []lang.Text{
 	{En: "A dot is the mean over the seeds, a bar the standard deviation to either side, a small dot a run. The ring marks the best.", Zh: "点为各种子的平均，竖线为上下各一个标准差，小点为单次训练。圆环标出最好的。"},
 	{En: "A dot is a combination, at its mean over the seeds. The ring marks the best.", Zh: "每个点是一种组合（各种子的平均）。圆环标出最好的。"},
 	{En: "Mean over the seeds of the accuracy after the best epoch, the darker the higher. The best is framed.", Zh: "最佳一轮之后的准确率（各种子的平均），颜色越深越高。最好的加框标出。"},
-	{En: "mean", Zh: "平均"},
+	{En: "%s: mean", Zh: "%s：平均"},
 	{En: "sd", Zh: "标准差"},
 	{En: "lowest", Zh: "最低"},
 	{En: "highest", Zh: "最高"},
