@@ -51,9 +51,9 @@ func (s *sweepFlags) findRate(stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return cause(ctx, err)
 	}
-	print := func(line string) { _, _ = fmt.Fprintln(stdout, terminal.Line(line)) }
-	print(c.Network().Text().In(l))
-	print(machineText.Format(l, strings.TrimPrefix(chose, "machine ")))
+	show := func(line string) { _, _ = fmt.Fprintln(stdout, terminal.Line(line)) }
+	show(c.Network().Text().In(l))
+	show(machineText.Format(l, strings.TrimPrefix(chose, "machine ")))
 	found, err := sweep.FindRate(ctx, c, d, m)
 	if err != nil {
 		return cause(ctx, err)
@@ -65,16 +65,16 @@ func (s *sweepFlags) findRate(stdout, stderr io.Writer) (err error) {
 		table = append(table, []string{fmt.Sprintf("%.3g", p.Rate), fmt.Sprintf("%.4f", p.Cost), fmt.Sprintf("%.4f", p.Smooth)})
 	}
 	for _, line := range terminal.Table(table) {
-		print(line)
+		show(line)
 	}
 	if found.Ended != "" {
-		print(rateEndedText.Format(l, found.Points[len(found.Points)-1].Rate, found.Ended))
+		show(rateEndedText.Format(l, found.Points[len(found.Points)-1].Rate, found.Ended))
 	}
 	if found.Suggested() > 0 {
-		print(rateFoundText.Format(l, found.Suggested()))
-		print(rateLowestText.Format(l, found.Points[found.Lowest].Rate))
+		show(rateFoundText.Format(l, found.Suggested()))
+		show(rateLowestText.Format(l, found.Points[found.Lowest].Rate))
 	} else {
-		print(rateNoneText.In(l))
+		show(rateNoneText.In(l))
 	}
 	f, err := found.Figure(rateTitleText.Format(l, terminal.Line(d.Name), c.Train.Batch), l)
 	if err != nil {
@@ -92,6 +92,6 @@ func (s *sweepFlags) findRate(stdout, stderr io.Writer) (err error) {
 			return err
 		}
 	}
-	print(filesText.Format(l, dir, strings.Join([]string{sweep.RateSVG, sweep.RatePNG, sweep.RateCSV}, ", ")))
+	show(filesText.Format(l, dir, strings.Join([]string{sweep.RateSVG, sweep.RatePNG, sweep.RateCSV}, ", ")))
 	return nil
 }

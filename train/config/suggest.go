@@ -115,8 +115,7 @@ func Setting(path, value string) string {
 			return k.path + "=" + v
 		}
 	}
-	switch {
-	case k.def == "" || k.def == `""`:
+	if k.def == "" || k.def == `""` {
 		return k.path + "=" + strings.ToUpper(k.name())
 	}
 	return k.path + "=" + k.def

@@ -419,12 +419,12 @@ func (s Sweep) against(c canvas, key int, x, y, width float64) {
 		}
 		v := o.Values[key]
 		mean, sd := o.Mean()
-		center := at(v, mean)
+		centre := at(v, mean)
 		if !single {
-			c.dot(center, 2.4, blue)
+			c.dot(centre, 2.4, blue)
 			continue
 		}
-		means = append(means, center)
+		means = append(means, centre)
 		for _, a := range o.Accuracies {
 			if len(o.Accuracies) > 1 {
 				c.dot(at(v, a), 1.6, pale(blue))

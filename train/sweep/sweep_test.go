@@ -146,7 +146,7 @@ func TestAlone(t *testing.T) {
 			t.Errorf("ended %+v, kept %t", o, kept)
 		}
 	}
-	s.Started = func(_ *data.Dataset, left, n int) { together = n }
+	s.Started = func(_ *data.Dataset, _, n int) { together = n }
 	table := run(t, s)
 	if ended != 8 || together != min(8, runtime.GOMAXPROCS(0)) || len(table.Runs) != 8 || len(table.Missing) != 0 {
 		t.Errorf("%d runs ended, %d together, %d in the table", ended, together, len(table.Runs))
