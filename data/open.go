@@ -125,7 +125,7 @@ func (s Spec) open(ctx context.Context, f *Finder) (d *Dataset, notes []Note, er
 		f.Offline = f.Offline || s.Offline
 		d, err = f.MNIST(ctx)
 		if s.Fallback && errors.Is(err, ErrUnavailable) {
-			d, notes, err = s.digits(), []Note{warning(fallbackWarning, err)}, nil
+			d, notes, err = s.digits(), []Note{{Warning: true, Text: fallbackWarning.With(err), Framed: true}}, nil
 		}
 	case kind == Digits:
 		d = s.digits()

@@ -32,11 +32,12 @@ type table struct {
 type Note struct {
 	Warning bool // whether something is likely to be wrong
 	Text    lang.Text
+	Framed  bool // whether it has several lines, and is to be seen
 }
 
 // remark and warning return notes.
-func remark(text lang.Text, args ...any) Note  { return Note{false, text.With(args...)} }
-func warning(text lang.Text, args ...any) Note { return Note{true, text.With(args...)} }
+func remark(text lang.Text, args ...any) Note  { return Note{Text: text.With(args...)} }
+func warning(text lang.Text, args ...any) Note { return Note{Warning: true, Text: text.With(args...)} }
 
 // of returns the note about another file in place of a file.
 func (n Note) of(file, other string) Note {

@@ -330,7 +330,7 @@ func TestFallback(t *testing.T) {
 	if err := c.Run(); err != nil {
 		t.Fatalf("%v: %s", err, stderr.String())
 	}
-	if !strings.Contains(stderr.String(), "WARNING: THIS IS NOT MNIST") {
+	if !strings.Contains(stderr.String(), "\n*  WARNING: THIS IS NOT MNIST   ") { // a line of its own
 		t.Errorf("no warning: %s", stderr.String())
 	}
 	if strings.Contains(stdout.String(), "MNIST") || !strings.Contains(stdout.String(), "digits (built in)") {

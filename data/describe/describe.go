@@ -45,6 +45,7 @@ type Set struct {
 type Note struct {
 	Warning bool      `json:"warning"`
 	Text    lang.Text `json:"text"`
+	Framed  bool      `json:"-"`
 }
 
 // New describes a data set.
@@ -128,13 +129,17 @@ func (r Report) Text(w io.Writer, l lang.Language) error {
 	return Blocks(w, r.shown)
 }
 
-// Line returns the note as a line for a terminal.
+// Line returns the note as a line for a terminal, or several for one with a frame.
 func (n Note) Line(l lang.Language) string {
 	kind := noteText
 	if n.Warning {
 		kind = warningText
 	}
-	return terminal.Line(kindText.Format(l, kind, n.Text))
+	line := kindText.Format(l, kind, n.Text)
+	if n.Framed {
+		return terminal.Printable(line)
+	}
+	return terminal.Line(line)
 }
 
 // sizes returns "60000 training, 10000 test".
