@@ -5838,7 +5838,7 @@ DATA expF32<>+4(SB)/4, $0x80000000
 DATA expF32<>+8(SB)/4, $(-2.0)
 DATA expF32<>+12(SB)/4, $(1.442695)
 DATA expF32<>+16(SB)/4, $(12582912.0)
-DATA expF32<>+20(SB)/4, $(88.37)
+DATA expF32<>+20(SB)/4, $(87.33)
 DATA expF32<>+24(SB)/4, $(-87.33)
 DATA expF32<>+28(SB)/4, $(0.6933594)
 DATA expF32<>+32(SB)/4, $(-0.00021219444)
@@ -6012,27 +6012,34 @@ test:
 	RET
 
 DATA deltaF32<>+0(SB)/4, $(1.0)
-GLOBL deltaF32<>(SB), RODATA|NOPTR, $4
+DATA deltaF32<>+4(SB)/4, $0x80000000
+DATA deltaF32<>+8(SB)/4, $0x00800000
+GLOBL deltaF32<>(SB), RODATA|NOPTR, $12
 
 // func sigmoidDeltaF32AVX2(d []float32, g []float32, a []float32)
 // Requires: AVX
 TEXT ·sigmoidDeltaF32AVX2(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·a[j]·(1 − a[j])
+	// d[j] = g[j]·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x02, BX
 	VBROADCASTSS deltaF32<>+0(SB), Y0
+	VBROADCASTSS deltaF32<>+4(SB), Y1
+	VBROADCASTSS deltaF32<>+8(SB), Y2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (DX)(SI*1), Y1
-	VSUBPS  Y1, Y0, Y2
-	VMULPS  Y1, Y2, Y2
-	VMULPS  (CX)(SI*1), Y2, Y2
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS (DX)(SI*1), Y3
+	VSUBPS  Y3, Y0, Y4
+	VMULPS  Y3, Y4, Y4
+	VMULPS  (CX)(SI*1), Y4, Y4
+	VANDNPS Y4, Y1, Y3
+	VCMPPS  $0x05, Y2, Y3, Y3
+	VANDPS  Y3, Y4, Y4
+	VMOVUPS Y4, (AX)(SI*1)
 	ADDQ    $0x20, SI
 
 test:
@@ -6044,7 +6051,7 @@ test:
 // func sigmoidOutputDeltaF32AVX2(d []float32, a []float32, y []float32, alpha float32)
 // Requires: AVX
 TEXT ·sigmoidOutputDeltaF32AVX2(SB), NOSPLIT, $0-76
-	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -6052,17 +6059,22 @@ TEXT ·sigmoidOutputDeltaF32AVX2(SB), NOSPLIT, $0-76
 	SHLQ         $0x02, BX
 	VBROADCASTSS alpha+72(FP), Y0
 	VBROADCASTSS deltaF32<>+0(SB), Y1
+	VBROADCASTSS deltaF32<>+4(SB), Y2
+	VBROADCASTSS deltaF32<>+8(SB), Y3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (CX)(SI*1), Y2
-	VSUBPS  Y2, Y1, Y3
-	VMULPS  Y2, Y3, Y3
-	VSUBPS  (DX)(SI*1), Y2, Y2
-	VMULPS  Y0, Y2, Y2
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS (CX)(SI*1), Y4
+	VSUBPS  Y4, Y1, Y5
+	VMULPS  Y4, Y5, Y5
+	VSUBPS  (DX)(SI*1), Y4, Y4
+	VMULPS  Y0, Y4, Y4
+	VMULPS  Y4, Y5, Y5
+	VANDNPS Y5, Y2, Y4
+	VCMPPS  $0x05, Y3, Y4, Y4
+	VANDPS  Y4, Y5, Y5
+	VMOVUPS Y5, (AX)(SI*1)
 	ADDQ    $0x20, SI
 
 test:
@@ -6074,22 +6086,27 @@ test:
 // func tanhDeltaF32AVX2(d []float32, g []float32, a []float32)
 // Requires: AVX, FMA3
 TEXT ·tanhDeltaF32AVX2(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·(1 − a[j]²)
+	// d[j] = g[j]·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x02, BX
 	VBROADCASTSS deltaF32<>+0(SB), Y0
+	VBROADCASTSS deltaF32<>+4(SB), Y1
+	VBROADCASTSS deltaF32<>+8(SB), Y2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (DX)(SI*1), Y1
-	VMOVUPS      Y0, Y2
-	VFNMADD231PS Y1, Y1, Y2
-	VMULPS       (CX)(SI*1), Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*1)
+	VMOVUPS      (DX)(SI*1), Y3
+	VMOVUPS      Y0, Y4
+	VFNMADD231PS Y3, Y3, Y4
+	VMULPS       (CX)(SI*1), Y4, Y4
+	VANDNPS      Y4, Y1, Y3
+	VCMPPS       $0x05, Y2, Y3, Y3
+	VANDPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (AX)(SI*1)
 	ADDQ         $0x20, SI
 
 test:
@@ -6101,7 +6118,7 @@ test:
 // func tanhOutputDeltaF32AVX2(d []float32, a []float32, y []float32, alpha float32)
 // Requires: AVX, FMA3
 TEXT ·tanhOutputDeltaF32AVX2(SB), NOSPLIT, $0-76
-	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -6109,17 +6126,22 @@ TEXT ·tanhOutputDeltaF32AVX2(SB), NOSPLIT, $0-76
 	SHLQ         $0x02, BX
 	VBROADCASTSS alpha+72(FP), Y0
 	VBROADCASTSS deltaF32<>+0(SB), Y1
+	VBROADCASTSS deltaF32<>+4(SB), Y2
+	VBROADCASTSS deltaF32<>+8(SB), Y3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (CX)(SI*1), Y2
-	VMOVUPS      Y1, Y3
-	VFNMADD231PS Y2, Y2, Y3
-	VSUBPS       (DX)(SI*1), Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VMULPS       Y2, Y3, Y3
-	VMOVUPS      Y3, (AX)(SI*1)
+	VMOVUPS      (CX)(SI*1), Y4
+	VMOVUPS      Y1, Y5
+	VFNMADD231PS Y4, Y4, Y5
+	VSUBPS       (DX)(SI*1), Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VANDNPS      Y5, Y2, Y4
+	VCMPPS       $0x05, Y3, Y4, Y4
+	VANDPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (AX)(SI*1)
 	ADDQ         $0x20, SI
 
 test:
@@ -12217,7 +12239,7 @@ DATA expF64<>+8(SB)/8, $0x8000000000000000
 DATA expF64<>+16(SB)/8, $(-2.0)
 DATA expF64<>+24(SB)/8, $(1.4426950408889634)
 DATA expF64<>+32(SB)/8, $(6755399441055744.0)
-DATA expF64<>+40(SB)/8, $(709.4)
+DATA expF64<>+40(SB)/8, $(708.3)
 DATA expF64<>+48(SB)/8, $(-708.0)
 DATA expF64<>+56(SB)/8, $(0.6931471803691238)
 DATA expF64<>+64(SB)/8, $(0.00000000019082149292705877)
@@ -12433,27 +12455,34 @@ test:
 	RET
 
 DATA deltaF64<>+0(SB)/8, $(1.0)
-GLOBL deltaF64<>(SB), RODATA|NOPTR, $8
+DATA deltaF64<>+8(SB)/8, $0x8000000000000000
+DATA deltaF64<>+16(SB)/8, $0x0010000000000000
+GLOBL deltaF64<>(SB), RODATA|NOPTR, $24
 
 // func sigmoidDeltaF64AVX2(d []float64, g []float64, a []float64)
 // Requires: AVX
 TEXT ·sigmoidDeltaF64AVX2(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·a[j]·(1 − a[j])
+	// d[j] = g[j]·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x03, BX
 	VBROADCASTSD deltaF64<>+0(SB), Y0
+	VBROADCASTSD deltaF64<>+8(SB), Y1
+	VBROADCASTSD deltaF64<>+16(SB), Y2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (DX)(SI*1), Y1
-	VSUBPD  Y1, Y0, Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  (CX)(SI*1), Y2, Y2
-	VMOVUPS Y2, (AX)(SI*1)
+	VMOVUPS (DX)(SI*1), Y3
+	VSUBPD  Y3, Y0, Y4
+	VMULPD  Y3, Y4, Y4
+	VMULPD  (CX)(SI*1), Y4, Y4
+	VANDNPD Y4, Y1, Y3
+	VCMPPD  $0x05, Y2, Y3, Y3
+	VANDPD  Y3, Y4, Y4
+	VMOVUPS Y4, (AX)(SI*1)
 	ADDQ    $0x20, SI
 
 test:
@@ -12465,7 +12494,7 @@ test:
 // func sigmoidOutputDeltaF64AVX2(d []float64, a []float64, y []float64, alpha float64)
 // Requires: AVX
 TEXT ·sigmoidOutputDeltaF64AVX2(SB), NOSPLIT, $0-80
-	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -12473,17 +12502,22 @@ TEXT ·sigmoidOutputDeltaF64AVX2(SB), NOSPLIT, $0-80
 	SHLQ         $0x03, BX
 	VBROADCASTSD alpha+72(FP), Y0
 	VBROADCASTSD deltaF64<>+0(SB), Y1
+	VBROADCASTSD deltaF64<>+8(SB), Y2
+	VBROADCASTSD deltaF64<>+16(SB), Y3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (CX)(SI*1), Y2
-	VSUBPD  Y2, Y1, Y3
-	VMULPD  Y2, Y3, Y3
-	VSUBPD  (DX)(SI*1), Y2, Y2
-	VMULPD  Y0, Y2, Y2
-	VMULPD  Y2, Y3, Y3
-	VMOVUPS Y3, (AX)(SI*1)
+	VMOVUPS (CX)(SI*1), Y4
+	VSUBPD  Y4, Y1, Y5
+	VMULPD  Y4, Y5, Y5
+	VSUBPD  (DX)(SI*1), Y4, Y4
+	VMULPD  Y0, Y4, Y4
+	VMULPD  Y4, Y5, Y5
+	VANDNPD Y5, Y2, Y4
+	VCMPPD  $0x05, Y3, Y4, Y4
+	VANDPD  Y4, Y5, Y5
+	VMOVUPS Y5, (AX)(SI*1)
 	ADDQ    $0x20, SI
 
 test:
@@ -12495,22 +12529,27 @@ test:
 // func tanhDeltaF64AVX2(d []float64, g []float64, a []float64)
 // Requires: AVX, FMA3
 TEXT ·tanhDeltaF64AVX2(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·(1 − a[j]²)
+	// d[j] = g[j]·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x03, BX
 	VBROADCASTSD deltaF64<>+0(SB), Y0
+	VBROADCASTSD deltaF64<>+8(SB), Y1
+	VBROADCASTSD deltaF64<>+16(SB), Y2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (DX)(SI*1), Y1
-	VMOVUPS      Y0, Y2
-	VFNMADD231PD Y1, Y1, Y2
-	VMULPD       (CX)(SI*1), Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*1)
+	VMOVUPS      (DX)(SI*1), Y3
+	VMOVUPS      Y0, Y4
+	VFNMADD231PD Y3, Y3, Y4
+	VMULPD       (CX)(SI*1), Y4, Y4
+	VANDNPD      Y4, Y1, Y3
+	VCMPPD       $0x05, Y2, Y3, Y3
+	VANDPD       Y3, Y4, Y4
+	VMOVUPS      Y4, (AX)(SI*1)
 	ADDQ         $0x20, SI
 
 test:
@@ -12522,7 +12561,7 @@ test:
 // func tanhOutputDeltaF64AVX2(d []float64, a []float64, y []float64, alpha float64)
 // Requires: AVX, FMA3
 TEXT ·tanhOutputDeltaF64AVX2(SB), NOSPLIT, $0-80
-	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -12530,17 +12569,22 @@ TEXT ·tanhOutputDeltaF64AVX2(SB), NOSPLIT, $0-80
 	SHLQ         $0x03, BX
 	VBROADCASTSD alpha+72(FP), Y0
 	VBROADCASTSD deltaF64<>+0(SB), Y1
+	VBROADCASTSD deltaF64<>+8(SB), Y2
+	VBROADCASTSD deltaF64<>+16(SB), Y3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (CX)(SI*1), Y2
-	VMOVUPS      Y1, Y3
-	VFNMADD231PD Y2, Y2, Y3
-	VSUBPD       (DX)(SI*1), Y2, Y2
-	VMULPD       Y0, Y2, Y2
-	VMULPD       Y2, Y3, Y3
-	VMOVUPS      Y3, (AX)(SI*1)
+	VMOVUPS      (CX)(SI*1), Y4
+	VMOVUPS      Y1, Y5
+	VFNMADD231PD Y4, Y4, Y5
+	VSUBPD       (DX)(SI*1), Y4, Y4
+	VMULPD       Y0, Y4, Y4
+	VMULPD       Y4, Y5, Y5
+	VANDNPD      Y5, Y2, Y4
+	VCMPPD       $0x05, Y3, Y4, Y4
+	VANDPD       Y4, Y5, Y5
+	VMOVUPS      Y5, (AX)(SI*1)
 	ADDQ         $0x20, SI
 
 test:

@@ -40,16 +40,16 @@ func sigmoidF32AVX512(a []float32, z []float32, n int)
 // tanhF32AVX512: a[j] = tanh(z[j]) for j < n, 0 for n ≤ j < len(a)
 func tanhF32AVX512(a []float32, z []float32, n int)
 
-// sigmoidDeltaF32AVX512: d[j] = g[j]·a[j]·(1 − a[j])
+// sigmoidDeltaF32AVX512: d[j] = g[j]·a[j]·(1 − a[j]), 0 if subnormal
 func sigmoidDeltaF32AVX512(d []float32, g []float32, a []float32)
 
-// sigmoidOutputDeltaF32AVX512: d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+// sigmoidOutputDeltaF32AVX512: d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]), 0 if subnormal
 func sigmoidOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float32)
 
-// tanhDeltaF32AVX512: d[j] = g[j]·(1 − a[j]²)
+// tanhDeltaF32AVX512: d[j] = g[j]·(1 − a[j]²), 0 if subnormal
 func tanhDeltaF32AVX512(d []float32, g []float32, a []float32)
 
-// tanhOutputDeltaF32AVX512: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+// tanhOutputDeltaF32AVX512: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 func tanhOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float32)
 
 // prefetchF32AVX512: loads idx and val into the first-level cache
@@ -100,16 +100,16 @@ func sigmoidF64AVX512(a []float64, z []float64, n int)
 // tanhF64AVX512: a[j] = tanh(z[j]) for j < n, 0 for n ≤ j < len(a)
 func tanhF64AVX512(a []float64, z []float64, n int)
 
-// sigmoidDeltaF64AVX512: d[j] = g[j]·a[j]·(1 − a[j])
+// sigmoidDeltaF64AVX512: d[j] = g[j]·a[j]·(1 − a[j]), 0 if subnormal
 func sigmoidDeltaF64AVX512(d []float64, g []float64, a []float64)
 
-// sigmoidOutputDeltaF64AVX512: d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+// sigmoidOutputDeltaF64AVX512: d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]), 0 if subnormal
 func sigmoidOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float64)
 
-// tanhDeltaF64AVX512: d[j] = g[j]·(1 − a[j]²)
+// tanhDeltaF64AVX512: d[j] = g[j]·(1 − a[j]²), 0 if subnormal
 func tanhDeltaF64AVX512(d []float64, g []float64, a []float64)
 
-// tanhOutputDeltaF64AVX512: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+// tanhOutputDeltaF64AVX512: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 func tanhOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float64)
 
 // prefetchF64AVX512: loads idx and val into the first-level cache

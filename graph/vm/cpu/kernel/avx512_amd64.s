@@ -9282,7 +9282,7 @@ DATA expF32<>+4(SB)/4, $0x80000000
 DATA expF32<>+8(SB)/4, $(-2.0)
 DATA expF32<>+12(SB)/4, $(1.442695)
 DATA expF32<>+16(SB)/4, $(12582912.0)
-DATA expF32<>+20(SB)/4, $(88.37)
+DATA expF32<>+20(SB)/4, $(87.33)
 DATA expF32<>+24(SB)/4, $(-87.33)
 DATA expF32<>+28(SB)/4, $(0.6933594)
 DATA expF32<>+32(SB)/4, $(-0.00021219444)
@@ -9449,28 +9449,35 @@ test:
 	RET
 
 DATA deltaF32<>+0(SB)/4, $(1.0)
-GLOBL deltaF32<>(SB), RODATA|NOPTR, $4
+DATA deltaF32<>+4(SB)/4, $0x80000000
+DATA deltaF32<>+8(SB)/4, $0x00800000
+GLOBL deltaF32<>(SB), RODATA|NOPTR, $12
 
 // func sigmoidDeltaF32AVX512(d []float32, g []float32, a []float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidDeltaF32AVX512(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·a[j]·(1 − a[j])
+	// d[j] = g[j]·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x02, BX
 	VBROADCASTSS deltaF32<>+0(SB), Z0
+	VBROADCASTSS deltaF32<>+4(SB), Z1
+	VBROADCASTSS deltaF32<>+8(SB), Z2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (DX)(SI*1), Z1
-	VSUBPS  Z1, Z0, Z2
-	VMULPS  Z1, Z2, Z2
-	VMULPS  (CX)(SI*1), Z2, Z2
-	VMOVUPS Z2, (AX)(SI*1)
-	ADDQ    $0x40, SI
+	VMOVUPS   (DX)(SI*1), Z3
+	VSUBPS    Z3, Z0, Z4
+	VMULPS    Z3, Z4, Z4
+	VMULPS    (CX)(SI*1), Z4, Z4
+	VANDNPS   Z4, Z1, Z3
+	VCMPPS    $0x05, Z2, Z3, K1
+	VMOVAPS.Z Z4, K1, Z4
+	VMOVUPS   Z4, (AX)(SI*1)
+	ADDQ      $0x40, SI
 
 test:
 	CMPQ SI, BX
@@ -9479,9 +9486,9 @@ test:
 	RET
 
 // func sigmoidOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidOutputDeltaF32AVX512(SB), NOSPLIT, $0-76
-	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -9489,18 +9496,23 @@ TEXT ·sigmoidOutputDeltaF32AVX512(SB), NOSPLIT, $0-76
 	SHLQ         $0x02, BX
 	VBROADCASTSS alpha+72(FP), Z0
 	VBROADCASTSS deltaF32<>+0(SB), Z1
+	VBROADCASTSS deltaF32<>+4(SB), Z2
+	VBROADCASTSS deltaF32<>+8(SB), Z3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (CX)(SI*1), Z2
-	VSUBPS  Z2, Z1, Z3
-	VMULPS  Z2, Z3, Z3
-	VSUBPS  (DX)(SI*1), Z2, Z2
-	VMULPS  Z0, Z2, Z2
-	VMULPS  Z2, Z3, Z3
-	VMOVUPS Z3, (AX)(SI*1)
-	ADDQ    $0x40, SI
+	VMOVUPS   (CX)(SI*1), Z4
+	VSUBPS    Z4, Z1, Z5
+	VMULPS    Z4, Z5, Z5
+	VSUBPS    (DX)(SI*1), Z4, Z4
+	VMULPS    Z0, Z4, Z4
+	VMULPS    Z4, Z5, Z5
+	VANDNPS   Z5, Z2, Z4
+	VCMPPS    $0x05, Z3, Z4, K1
+	VMOVAPS.Z Z5, K1, Z5
+	VMOVUPS   Z5, (AX)(SI*1)
+	ADDQ      $0x40, SI
 
 test:
 	CMPQ SI, BX
@@ -9509,24 +9521,29 @@ test:
 	RET
 
 // func tanhDeltaF32AVX512(d []float32, g []float32, a []float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·tanhDeltaF32AVX512(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·(1 − a[j]²)
+	// d[j] = g[j]·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x02, BX
 	VBROADCASTSS deltaF32<>+0(SB), Z0
+	VBROADCASTSS deltaF32<>+4(SB), Z1
+	VBROADCASTSS deltaF32<>+8(SB), Z2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (DX)(SI*1), Z1
-	VMOVUPS      Z0, Z2
-	VFNMADD231PS Z1, Z1, Z2
-	VMULPS       (CX)(SI*1), Z2, Z2
-	VMOVUPS      Z2, (AX)(SI*1)
+	VMOVUPS      (DX)(SI*1), Z3
+	VMOVUPS      Z0, Z4
+	VFNMADD231PS Z3, Z3, Z4
+	VMULPS       (CX)(SI*1), Z4, Z4
+	VANDNPS      Z4, Z1, Z3
+	VCMPPS       $0x05, Z2, Z3, K1
+	VMOVAPS.Z    Z4, K1, Z4
+	VMOVUPS      Z4, (AX)(SI*1)
 	ADDQ         $0x40, SI
 
 test:
@@ -9536,9 +9553,9 @@ test:
 	RET
 
 // func tanhOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·tanhOutputDeltaF32AVX512(SB), NOSPLIT, $0-76
-	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -9546,17 +9563,22 @@ TEXT ·tanhOutputDeltaF32AVX512(SB), NOSPLIT, $0-76
 	SHLQ         $0x02, BX
 	VBROADCASTSS alpha+72(FP), Z0
 	VBROADCASTSS deltaF32<>+0(SB), Z1
+	VBROADCASTSS deltaF32<>+4(SB), Z2
+	VBROADCASTSS deltaF32<>+8(SB), Z3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (CX)(SI*1), Z2
-	VMOVUPS      Z1, Z3
-	VFNMADD231PS Z2, Z2, Z3
-	VSUBPS       (DX)(SI*1), Z2, Z2
-	VMULPS       Z0, Z2, Z2
-	VMULPS       Z2, Z3, Z3
-	VMOVUPS      Z3, (AX)(SI*1)
+	VMOVUPS      (CX)(SI*1), Z4
+	VMOVUPS      Z1, Z5
+	VFNMADD231PS Z4, Z4, Z5
+	VSUBPS       (DX)(SI*1), Z4, Z4
+	VMULPS       Z0, Z4, Z4
+	VMULPS       Z4, Z5, Z5
+	VANDNPS      Z5, Z2, Z4
+	VCMPPS       $0x05, Z3, Z4, K1
+	VMOVAPS.Z    Z5, K1, Z5
+	VMOVUPS      Z5, (AX)(SI*1)
 	ADDQ         $0x40, SI
 
 test:
@@ -19240,7 +19262,7 @@ DATA expF64<>+8(SB)/8, $0x8000000000000000
 DATA expF64<>+16(SB)/8, $(-2.0)
 DATA expF64<>+24(SB)/8, $(1.4426950408889634)
 DATA expF64<>+32(SB)/8, $(6755399441055744.0)
-DATA expF64<>+40(SB)/8, $(709.4)
+DATA expF64<>+40(SB)/8, $(708.3)
 DATA expF64<>+48(SB)/8, $(-708.0)
 DATA expF64<>+56(SB)/8, $(0.6931471803691238)
 DATA expF64<>+64(SB)/8, $(0.00000000019082149292705877)
@@ -19449,28 +19471,35 @@ test:
 	RET
 
 DATA deltaF64<>+0(SB)/8, $(1.0)
-GLOBL deltaF64<>(SB), RODATA|NOPTR, $8
+DATA deltaF64<>+8(SB)/8, $0x8000000000000000
+DATA deltaF64<>+16(SB)/8, $0x0010000000000000
+GLOBL deltaF64<>(SB), RODATA|NOPTR, $24
 
 // func sigmoidDeltaF64AVX512(d []float64, g []float64, a []float64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidDeltaF64AVX512(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·a[j]·(1 − a[j])
+	// d[j] = g[j]·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x03, BX
 	VBROADCASTSD deltaF64<>+0(SB), Z0
+	VBROADCASTSD deltaF64<>+8(SB), Z1
+	VBROADCASTSD deltaF64<>+16(SB), Z2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (DX)(SI*1), Z1
-	VSUBPD  Z1, Z0, Z2
-	VMULPD  Z1, Z2, Z2
-	VMULPD  (CX)(SI*1), Z2, Z2
-	VMOVUPS Z2, (AX)(SI*1)
-	ADDQ    $0x40, SI
+	VMOVUPS   (DX)(SI*1), Z3
+	VSUBPD    Z3, Z0, Z4
+	VMULPD    Z3, Z4, Z4
+	VMULPD    (CX)(SI*1), Z4, Z4
+	VANDNPD   Z4, Z1, Z3
+	VCMPPD    $0x05, Z2, Z3, K1
+	VMOVAPD.Z Z4, K1, Z4
+	VMOVUPS   Z4, (AX)(SI*1)
+	ADDQ      $0x40, SI
 
 test:
 	CMPQ SI, BX
@@ -19479,9 +19508,9 @@ test:
 	RET
 
 // func sigmoidOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·sigmoidOutputDeltaF64AVX512(SB), NOSPLIT, $0-80
-	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+	// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -19489,18 +19518,23 @@ TEXT ·sigmoidOutputDeltaF64AVX512(SB), NOSPLIT, $0-80
 	SHLQ         $0x03, BX
 	VBROADCASTSD alpha+72(FP), Z0
 	VBROADCASTSD deltaF64<>+0(SB), Z1
+	VBROADCASTSD deltaF64<>+8(SB), Z2
+	VBROADCASTSD deltaF64<>+16(SB), Z3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS (CX)(SI*1), Z2
-	VSUBPD  Z2, Z1, Z3
-	VMULPD  Z2, Z3, Z3
-	VSUBPD  (DX)(SI*1), Z2, Z2
-	VMULPD  Z0, Z2, Z2
-	VMULPD  Z2, Z3, Z3
-	VMOVUPS Z3, (AX)(SI*1)
-	ADDQ    $0x40, SI
+	VMOVUPS   (CX)(SI*1), Z4
+	VSUBPD    Z4, Z1, Z5
+	VMULPD    Z4, Z5, Z5
+	VSUBPD    (DX)(SI*1), Z4, Z4
+	VMULPD    Z0, Z4, Z4
+	VMULPD    Z4, Z5, Z5
+	VANDNPD   Z5, Z2, Z4
+	VCMPPD    $0x05, Z3, Z4, K1
+	VMOVAPD.Z Z5, K1, Z5
+	VMOVUPS   Z5, (AX)(SI*1)
+	ADDQ      $0x40, SI
 
 test:
 	CMPQ SI, BX
@@ -19509,24 +19543,29 @@ test:
 	RET
 
 // func tanhDeltaF64AVX512(d []float64, g []float64, a []float64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·tanhDeltaF64AVX512(SB), NOSPLIT, $0-72
-	// d[j] = g[j]·(1 − a[j]²)
+	// d[j] = g[j]·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	MOVQ         a_base+48(FP), DX
 	MOVQ         d_len+8(FP), BX
 	SHLQ         $0x03, BX
 	VBROADCASTSD deltaF64<>+0(SB), Z0
+	VBROADCASTSD deltaF64<>+8(SB), Z1
+	VBROADCASTSD deltaF64<>+16(SB), Z2
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (DX)(SI*1), Z1
-	VMOVUPS      Z0, Z2
-	VFNMADD231PD Z1, Z1, Z2
-	VMULPD       (CX)(SI*1), Z2, Z2
-	VMOVUPS      Z2, (AX)(SI*1)
+	VMOVUPS      (DX)(SI*1), Z3
+	VMOVUPS      Z0, Z4
+	VFNMADD231PD Z3, Z3, Z4
+	VMULPD       (CX)(SI*1), Z4, Z4
+	VANDNPD      Z4, Z1, Z3
+	VCMPPD       $0x05, Z2, Z3, K1
+	VMOVAPD.Z    Z4, K1, Z4
+	VMOVUPS      Z4, (AX)(SI*1)
 	ADDQ         $0x40, SI
 
 test:
@@ -19536,9 +19575,9 @@ test:
 	RET
 
 // func tanhOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512DQ, AVX512F
 TEXT ·tanhOutputDeltaF64AVX512(SB), NOSPLIT, $0-80
-	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+	// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 	MOVQ         d_base+0(FP), AX
 	MOVQ         a_base+24(FP), CX
 	MOVQ         y_base+48(FP), DX
@@ -19546,17 +19585,22 @@ TEXT ·tanhOutputDeltaF64AVX512(SB), NOSPLIT, $0-80
 	SHLQ         $0x03, BX
 	VBROADCASTSD alpha+72(FP), Z0
 	VBROADCASTSD deltaF64<>+0(SB), Z1
+	VBROADCASTSD deltaF64<>+8(SB), Z2
+	VBROADCASTSD deltaF64<>+16(SB), Z3
 	XORQ         SI, SI
 	JMP          test
 
 vector:
-	VMOVUPS      (CX)(SI*1), Z2
-	VMOVUPS      Z1, Z3
-	VFNMADD231PD Z2, Z2, Z3
-	VSUBPD       (DX)(SI*1), Z2, Z2
-	VMULPD       Z0, Z2, Z2
-	VMULPD       Z2, Z3, Z3
-	VMOVUPS      Z3, (AX)(SI*1)
+	VMOVUPS      (CX)(SI*1), Z4
+	VMOVUPS      Z1, Z5
+	VFNMADD231PD Z4, Z4, Z5
+	VSUBPD       (DX)(SI*1), Z4, Z4
+	VMULPD       Z0, Z4, Z4
+	VMULPD       Z4, Z5, Z5
+	VANDNPD      Z5, Z2, Z4
+	VCMPPD       $0x05, Z3, Z4, K1
+	VMOVAPD.Z    Z5, K1, Z5
+	VMOVUPS      Z5, (AX)(SI*1)
 	ADDQ         $0x40, SI
 
 test:

@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 	"slices"
+	"unsafe"
 )
 
 // goSet returns the kernels as plain loops. They define the kernels, and they run
@@ -146,8 +147,11 @@ func axpy[T Float](y, x []T, alpha T) {
 
 // a[j] = 1/(1 + e^−z[j]) for j < n, 0 for n ≤ j < len(a)
 func sigmoid[T Float](a, z []T, n int) {
+	least := smallestNormal[T]()
 	for j, v := range z[:n] {
-		a[j] = T(1 / (1 + math.Exp(-float64(v))))
+		if a[j] = T(1 / (1 + math.Exp(-float64(v)))); a[j] < least {
+			a[j] = least
+		}
 	}
 	clear(a[n:])
 }
@@ -160,31 +164,51 @@ func tanh[T Float](a, z []T, n int) {
 	clear(a[n:])
 }
 
-// d[j] = g[j]·a[j]·(1 − a[j])
+// flush returns v, or 0 if it is subnormal: below least, the smallest normal number.
+func flush[T Float](v, least T) T {
+	if v > -least && v < least {
+		return 0
+	}
+	return v
+}
+
+func smallestNormal[T Float]() T {
+	least := 0x1p-126
+	if unsafe.Sizeof(T(0)) == 8 {
+		least = 0x1p-1022
+	}
+	return T(least)
+}
+
+// d[j] = g[j]·a[j]·(1 − a[j]), 0 if subnormal
 func sigmoidDelta[T Float](d, g, a []T) {
+	least := smallestNormal[T]()
 	for j, v := range a {
-		d[j] = g[j] * (v * (1 - v))
+		d[j] = flush(g[j]*(v*(1-v)), least)
 	}
 }
 
-// d[j] = g[j]·(1 − a[j]²)
+// d[j] = g[j]·(1 − a[j]²), 0 if subnormal
 func tanhDelta[T Float](d, g, a []T) {
+	least := smallestNormal[T]()
 	for j, v := range a {
-		d[j] = g[j] * (1 - v*v)
+		d[j] = flush(g[j]*(1-v*v), least)
 	}
 }
 
-// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j])
+// d[j] = alpha·(a[j] − y[j])·a[j]·(1 − a[j]), 0 if subnormal
 func sigmoidOutputDelta[T Float](d, a, y []T, alpha T) {
+	least := smallestNormal[T]()
 	for j, v := range a {
-		d[j] = alpha * (v - y[j]) * (v * (1 - v))
+		d[j] = flush(alpha*(v-y[j])*(v*(1-v)), least)
 	}
 }
 
-// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²)
+// d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 func tanhOutputDelta[T Float](d, a, y []T, alpha T) {
+	least := smallestNormal[T]()
 	for j, v := range a {
-		d[j] = alpha * (v - y[j]) * (1 - v*v)
+		d[j] = flush(alpha*(v-y[j])*(1-v*v), least)
 	}
 }
 

@@ -102,8 +102,8 @@ type Set[T Float] struct {
 	// Drain is y[j] += x[j], and then x[j] = 0; the length is a multiple of Pad(1).
 	Drain func(y, x []T)
 
-	// Sigmoid is a[j] = 1/(1 + e^−z[j]) for j < n, and 0 for n ≤ j < len(a).
-	// a may be z.
+	// Sigmoid is a[j] = 1/(1 + e^−z[j]) for j < n, and 0 for n ≤ j < len(a). a may be z.
+	// Where σ(z) is subnormal, a[j] is about the smallest normal number (see SigmoidDelta).
 	//
 	// Error bounds: 2.5 ulp for z ≥ −87 in float32 and for z ≥ −708 in float64.
 	// For smaller z the result is between 0 and 1.7e-38 ≈ σ(−87) in float32,
@@ -114,6 +114,9 @@ type Set[T Float] struct {
 	// z. Error bound: 3 ulp in float32 and in float64. NaN gives NaN.
 	Tanh func(a, z []T, n int)
 
+	// In all deltas, a d[j] that is subnormal is 0: products with such numbers take a
+	// hundred times as long on many processors, and change no weight.
+	//
 	// SigmoidDelta is d[j] = g[j]·a[j]·(1 − a[j]): A.65 with g = Wᵀ·δ and a
 	// from Sigmoid. d may be g.
 	SigmoidDelta func(d, g, a []T)

@@ -581,3 +581,58 @@ func TestSets(t *testing.T) {
 		t.Errorf("sets %v: want different names, the last one go", names)
 	}
 }
+
+// TestSubnormal: no kernel makes numbers that are subnormal of larger ones, where the
+// next product with them would take long. NaN stays NaN.
+func TestSubnormal(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { testSubnormal(t, Float32(), float32(0x1p-126)) })
+	t.Run("float64", func(t *testing.T) { testSubnormal(t, Float64(), 0x1p-1022) })
+}
+
+func testSubnormal[T Float](t *testing.T, sets []Set[T], least T) {
+	n := Pad[T](64)
+	nan := T(math.NaN())
+	for _, s := range sets {
+		z, a, y, g, d := Aligned[T](n), Aligned[T](n), Aligned[T](n), Aligned[T](n), Aligned[T](n)
+		for j := range z {
+			z[j] = T(-j) * 20 // e^−z overflows
+		}
+		s.Sigmoid(a, z, n)
+		for j, v := range a {
+			if v < least {
+				t.Errorf("%s: σ(%v) = %v is subnormal", s.Name, z[j], v)
+			}
+		}
+		for name, do := range map[string]func(alpha T){
+			"SigmoidDelta":       func(T) { s.SigmoidDelta(d, g, a) },
+			"TanhDelta":          func(T) { s.TanhDelta(d, g, a) },
+			"SigmoidOutputDelta": func(alpha T) { s.SigmoidOutputDelta(d, a, y, alpha) },
+			"TanhOutputDelta":    func(alpha T) { s.TanhOutputDelta(d, a, y, alpha) },
+		} {
+			for j := range a {
+				a[j], y[j], g[j] = 0.5, 0, least/T(math.Exp2(float64(j%6-4))) // 16·least to least/2
+				if j%2 == 1 {
+					g[j] = -g[j]
+				}
+			}
+			g[5], y[5] = nan, nan
+			for _, alpha := range []T{least, -4 * least, 64 * least} {
+				do(alpha)
+				zeros := 0
+				for j, v := range d {
+					switch {
+					case j == 5 && v == v:
+						t.Errorf("%s: %s: NaN became %v", s.Name, name, v)
+					case v != 0 && v > -least && v < least:
+						t.Errorf("%s: %s: %v is subnormal", s.Name, name, v)
+					case v == 0:
+						zeros++
+					}
+				}
+				if alpha == 64*least && zeros == len(d) && name != "SigmoidDelta" && name != "TanhDelta" {
+					t.Errorf("%s: %s: all are zero", s.Name, name)
+				}
+			}
+		}
+	}
+}

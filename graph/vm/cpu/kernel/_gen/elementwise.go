@@ -50,7 +50,7 @@ func (m *machine) drain() {
 }
 
 func (m *machine) deltas() {
-	c := m.constants("delta", nil)
+	c := m.constants("delta", []constant{{name: "sign", bits: 1 << (8*m.size - 1)}, {name: "normal", bits: 1 << m.mantissa}})
 	sigmoid := func(v, one reg.VecVirtual) reg.VecVirtual {
 		t := m.vec()
 		m.sub(v, one, t)
@@ -67,21 +67,24 @@ func (m *machine) deltas() {
 		name, formula string
 		slope         func(v, one reg.VecVirtual) reg.VecVirtual
 	}{
-		{"sigmoid", "·a[j]·(1 − a[j])", sigmoid},
-		{"tanh", "·(1 − a[j]²)", tanh},
+		{"sigmoid", "·a[j]·(1 − a[j]), 0 if subnormal", sigmoid},
+		{"tanh", "·(1 − a[j]²), 0 if subnormal", tanh},
 	} {
 		m.function(g.name+"Delta", "d, g, a []%[1]s", "d[j] = g[j]"+g.formula)
 		dp, gp, ap, n, one := base("d"), base("g"), base("a"), m.bytes("d"), c.load("one")
+		sign, normal := c.load("sign"), c.load("normal")
 		m.each(n, func(at reg.GPVirtual) {
 			v := m.vec()
 			m.move(Mem{Base: ap, Index: at, Scale: 1}, v)
 			s := g.slope(v, one)
 			m.mul(Mem{Base: gp, Index: at, Scale: 1}, s, s)
+			m.flush(s, sign, normal)
 			m.move(s, Mem{Base: dp, Index: at, Scale: 1})
 		})
 
 		m.function(g.name+"OutputDelta", "d, a, y []%[1]s, alpha %[1]s", "d[j] = alpha·(a[j] − y[j])"+g.formula)
 		dp, ap, yp, n, alpha, one := base("d"), base("a"), base("y"), m.bytes("d"), m.scalar("alpha"), c.load("one")
+		sign, normal = c.load("sign"), c.load("normal")
 		m.each(n, func(at reg.GPVirtual) {
 			v := m.vec()
 			m.move(Mem{Base: ap, Index: at, Scale: 1}, v)
@@ -90,9 +93,26 @@ func (m *machine) deltas() {
 			m.sub(Mem{Base: yp, Index: at, Scale: 1}, v, e)
 			m.mul(alpha, e, e)
 			m.mul(e, s, s)
+			m.flush(s, sign, normal)
 			m.move(s, Mem{Base: dp, Index: at, Scale: 1})
 		})
 	}
+}
+
+// flush sets the lanes of v that are subnormal to zero: many processors take a hundred
+// times as long for a product with such a number. NaN stays NaN.
+func (m *machine) flush(v, sign, normal reg.VecVirtual) {
+	const notLess = U8(5) // or not comparable
+	size := m.vec()
+	m.andn(v, sign, size)
+	if m.width == 64 {
+		k := K()
+		m.compare(notLess, normal, size, k)
+		m.keep(v, k, v)
+		return
+	}
+	m.compare(notLess, normal, size, size)
+	m.and(size, v, v)
 }
 
 // tailMask emits a table of 64 bytes with all bits set, followed by 64 bytes of

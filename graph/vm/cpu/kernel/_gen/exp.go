@@ -28,17 +28,17 @@ func (m *machine) expConstants() (c *constants, degree int) {
 		{name: "round", value: 1.5 * float64(uint64(1)<<m.mantissa)},
 	}
 	if m.size == 4 {
-		// 355/512 has 9 bits. At the limits of x, k is 127 and −126.
+		// 355/512 has 9 bits. At the limits of x, k is 126 and −126.
 		degree = 7
 		list = append(list,
-			constant{name: "largest", value: 88.37}, constant{name: "smallest", value: -87.33},
+			constant{name: "largest", value: 87.33}, constant{name: "smallest", value: -87.33},
 			constant{name: "ln2high", value: 355. / 512}, constant{name: "ln2low", value: -2.12194440054690582768e-4})
 	} else {
-		// ln2high has the upper 32 bits of ln 2. At the limits of x, k is 1023
+		// ln2high has the upper 32 bits of ln 2. At the limits of x, k is 1022
 		// and −1021.
 		degree = 13
 		list = append(list,
-			constant{name: "largest", value: 709.4}, constant{name: "smallest", value: -708},
+			constant{name: "largest", value: 708.3}, constant{name: "smallest", value: -708},
 			constant{name: "ln2high", value: 6.93147180369123816490e-01}, constant{name: "ln2low", value: 1.90821492927058770002e-10})
 	}
 	f := 1.0

@@ -20,7 +20,9 @@ type elem struct {
 	mantissa uint64 // number of fraction bits
 
 	add, sub, mul, div, min, max, and, andn, or func(...Op)
-	fma, fnma                                   func(...Op) // x·y + acc, acc − x·y
+	compare                                     func(...Op)
+	keep                                        func(from, k, to Op) // the lanes of the mask k; 0 in the others
+	fma, fnma                                   func(...Op)          // x·y + acc, acc − x·y
 	bcast                                       func(...Op)
 	paddInt, shiftLeft                          func(...Op)
 	unpackLow, unpackHigh                       func(...Op)
@@ -30,6 +32,7 @@ type elem struct {
 var float32Elem = elem{
 	name: "float32", suffix: "F32", size: 4, mantissa: 23,
 	add: VADDPS, sub: VSUBPS, mul: VMULPS, div: VDIVPS, min: VMINPS, max: VMAXPS, and: VANDPS, andn: VANDNPS, or: VORPS,
+	compare: VCMPPS, keep: VMOVAPS_Z,
 	fma: VFMADD231PS, fnma: VFNMADD231PS, bcast: VBROADCASTSS, paddInt: VPADDD, shiftLeft: VPSLLD,
 	unpackLow: VUNPCKLPS, unpackHigh: VUNPCKHPS, lanesShuffle: VSHUFF32X4,
 }
@@ -37,6 +40,7 @@ var float32Elem = elem{
 var float64Elem = elem{
 	name: "float64", suffix: "F64", size: 8, mantissa: 52,
 	add: VADDPD, sub: VSUBPD, mul: VMULPD, div: VDIVPD, min: VMINPD, max: VMAXPD, and: VANDPD, andn: VANDNPD, or: VORPD,
+	compare: VCMPPD, keep: VMOVAPD_Z,
 	fma: VFMADD231PD, fnma: VFNMADD231PD, bcast: VBROADCASTSD, paddInt: VPADDQ, shiftLeft: VPSLLQ,
 	unpackLow: VUNPCKLPD, unpackHigh: VUNPCKHPD, lanesShuffle: VSHUFF64X2,
 }
