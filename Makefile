@@ -56,6 +56,7 @@ gpu-check: ## what can be checked of the CUDA machine without a GPU; needs gcc a
 	$(GPU) go build -tags gpu -o $(BIN)/trainer-gpu ./cmd/trainer
 	$(BIN)/trainer-gpu devices
 	$(GPU) go test -tags gpu ./graph/vm/cuda/...
+	go test ./graph/vm/cuda/kernel -short -ptx
 	graph/vm/cuda/driver/check-header.sh
 	graph/vm/cuda/kernel/generate.sh -check
 

@@ -28,6 +28,9 @@ func (m Mode) String() string { return modes.Name(m) }
 // GridEntry is the name of the kernel of Grid mode.
 const GridEntry = "vm_grid_f32"
 
+// Cooperative reports whether the blocks of a kernel wait for each other.
+func Cooperative(entry string) bool { return entry == GridEntry }
+
 // MaxThreads is the largest number of threads of a block.
 const MaxThreads = 512
 

@@ -79,6 +79,7 @@ type launch struct {
 	stop     bool
 	position int
 	first    int      // number of the first step
+	bad      uint32   // Status.NonFinite that the launch must have
 	ended    []uint32 // [run]; nil: not asked for
 }
 
@@ -765,8 +766,9 @@ func exercises(t testing.TB) []launch {
 	grid := kernel.Options{Mode: kernel.Grid, Threads: 32, Blocks: 3, Shared: 1 << 20}
 	fused := kernel.Options{Mode: kernel.Fused, Threads: 96, Shared: 1 << 20}
 	var all []launch
+	precision := model.Float32
 	add := func(layers []int, batch int, o kernel.Options) {
-		n := model.Network{Layers: layers, Bias: true}
+		n := model.Network{Layers: layers, Bias: true, Precision: precision}
 		p := step(t, n, batch, lower.Options{Cost: true})
 		all = append(all, launch{
 			image: encode(t, p, o), set: pixelSet(rng, 12, n.Inputs(), n.Outputs()), params: [][][]float64{randomParams(rng, p, 0.5)},
@@ -784,6 +786,13 @@ func exercises(t testing.TB) []launch {
 	}
 	add(small, 1, fused)
 	add(wide, 1, fused) // a white image has 40 pixels for each warp
+	white := all[len(all)-1]
+	white.position, white.steps = 1, 3 // it begins with that image
+	all = append(all, white)
+	precision = model.Float64
+	add(small, 1, block)
+	add(small, 3, block)
+	precision = model.Float32
 	for seed := range 3 {
 		rng := rand.New(rand.NewPCG(uint64(seed), 12))
 		p := irtest.Random(rng, irtest.Options{MaxDim: 9})
@@ -795,6 +804,18 @@ func exercises(t testing.TB) []launch {
 				params: [][][]float64{randomParams(rng, p, 1)}, rates: []float64{0.25}, steps: 1,
 			})
 		}
+	}
+	// A weight overflows in the last step. A thread of the second block and warp sees it,
+	// and the first thread of all must hear of it, in whatever order they run.
+	over := step(t, model.Network{Layers: []int{120, 1}, Activation: model.Tanh}, 1, lower.Options{})
+	one := set{inputs: 120, classes: 1, x: make([]float64, 120), y: []float64{1}}
+	one.x[100], one.x[101] = 1, 1
+	weights := randomParams(rng, over, 0)
+	w, _ := over.Lookup("W2")
+	weights[w][100], weights[w][101] = 2e38, -2e38
+	wider := kernel.Options{Mode: kernel.Grid, Threads: 64, Blocks: 2, Shared: 1 << 20}
+	for range 8 {
+		all = append(all, launch{image: encode(t, over, wider), set: one, params: [][][]float64{weights}, rates: []float64{3e38}, steps: 1, poll: 1, bad: 1})
 	}
 	n := model.Network{Layers: small, Bias: true}
 	g, err := graph.Forward(n, 8)
@@ -815,11 +836,16 @@ func exercises(t testing.TB) []launch {
 // compare: TestTiles compares their scores.
 func checkExercise(t *testing.T, h *kerneltest.Host, l launch) {
 	t.Helper()
-	if l.image.Options.Mode == kernel.Tiles {
+	switch {
+	case l.image.Options.Mode == kernel.Tiles:
 		run(t, h, l)
-		return
+	case l.bad != 0:
+		if st := run(t, h, l).status[0]; st.NonFinite != l.bad {
+			t.Errorf("%s: status %+v, want step %d not finite", l.image.Entry, st, l.bad)
+		}
+	default:
+		check(t, h, l, 1e-4)
 	}
-	check(t, h, l, 1e-4)
 }
 
 // TestThreads runs the kernels under the thread sanitizer. To show that it sees

@@ -1,5 +1,5 @@
-// Package kerneltest runs the kernels on the CPU, for tests without a GPU. It
-// compiles them with g++ and host/shim.h.
+// Package kerneltest runs the kernels on the CPU, for tests without a GPU: their
+// sources, compiled with g++ and host/shim.h, or their PTX, with package ptxsim.
 package kerneltest
 
 import (
@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,9 +16,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"trainer/graph/vm/cuda/kernel"
+	"trainer/graph/vm/cuda/kernel/ptxsim"
 )
 
 // Library compiles the kernels to a shared library that exports NAME_host for
@@ -28,19 +31,80 @@ func Library(tb testing.TB, flags ...string) string {
 	return compile(tb, "libkernels.so", append([]string{"-fPIC", "-shared", "-x", "c++", "kernels.cu"}, flags...))
 }
 
-// Host is a process that runs kernels.
+// Host runs kernels: in a process, or on the emulator.
 type Host struct {
 	in     io.WriteCloser
 	out    io.Reader
 	stderr *bytes.Buffer
 	cmd    *exec.Cmd
+
+	program *ptxsim.Program // nil: a process
+	options ptxsim.Options
+	// Counts are those of the emulator's last launch.
+	Counts ptxsim.Counts
 }
 
-// Start starts a process that runs the kernels of Library.
+var onPTX = flag.Bool("ptx", false, "run the kernels' tests on kernels.ptx, emulated, instead of on their sources")
+
+// OnPTX reports whether the flag -ptx is given.
+func OnPTX() bool { return *onPTX }
+
+// Start starts a process that runs the kernels of Library. With the flag -ptx it is
+// StartPTX.
 func Start(tb testing.TB, flags ...string) *Host {
 	tb.Helper()
+	if *onPTX && len(flags) == 0 {
+		return StartPTX(tb, kernel.PTX, ptxsim.Options{Seed: 1})
+	}
 	runner := compile(tb, "run", []string{"-x", "c++", "host/run.cpp", "-ldl"})
 	return start(tb, exec.Command(runner, Library(tb, flags...)))
+}
+
+var parsed = struct {
+	sync.Mutex
+	programs map[string]*ptxsim.Program
+}{programs: map[string]*ptxsim.Program{}}
+
+// StartPTX runs the kernels of PTX on the emulator. A fault of theirs is an error of
+// Launch. Tests that use the same text do not run in parallel.
+func StartPTX(tb testing.TB, ptx string, o ptxsim.Options) *Host {
+	tb.Helper()
+	parsed.Lock()
+	defer parsed.Unlock()
+	p := parsed.programs[ptx]
+	if p == nil {
+		var err error
+		if p, err = ptxsim.Parse(ptx); err != nil {
+			tb.Fatal(err)
+		}
+		if ptx == kernel.PTX {
+			parsed.programs[ptx] = p
+		}
+	}
+	return &Host{program: p, options: o}
+}
+
+// Executed returns the lines of the PTX that the emulator has executed.
+func (h *Host) Executed() []int { return h.program.Executed() }
+
+// emulate runs a launch on the emulator.
+func (h *Host) emulate(entry string, grid, block, shared int, m *Memory, p kernel.Params) error {
+	argument := p.Bytes()
+	for k := range addresses {
+		if at := argument[8*k:]; binary.LittleEndian.Uint64(at) != 0 {
+			binary.LittleEndian.PutUint64(at, ptxsim.Address(binary.LittleEndian.Uint64(at)))
+		}
+	}
+	h.options.Seed += 16 // another order for each launch
+	memory := &ptxsim.Memory{Bytes: m.bytes, Allocations: m.allocations}
+	var err error
+	h.Counts, err = h.program.Run(ptxsim.Launch{
+		Entry: entry, Grid: grid, Block: block, Shared: shared, Cooperative: kernel.Cooperative(entry), Argument: argument,
+	}, memory, h.options)
+	if err != nil {
+		return fmt.Errorf("kerneltest: %w", err)
+	}
+	return nil
 }
 
 // StartInterleaved starts a process that also switches between the CUDA threads
@@ -152,7 +216,8 @@ func compile(tb testing.TB, name string, args []string) string {
 
 // Memory is device memory. An address is an offset in it; 0 is no address.
 type Memory struct {
-	bytes []byte
+	bytes       []byte
+	allocations [][2]int // offset and size
 }
 
 // Put appends b, aligned to 256 bytes, and returns its address; 0 if b is empty.
@@ -163,6 +228,7 @@ func (m *Memory) Put(b []byte) kernel.Address {
 	at := max(256, (len(m.bytes)+255)&^255)
 	m.bytes = append(m.bytes, make([]byte, at-len(m.bytes))...)
 	m.bytes = append(m.bytes, b...)
+	m.allocations = append(m.allocations, [2]int{at, len(b)})
 	return kernel.Address(at)
 }
 
@@ -194,6 +260,9 @@ var addresses = func() int {
 // Launch runs a kernel on memory m, which the kernel changes. The error has the
 // process's messages: a data race, or a barrier that not all threads reach.
 func (h *Host) Launch(entry string, grid, block, shared int, m *Memory, p kernel.Params) error {
+	if h.program != nil {
+		return h.emulate(entry, grid, block, shared, m, p)
+	}
 	at := m.Put(p.Bytes())
 	head := make([]byte, 32)
 	copy(head, entry)

@@ -1,0 +1,229 @@
+package kernel_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"trainer/graph/ir/irtest"
+	"trainer/graph/vm/cuda/kernel"
+	"trainer/graph/vm/cuda/kernel/kerneltest"
+	"trainer/graph/vm/cuda/kernel/ptxsim"
+)
+
+// emulations are the ways in which the emulator runs PTX.
+var emulations = []ptxsim.Options{
+	{Seed: 1},             // lock step
+	{Seed: 2, Weak: true}, // stale caches, late stores
+	{Seed: 3, Lanes: true},
+}
+
+// TestPTX runs the exercises on the PTX that ships. With the flag -ptx all tests run
+// on it.
+func TestPTX(t *testing.T) {
+	all := exercises(t)
+	for _, o := range emulations {
+		h := kerneltest.StartPTX(t, kernel.PTX, o)
+		for _, l := range all {
+			checkExercise(t, h, l)
+		}
+	}
+}
+
+// TestPTXRounding: every operation in float rounds to nearest, but for the range
+// reduction of the exponential, which adds a constant.
+func TestPTXRounding(t *testing.T) {
+	if line := wrongRounding(kernel.PTX); line != "" {
+		t.Errorf("kernels.ptx rounds in another direction: %s", line)
+	}
+}
+
+// wrongRounding returns the first line that does not round to nearest, or "".
+func wrongRounding(ptx string) string {
+	constant := map[string]bool{} // registers with the constant
+	set := regexp.MustCompile(`mov\.f32\s+(%f\d+), 0f4B400001;`)
+	other := regexp.MustCompile(`\.r[zmp](\.ftz)?\.f(32|64)`)
+	exponential := regexp.MustCompile(`fma\.rm\.f32\s.*, (%f\d+);`)
+	for line := range strings.Lines(ptx) {
+		if m := set.FindStringSubmatch(line); m != nil {
+			constant[m[1]] = true
+		}
+		if m := exponential.FindStringSubmatch(line); other.MatchString(line) && (m == nil || !constant[m[1]]) {
+			return strings.TrimSpace(line)
+		}
+	}
+	return ""
+}
+
+// kernelOf returns PTX with all functions but one kernel only, which is quicker to
+// read.
+func kernelOf(ptx, entry string) string {
+	var text strings.Builder
+	keep := true
+	for line := range strings.Lines(ptx) {
+		if strings.HasPrefix(line, ".func") {
+			keep = true
+		}
+		if strings.HasPrefix(line, ".visible .entry") {
+			keep = strings.Contains(line, " "+entry+"(")
+		}
+		if keep {
+			text.WriteString(line)
+		}
+	}
+	return text.String()
+}
+
+// notice runs launches on PTX as the tests do, and returns what a test would say; ""
+// if it looks right.
+func notice(t *testing.T, ptx string, launches []launch) string {
+	t.Helper()
+	if line := wrongRounding(ptx); line != "" {
+		return "rounding: " + line
+	}
+	if _, err := ptxsim.Parse(ptx); err != nil {
+		return err.Error()
+	}
+	for _, o := range emulations {
+		o.Limit = 5e6
+		h := kerneltest.StartPTX(t, ptx, o)
+		for _, l := range launches {
+			got, err := tryRun(h, l)
+			if err != nil {
+				return err.Error()
+			}
+			if d := l.differs(t, got); d != "" {
+				return d
+			}
+		}
+	}
+	return ""
+}
+
+// differs compares a result with the interpreter's, as check does; that of tiles with
+// the result of the shim, which TestTiles compares.
+func (l launch) differs(t *testing.T, got result) string {
+	t.Helper()
+	p := l.image.Program
+	if l.image.Options.Mode == kernel.Tiles {
+		want := run(t, kerneltest.Start(t), l)
+		for i, v := range want.predictions {
+			if d := got.predictions[i] - v; !(d < 1e-5 && d > -1e-5) {
+				return fmt.Sprintf("prediction %d", i)
+			}
+		}
+		for i, v := range want.tileCosts {
+			if d := got.tileCosts[i] - v; !(d < 1e-4 && d > -1e-4) {
+				return fmt.Sprintf("the cost of tile %d", i)
+			}
+		}
+		if !slices.Equal(got.confusion, want.confusion) {
+			return "confusion"
+		}
+		return ""
+	}
+	if l.bad != 0 {
+		if st := got.status[0]; st.NonFinite != l.bad {
+			return fmt.Sprintf("status %+v", st)
+		}
+		return ""
+	}
+	for r := range l.params {
+		want, costs := interpret(t, l, r)
+		if d := irtest.Diff(p, got.params[r], parameters(p, want), 1e-4); d != "" {
+			return d
+		}
+		for s, c := range costs {
+			if d := got.costs[r][s] - c; !(d < 1e-4 && d > -1e-4) {
+				return fmt.Sprintf("the cost of step %d", s)
+			}
+		}
+		if s := got.status[r]; s.Step != uint32(l.steps) || s.Stopped != 0 || s.NonFinite != 0 {
+			return fmt.Sprintf("status %+v", s)
+		}
+	}
+	return ""
+}
+
+// mutations change a line of PTX.
+var mutations = []struct{ from, to string }{
+	{`@%p`, `@!%p`}, {`@!%p`, `@%p`}, // another predicate
+	{`\+4\]`, `+8]`}, {`\+8\]`, `+12]`}, // another address
+	{`add\.s32`, `sub.s32`}, {`sub\.s32`, `add.s32`},
+	{`mul\.f32`, `add.f32`}, {`fma\.rn`, `fma.rz`}, {`add\.f32`, `sub.f32`},
+	{`setp\.eq`, `setp.ne`}, {`setp\.ne`, `setp.eq`},
+	{`shfl\.sync\.bfly`, `shfl.sync.idx`}, {`(shfl\.sync.*), -1;`, `$1, 65535;`},
+	{`(selp\.\w+\s+\S+), (\S+), (\S+), `, `$1, $3, $2, `},
+	{`(shl\.b(32|64).*), 2;`, `$1, 3;`},
+}
+
+// equivalent are the barriers and fences whose removal changes nothing: after the last
+// barrier of a grid only its first thread goes on, and reads one atomic word.
+var equivalent = map[string]int{"vm_grid_f32": 3}
+
+// TestPTXMutants plants faults in the PTX, and expects that a test sees them: in every
+// barrier and fence that the exercises reach, and, with the flag -ptx, at least three
+// of four in other instructions at random. Some of those change nothing.
+func TestPTXMutants(t *testing.T) {
+	launches := map[string][]launch{}
+	for _, l := range exercises(t) {
+		launches[l.image.Entry] = append(launches[l.image.Entry], l)
+	}
+	order := regexp.MustCompile(`bar\.(warp\.)?sync.*|red\.release|ld\.acquire`)
+	for entry, all := range launches {
+		ptx := kernelOf(kernel.PTX, entry)
+		h := kerneltest.StartPTX(t, ptx, ptxsim.Options{Seed: 1})
+		for _, l := range all {
+			if _, err := tryRun(h, l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		lines := strings.Split(ptx, "\n")
+		executed := h.Executed()
+		seen := func(at int, text string) bool {
+			changed := slices.Clone(lines)
+			changed[at] = text
+			found := notice(t, strings.Join(changed, "\n"), all)
+			t.Logf("%s, line %d: %q instead of %q: %.150q", entry, at+1, strings.TrimSpace(text), strings.TrimSpace(lines[at]), found)
+			return found != ""
+		}
+		planted, missed := 0, 0
+		for at, line := range lines {
+			if !order.MatchString(line) || !slices.Contains(executed, at+1) {
+				continue
+			}
+			text := ""
+			if !strings.Contains(line, "bar") {
+				text = strings.NewReplacer("release", "relaxed", "acquire", "relaxed").Replace(line)
+			}
+			planted++
+			if !seen(at, text) {
+				missed++
+			}
+		}
+		if planted < 3 || missed != equivalent[entry] {
+			t.Errorf("%s: no test sees %d of %d faults at barriers and fences, want %d", entry, missed, planted, equivalent[entry])
+		}
+		if !kerneltest.OnPTX() {
+			continue
+		}
+		rng := rand.New(rand.NewPCG(1, uint64(len(entry))))
+		planted, missed = 0, 0
+		for planted < 40 {
+			m := mutations[rng.IntN(len(mutations))]
+			from := regexp.MustCompile(m.from)
+			if at := executed[rng.IntN(len(executed))] - 1; from.MatchString(lines[at]) {
+				planted++
+				if !seen(at, from.ReplaceAllString(lines[at], m.to)) {
+					missed++
+				}
+			}
+		}
+		if 4*missed > planted {
+			t.Errorf("%s: no test sees %d of %d faults", entry, missed, planted)
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package ptxsim
+
+import "container/heap"
+
+// The estimate of cycles is for a multiprocessor with four schedulers, each of which
+// issues one instruction a cycle of the warps w, w + 4, … in order. An instruction
+// waits for its operands. PTX is not what the device executes: ptxas merges
+// instructions and adds some. So the estimate is for comparing kernels, and for the
+// order of magnitude. Latencies are those that are published for Hopper; no GPU of
+// ours has confirmed them.
+const (
+	barrierTime = 20
+	timeALU     = 4
+	timeDouble  = 8
+	timeSpecial = 22 // ex2, rcp
+	timeShuffle = 24
+	timeShared  = 29
+	timeL1      = 42
+	timeL2      = 275
+	timeDivide  = 40 // an integer division is a subroutine
+)
+
+// cost is how long an instruction keeps its scheduler, and when its value is there.
+type cost struct{ issue, latency int64 }
+
+func costOf(op string, k kind) cost {
+	c := cost{1, timeALU}
+	switch op {
+	case "ex2", "rcp":
+		c = cost{8, timeSpecial}
+	case "shfl":
+		c = cost{2, timeShuffle}
+	case "div", "rem":
+		c = cost{20, timeDivide}
+	case "mov", "cvta", "bra":
+	case "add", "sub", "mul", "mad", "shl", "shr", "setp", "selp", "min", "max":
+		switch {
+		case k.float:
+		case k.bytes == 8:
+			c.issue = 4
+		default:
+			c.issue = 2 // half of the lanes can
+		}
+	}
+	if k.float && k.bytes == 8 {
+		c = cost{2, timeDouble}
+	}
+	return c
+}
+
+// issue advances the clock of a warp to the cycle in which it issues in, and notes
+// when the results are there.
+func (s *machine) issue(w *warp, in *instruction) {
+	unit := &w.block.unit[w.number%4]
+	t := max(w.clock, *unit)
+	wait := func(slot int) {
+		if slot >= 0 {
+			t = max(t, w.ready[slot])
+		}
+	}
+	wait(in.guard)
+	wait(in.base)
+	for _, o := range in.src {
+		wait(o)
+	}
+	keep := in.cost.issue
+	if in.space == local && (in.do == load || in.do == store) {
+		keep = 0 // a parameter is a register
+	}
+	*unit, w.clock = t+keep, t+keep
+	for _, d := range in.dst {
+		w.ready[d] = t + in.cost.latency
+	}
+}
+
+// accessTime notes when the values of an access are there.
+func (s *machine) accessTime(w *warp, in *instruction, sp space, passes, sectors int) {
+	latency := int64(1)
+	switch sp {
+	case shared:
+		at := max(w.clock, w.block.port)
+		w.block.port = at + int64(passes)
+		latency = at - w.clock + int64(passes) + timeShared
+	case global:
+		latency = timeL2 + int64(sectors)/2
+		if !in.strong && in.do == load && s.hit {
+			latency = timeL1 + int64(sectors)/2
+		}
+	}
+	for _, d := range in.dst {
+		w.ready[d] = max(w.ready[d], w.clock+latency)
+	}
+}
+
+// stamp makes a strong load see a strong store no earlier than a trip to the L2 cache
+// after it was made.
+func (s *machine) stamp(w *warp, in *instruction, at place) {
+	if s.stamps == nil {
+		s.stamps = map[int]int64{}
+	}
+	if in.do != load {
+		s.stamps[at.offset] = max(s.stamps[at.offset], w.clock)
+		return
+	}
+	for _, d := range in.dst {
+		w.ready[d] = max(w.ready[d], s.stamps[at.offset]+timeL2)
+	}
+}
+
+// byClock is a heap of the warps that are not done or waiting: the least far first.
+type byClock []*warp
+
+func (h byClock) Len() int           { return len(h) }
+func (h byClock) Less(i, k int) bool { return h[i].clock < h[k].clock }
+func (h byClock) Swap(i, k int)      { h[i], h[k] = h[k], h[i] }
+func (h *byClock) Push(w any)        { *h = append(*h, w.(*warp)) }
+func (h *byClock) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+// inTime executes the warps until all of them wait: always the one that is least far,
+// until it is further than the next.
+func (s *machine) inTime(warps []*warp) int {
+	h := byClock(append([]*warp(nil), warps...))
+	heap.Init(&h)
+	total := 0
+	for len(h) > 0 && !s.stop && s.counts.Instructions <= s.options.Limit {
+		w := heap.Pop(&h).(*warp)
+		more := func() bool { return len(h) == 0 || w.clock <= h[0].clock+4 }
+		n := s.turn(w, 1<<20, more)
+		total += n
+		if n > 0 && anyRuns(w) {
+			heap.Push(&h, w)
+			continue
+		}
+		// The block may be released while others still run.
+		if _, released := s.release(w.block); released {
+			for _, o := range w.block.warps {
+				heap.Push(&h, o)
+			}
+		}
+	}
+	return total
+}
+
+func anyRuns(w *warp) bool {
+	for _, st := range w.state {
+		if st == running {
+			return true
+		}
+	}
+	return false
+}
