@@ -58,9 +58,9 @@ type block struct {
 
 	cache, held map[int]byte // Options.Weak
 
-	unit [4]int64 // when each scheduler is free
-	port int64    // when shared memory is free
-	l1   map[int]bool
+	schedulers [4]scheduler
+	port       int64 // when shared memory is free
+	l1         map[int]bool
 }
 
 func (s *machine) newBlock(f *function, number int) *block {
@@ -244,34 +244,12 @@ func (s *machine) turn(w *warp, n int, more func() bool) int {
 			if s.options.Timed {
 				s.issue(w, in)
 			}
-			if in.do == branch {
-				not := mask &^ active
-				if active != 0 && not != 0 {
-					s.counts.Divergent++
-					s.set(w, active, in.target)
-					s.set(w, not, pc+1)
-					pc = -1
-					break
-				}
-				if pc++; active != 0 {
-					pc = in.target
-				}
-				if mask != 1<<32-1 {
-					break
-				}
-			} else if in.do == call || in.do == ret {
-				s.set(w, mask&^active, pc+1)
-				s.callOrReturn(w, in, active, pc)
-				pc = -1
+			next := s.after(w, in, mask, active, pc)
+			if next < 0 || next == limit || in.do == branch && mask != 1<<32-1 {
+				pc = next
 				break
-			} else {
-				if active != 0 {
-					s.execute(w, in, active)
-				}
-				if pc++; pc == limit {
-					break
-				}
 			}
+			pc = next
 			if more != nil && !more() {
 				s.set(w, mask, pc)
 				return executed
@@ -285,6 +263,27 @@ func (s *machine) turn(w *warp, n int, more func() bool) int {
 		}
 	}
 	return executed
+}
+
+// after executes an instruction of the lanes of mask, of which those of active obey its
+// guard. It returns where all of them go on; -1 if each has its own place.
+func (s *machine) after(w *warp, in *instruction, mask, active uint32, pc int) int {
+	switch not := mask &^ active; {
+	case in.do == branch && active != 0 && not != 0:
+		s.counts.Divergent++
+		s.set(w, active, in.target)
+		s.set(w, not, pc+1)
+		return -1
+	case in.do == branch && active != 0:
+		return in.target
+	case in.do == call || in.do == ret:
+		s.set(w, not, pc+1)
+		s.callOrReturn(w, in, active, pc)
+		return -1
+	case in.do != branch && active != 0:
+		s.execute(w, in, active)
+	}
+	return pc + 1
 }
 
 func (s *machine) set(w *warp, mask uint32, pc int) {
@@ -505,7 +504,7 @@ func (s *machine) arrive(w *warp, in *instruction, mask uint32, lane int) {
 }
 
 // exchange executes a shuffle: shfl.sync.idx takes the value of lane b, bfly that
-// of lane l ^ b.
+// of lane l ^ b; and vote.sync.ballot.
 func (s *machine) exchange(w *warp, in *instruction, mask uint32) {
 	var v [32]uint64
 	undefined := uint32(0)
@@ -513,8 +512,16 @@ func (s *machine) exchange(w *warp, in *instruction, mask uint32) {
 	if (w.undefined[from]|w.undefined[in.src[2]])&mask != 0 {
 		s.fault(in, "a shuffle from an undefined lane", "")
 	}
+	ballot := uint64(0)
+	for l := range 32 {
+		ballot |= (w.reg[value][l] & 1) << l & uint64(mask)
+	}
 	for l := range 32 {
 		if mask>>l&1 == 0 {
+			continue
+		}
+		if in.modifier == "ballot" {
+			v[l], undefined = ballot, undefined|w.undefined[value]&mask
 			continue
 		}
 		b, c := int(w.reg[from][l]&31), int(w.reg[in.src[2]][l])

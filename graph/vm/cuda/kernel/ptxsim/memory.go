@@ -180,7 +180,7 @@ func (s *machine) access(w *warp, in *instruction, mask uint32) {
 			s.race(in, w, lane, words, at.offset, n, in.do == store)
 		}
 		if s.options.Weak && at.space == global && in.do != atomic {
-			at.bytes = w.block.weak(s, in, at, in.do == store)
+			at.bytes = w.block.weak(in, at, in.do == store)
 		}
 		switch in.do {
 		case load:
@@ -217,7 +217,7 @@ func (s *machine) access(w *warp, in *instruction, mask uint32) {
 	for q, d := range in.dst {
 		w.undefined[d] = w.undefined[d]&^mask | undefined[q]
 	}
-	s.count(w, in, mask, sp, touched[:], n)
+	s.count(w, in, sp, touched[:], n)
 }
 
 func all(known []bool) bool {
@@ -290,7 +290,7 @@ func (s *machine) order(b *block, in *instruction, offset int) {
 // weak returns the bytes of an access as the block sees them: what it stored, else
 // what is in its cache, else memory, which then stays in the cache. A strong
 // access passes by the cache.
-func (b *block) weak(s *machine, in *instruction, at place, write bool) []byte {
+func (b *block) weak(in *instruction, at place, write bool) []byte {
 	if in.do == load && in.acquire {
 		clear(b.cache)
 	}
@@ -340,7 +340,7 @@ func (b *block) flush(s *machine) {
 
 // count counts an access of a warp: the passes over the 32 banks of shared memory,
 // and the sectors of global memory. touched has the offsets of the lanes + 1.
-func (s *machine) count(w *warp, in *instruction, mask uint32, sp space, touched []int, n int) {
+func (s *machine) count(w *warp, in *instruction, sp space, touched []int, n int) {
 	passes, sectors := 0, 0
 	switch sp {
 	case shared:

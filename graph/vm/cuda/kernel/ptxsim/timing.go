@@ -3,7 +3,7 @@ package ptxsim
 import "container/heap"
 
 // The estimate of cycles is for a multiprocessor with four schedulers, each of which
-// issues one instruction a cycle of the warps w, w + 4, … in order. An instruction
+// issues at most one instruction a cycle, of the warps w, w + 4, … in order. An instruction
 // waits for its operands. PTX is not what the device executes: ptxas merges
 // instructions and adds some. So the estimate is for comparing kernels, and for the
 // order of magnitude. Latencies are those that are published for Hopper; no GPU of
@@ -20,39 +20,61 @@ const (
 	timeDivide  = 40 // an integer division is a subroutine
 )
 
-// cost is how long an instruction keeps its scheduler, and when its value is there.
-type cost struct{ issue, latency int64 }
+// pipe is a unit of a scheduler that executes a kind of instruction.
+type pipe uint8
+
+const (
+	pipeFloat pipe = iota
+	pipeInteger
+	pipeSpecial
+	pipeMemory
+	pipeNone // a parameter is a register
+	pipes
+)
+
+// cost says which pipe executes an instruction, how often its scheduler issues it, for
+// how long the pipe is then busy, and when the value is there.
+type cost struct {
+	pipe                 pipe
+	issue, busy, latency int64
+}
 
 func costOf(op string, k kind) cost {
-	c := cost{1, timeALU}
 	switch op {
 	case "ex2", "rcp":
-		c = cost{8, timeSpecial}
-	case "shfl":
-		c = cost{2, timeShuffle}
+		return cost{pipeSpecial, 1, 8, timeSpecial}
+	case "shfl", "vote":
+		return cost{pipeMemory, 1, 2, timeShuffle}
+	case "ld", "st", "atom", "red":
+		return cost{pipeMemory, 1, 1, timeALU}
 	case "div", "rem":
-		c = cost{20, timeDivide}
-	case "mov", "cvta", "bra":
-	case "add", "sub", "mul", "mad", "shl", "shr", "setp", "selp", "min", "max":
-		switch {
-		case k.float:
-		case k.bytes == 8:
-			c.issue = 4
-		default:
-			c.issue = 2 // half of the lanes can
-		}
+		return cost{pipeInteger, 20, 20, timeDivide}
 	}
-	if k.float && k.bytes == 8 {
-		c = cost{2, timeDouble}
+	switch {
+	case k.float && k.bytes == 8:
+		return cost{pipeFloat, 1, 2, timeDouble}
+	case k.float, op == "bra", op == "bar":
+		return cost{pipeFloat, 1, 1, timeALU}
+	case k.bytes == 8 && op != "mov" && op != "cvta" && op != "cvt":
+		return cost{pipeInteger, 2, 4, timeALU}
 	}
-	return c
+	return cost{pipeInteger, 1, 2, timeALU} // half of the lanes at once
+}
+
+// scheduler says when a scheduler, and each of its pipes, is free.
+type scheduler struct {
+	free  int64
+	pipes [pipes]int64
 }
 
 // issue advances the clock of a warp to the cycle in which it issues in, and notes
 // when the results are there.
 func (s *machine) issue(w *warp, in *instruction) {
-	unit := &w.block.unit[w.number%4]
-	t := max(w.clock, *unit)
+	unit, c := &w.block.schedulers[w.number%4], in.cost
+	if in.space == local && (in.do == load || in.do == store) {
+		c = cost{pipeNone, 0, 0, 0}
+	}
+	t := max(w.clock, unit.free, unit.pipes[c.pipe])
 	wait := func(slot int) {
 		if slot >= 0 {
 			t = max(t, w.ready[slot])
@@ -63,13 +85,9 @@ func (s *machine) issue(w *warp, in *instruction) {
 	for _, o := range in.src {
 		wait(o)
 	}
-	keep := in.cost.issue
-	if in.space == local && (in.do == load || in.do == store) {
-		keep = 0 // a parameter is a register
-	}
-	*unit, w.clock = t+keep, t+keep
+	unit.free, w.clock, unit.pipes[c.pipe] = t+c.issue, t+c.issue, t+c.busy
 	for _, d := range in.dst {
-		w.ready[d] = t + in.cost.latency
+		w.ready[d] = t + c.latency
 	}
 }
 
