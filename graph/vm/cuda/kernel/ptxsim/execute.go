@@ -231,6 +231,10 @@ func (s *machine) turn(w *warp, n int, more func() bool) int {
 		}
 		for range length {
 			in := &s.program.code[pc]
+			if s.options.Timed && s.stall(w, in) && !more() {
+				s.set(w, mask, pc)
+				return executed
+			}
 			executed++
 			s.counts.Instructions++
 			s.program.executed[pc] = true

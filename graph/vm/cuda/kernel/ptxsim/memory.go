@@ -344,35 +344,25 @@ func (s *machine) count(w *warp, in *instruction, sp space, touched []int, n int
 	passes, sectors := 0, 0
 	switch sp {
 	case shared:
-		// 4 bytes of all lanes go at once, 8 of half of them, 16 of a quarter.
-		group := 32
-		if n > 4 {
-			group = 32 * 4 / n
-		}
-		ideal := 0
-		for first := 0; first < 32; first += group {
-			var banks [32][]int
-			most := 0
-			for _, o := range touched[first : first+group] {
-				if o == 0 {
-					continue
-				}
-				for word := (o - 1) / 4; word <= (o-2+n)/4; word++ {
-					bank := &banks[word%32]
-					if !contains(*bank, word) {
-						*bank = append(*bank, word)
-						most = max(most, len(*bank))
-					}
-				}
+		// A pass reads a word of each bank, for all lanes that want it.
+		var banks [32][]int
+		words := 0
+		for _, o := range touched {
+			if o == 0 {
+				continue
 			}
-			passes += most
-			if most > 0 {
-				ideal++
+			for word := (o - 1) / 4; word <= (o-2+n)/4; word++ {
+				bank := &banks[word%32]
+				if !contains(*bank, word) {
+					*bank = append(*bank, word)
+					words++
+					passes = max(passes, len(*bank))
+				}
 			}
 		}
 		s.counts.Shared++
 		s.counts.Wavefronts += uint64(passes)
-		s.counts.Ideal += uint64(ideal)
+		s.counts.Ideal += uint64((words + 31) / 32)
 	case global:
 		var all []int
 		for _, o := range touched {

@@ -67,14 +67,20 @@ type scheduler struct {
 	pipes [pipes]int64
 }
 
-// issue advances the clock of a warp to the cycle in which it issues in, and notes
-// when the results are there.
-func (s *machine) issue(w *warp, in *instruction) {
-	unit, c := &w.block.schedulers[w.number%4], in.cost
+// costs returns the cost of in, and the scheduler of w.
+func (s *machine) costs(w *warp, in *instruction) (cost, *scheduler) {
+	c := in.cost
 	if in.space == local && (in.do == load || in.do == store) {
 		c = cost{pipeNone, 0, 0, 0}
 	}
-	t := max(w.clock, unit.free, unit.pipes[c.pipe])
+	return c, &w.block.schedulers[w.number%4]
+}
+
+// stall advances the clock of a warp to the cycle in which it can issue in, and reports
+// whether that is later. Other warps may issue before it then.
+func (s *machine) stall(w *warp, in *instruction) bool {
+	c, unit := s.costs(w, in)
+	t := max(unit.free, unit.pipes[c.pipe])
 	wait := func(slot int) {
 		if slot >= 0 {
 			t = max(t, w.ready[slot])
@@ -85,6 +91,17 @@ func (s *machine) issue(w *warp, in *instruction) {
 	for _, o := range in.src {
 		wait(o)
 	}
+	if t <= w.clock {
+		return false
+	}
+	w.clock = t
+	return true
+}
+
+// issue issues in, and notes when the results are there.
+func (s *machine) issue(w *warp, in *instruction) {
+	c, unit := s.costs(w, in)
+	t := w.clock
 	unit.free, w.clock, unit.pipes[c.pipe] = t+c.issue, t+c.issue, t+c.busy
 	for _, d := range in.dst {
 		w.ready[d] = t + c.latency
@@ -146,10 +163,10 @@ func (s *machine) inTime(warps []*warp) int {
 	total := 0
 	for len(h) > 0 && !s.stop && s.counts.Instructions <= s.options.Limit {
 		w := heap.Pop(&h).(*warp)
-		more := func() bool { return len(h) == 0 || w.clock <= h[0].clock+4 }
+		more := func() bool { return len(h) == 0 || w.clock <= h[0].clock }
 		n := s.turn(w, 1<<20, more)
 		total += n
-		if n > 0 && anyRuns(w) {
+		if anyRuns(w) {
 			heap.Push(&h, w)
 			continue
 		}
