@@ -63,7 +63,9 @@ func with(o cuda.Options) vmtest.New {
 
 func TestConformance(t *testing.T) {
 	onDevice(t)
-	vmtest.Run(t, with(cuda.Options{}), vmtest.Options{})
+	// In fused mode the sums of the first group of a launch are made of other parts, so
+	// they round differently: by some units of 2⁻²⁴.
+	vmtest.Run(t, with(cuda.Options{}), vmtest.Options{Split: 16 * 0x1p-24})
 }
 
 // TestSmoke runs each kernel for a few steps, and an evaluation after it: what to

@@ -7,10 +7,16 @@ import (
 	"trainer/graph/ir"
 )
 
+// FusedGroup is the most steps that the fused mode does between two places where it
+// can stop. A group of one step needs less shared memory.
+const FusedGroup = 2
+
 // The limits of fused.cu.
 const (
 	fusedHidden  = 64
 	fusedOutputs = 16
+	fusedRing    = 4   // groups whose samples are in shared memory
+	fusedThreads = 128 // warps for the chain, for staging, for pairs, and one for rows
 )
 
 // fusedProgram is what fused.cu computes, but for the shapes. The activation may
@@ -62,14 +68,34 @@ func (e *encoder) fuse() error {
 	if err := e.finish([]instr{in}, operands, nil, nil); err != nil {
 		return err
 	}
-	// The weights W^2, the entries of two samples, each warp's part of z^2, δ^2.
-	inputs, warps := int(in.Inner), e.o.Threads/32
-	im.SharedBytes += (inputs*int(operands[in.Dst].Cs)*4+15)&^15 + 2*((inputs+1)&^1)*8 + warps*fusedHidden*4 + fusedHidden*4
+	if e.o.Threads < fusedThreads {
+		return fmt.Errorf("blocks of %d threads, want at least %d: use block mode", e.o.Threads, fusedThreads)
+	}
+	base := im.SharedBytes
+	im.Entry, im.SharedBytes = "vm_fused_f32", base+e.fusedBytes(in, operands, FusedGroup)
+	switch {
+	case in.Rows > 56 || in.Cols > 10:
+		im.Entry = "vm_fused_wide_f32"
+	case im.SharedBytes > e.o.Shared:
+		im.Entry, im.SharedBytes = "vm_fused_one_f32", base+e.fusedBytes(in, operands, 1)
+	}
 	if im.SharedBytes > e.o.Shared {
 		return fmt.Errorf("the step needs %d bytes of shared memory and a block may have %d: use block mode", im.SharedBytes, e.o.Shared)
 	}
-	im.Entry = "vm_fused_f32"
 	return nil
+}
+
+// fusedBytes returns the size of struct Fused.
+func (e *encoder) fusedBytes(in instr, operands []operand, group int) (bytes int) {
+	inputs, rows := int(in.Inner), e.o.Threads/32-3
+	for _, words := range []int{
+		inputs * int(operands[in.Dst].Cs), fusedRing * group * inputs, fusedRing * group * fusedOutputs,
+		2 * inputs * 2 * group, 2 * inputs, 2, 2 * rows * group * fusedHidden, 2 * group * 2 * group,
+		2 * group * fusedHidden, fusedHidden, fusedOutputs, 1,
+	} {
+		bytes += (4*words + 15) &^ 15
+	}
+	return bytes
 }
 
 // fusedStep finds the instructions of fusedProgram in the program, and returns the

@@ -35,6 +35,8 @@ __device__ __forceinline__ unsigned load_system(const unsigned *p) { return *(co
 __device__ __forceinline__ void store_system(unsigned *p, unsigned v) { *(volatile unsigned *)p = v; }
 // spin_pause is called in loops that wait for another thread.
 __device__ __forceinline__ void spin_pause() {}
+// block_barrier is __syncthreads, which each warp may call at another place.
+__device__ __forceinline__ void block_barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
 // KERNEL defines the entry point NAME with the body BODY. COOPERATIVE is 1 if
 // its blocks wait for each other; only the shim needs to know.
 #define KERNEL(NAME, BODY, COOPERATIVE) \

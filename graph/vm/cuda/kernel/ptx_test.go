@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"trainer/graph/ir/irtest"
+	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm/cuda/kernel"
 	"trainer/graph/vm/cuda/kernel/kerneltest"
 	"trainer/graph/vm/cuda/kernel/ptxsim"
@@ -225,5 +227,35 @@ func TestPTXMutants(t *testing.T) {
 		if 4*missed > planted {
 			t.Errorf("%s: no test sees %d of %d faults", entry, missed, planted)
 		}
+	}
+}
+
+// TestCycles estimates the cycles of a step of 784-50-10, and logs what it counts.
+// No GPU has confirmed the estimate.
+func TestCycles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("784-50-10 is slow on the emulator")
+	}
+	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
+	p := step(t, n, 1, lower.Options{})
+	rng := rand.New(rand.NewPCG(7, 7))
+	s := set{inputs: 784, classes: 10, x: make([]float64, 64*784), y: make([]float64, 64*10)}
+	for i := range s.x {
+		if rng.IntN(100) < 19 { // the share of MNIST
+			s.x[i] = 0.5
+		}
+	}
+	for _, mode := range []kernel.Mode{kernel.Fused, kernel.Block} {
+		h := kerneltest.StartPTX(t, kernel.PTX, ptxsim.Options{Timed: true})
+		l := launch{image: encode(t, p, kernel.Options{Mode: mode, Shared: 227 << 10}), set: s, params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}
+		var at [2]ptxsim.Counts
+		for k, steps := range []int{16, 64} {
+			l.steps = steps
+			check(t, h, l, 1e-4)
+			at[k] = h.Counts
+		}
+		a, b := at[0], at[1]
+		t.Logf("%v: a step has %d cycles (estimated), %d warp instructions, %d passes over the banks of which %d are conflicts, %d divergent branches",
+			mode, (b.Cycles-a.Cycles)/48, (b.Instructions-a.Instructions)/48, (b.Wavefronts-a.Wavefronts)/48, (b.Wavefronts-b.Ideal-a.Wavefronts+a.Ideal)/48, (b.Divergent-a.Divergent)/48)
 	}
 }

@@ -24,14 +24,14 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 	switch name[0] {
 	case "bra":
 		in.do = branch
-		p.jump(in, p.f.labels, operands[0])
+		p.jump(p.f.labels, operands[0])
 		return nil
 	case "ret", "exit":
 		in.do = ret
 		return nil
 	case "call":
 		in.do = call
-		return p.call(in, operands)
+		return p.call(operands)
 	case "bar", "barrier":
 		return p.barrier(in, name, operands)
 	case "membar", "fence":
@@ -39,6 +39,17 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 		return nil
 	case "ld", "st", "atom", "red":
 		return p.access(in, name, operands)
+	case "vote":
+		if name[2] != "ballot" {
+			return errors.New("want vote.sync.ballot")
+		}
+		in.do, in.modifier = shuffle, "ballot"
+		if err := p.read(in, operands, kinds["pred"], kinds["u32"]); err != nil {
+			return err
+		}
+		zero := p.constantSlot(0)
+		in.src = []int{in.src[0], zero, zero, in.src[1]} // like a shuffle
+		return nil
 	case "shfl":
 		in.do, in.modifier = shuffle, name[2]
 		return p.read(in, operands, in.kind, kinds["u32"], kinds["u32"], kinds["u32"])
@@ -91,7 +102,7 @@ func (p *parser) read(in *instruction, operands []string, sources ...kind) error
 }
 
 // jump sets the target of a branch when the label is known.
-func (p *parser) jump(_ *instruction, labels map[string]int, label string) {
+func (p *parser) jump(labels map[string]int, label string) {
 	at := len(p.code)
 	p.pending = append(p.pending, func() error {
 		to, ok := labels[label]
@@ -104,7 +115,7 @@ func (p *parser) jump(_ *instruction, labels map[string]int, label string) {
 }
 
 // call reads call.uni (result), function, (arguments).
-func (p *parser) call(_ *instruction, operands []string) error {
+func (p *parser) call(operands []string) error {
 	if len(operands) != 3 {
 		return errors.New("want a call with a result and arguments")
 	}
