@@ -63,8 +63,8 @@ func with(o cuda.Options) vmtest.New {
 
 func TestConformance(t *testing.T) {
 	onDevice(t)
-	// In fused mode the sums of the first group of a launch are made of other parts, so
-	// they round differently: by some units of 2⁻²⁴.
+	// Where fused mode would not stop by itself, the sums of the first group of a pass are
+	// made of other parts, so they round differently: by some units of 2⁻²⁴.
 	vmtest.Run(t, with(cuda.Options{}), vmtest.Options{Split: 16 * 0x1p-24})
 }
 

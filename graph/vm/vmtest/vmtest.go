@@ -25,8 +25,9 @@ type Options struct {
 	Precisions []model.Precision // the precisions of the machine; nil: both
 	Skip       map[string]string // reference case → why this machine does not run it
 
-	// Split is how much a pass of single samples in float32 may differ if it is split,
-	// relative to the largest magnitude. 0 is not at all.
+	// Split is how much a pass of single samples in float32 may differ if it is split
+	// where the machine would not have stopped, relative to the largest magnitude. 0 is
+	// not at all.
 	Split float64
 }
 
@@ -238,7 +239,7 @@ func (s suite) order(t *testing.T) {
 }
 
 // splitPass: two passes, split at the end of a batch, give the same as the whole pass,
-// with a ragged last batch, and with an evaluation and a prediction between the two.
+// but for Options.Split, with a ragged last batch, and with an evaluation and a prediction between the two.
 func (s suite) splitPass(t *testing.T) {
 	for _, n := range s.networks() {
 		for _, batch := range []int{1, 3, 8} {

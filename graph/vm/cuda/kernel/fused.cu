@@ -35,6 +35,11 @@
 //
 // One barrier ends a phase. W3, b2 and b3 are in the chain's registers, W3 twice:
 // by output for the products with a2, and by hidden unit for d2.
+//
+// How z(t) rounds depends on which samples are in the two groups before. So that a
+// pass can be stopped and resumed with the same bits, the samples are in sections of
+// pollEvery, each as if a launch began with it: two empty groups are between two
+// sections. A launch ends early only at the end of a section.
 #include "machine.h"
 
 struct __align__(8) Pair {
@@ -42,6 +47,33 @@ struct __align__(8) Pair {
 };
 
 enum { GROUP = 2, FUSED_HIDDEN = 64, FUSED_OUTPUTS = 16, STAGE = 1, PAIRS = 2, ROWS = 3, RING = 4 };
+
+// Groups says which samples are in which group.
+template <u32 T> struct Groups {
+	u32 steps, section, each; // samples of the launch and of a section; groups of a section
+
+	__device__ explicit Groups(const Params *p) {
+		steps = p->steps;
+		section = p->pollEvery && p->pollEvery < steps ? p->pollEvery : steps;
+		each = (section + T - 1) / T + 2;
+	}
+
+	// first returns the first sample of group i of the section that begins with sample
+	// base: the group ends where the next one begins.
+	__device__ __forceinline__ u32 first(u32 base, u32 i) const {
+		const u32 s = base + (i * T < section ? i * T : section);
+		return s < steps ? s : steps;
+	}
+
+	// first returns the first sample of group g of the launch.
+	__device__ u32 first(u32 g) const { return first(g / each * section, g % each); }
+
+	// count returns the number of groups: no empty ones follow the last sample.
+	__device__ u32 count() const {
+		const u32 before = steps ? (steps - 1) / section : 0; // sections
+		return before * each + (steps - before * section + T - 1) / T;
+	}
+};
 
 // Listed is a row of W2 that phase k reads: x of the samples of groups k-1 and k+1.
 template <u32 T> struct __align__(8 * T) Listed {
@@ -256,8 +288,8 @@ template <u32 T, u32 H, u32 O> struct Chain {
 
 // phases calls work(phase, k, groups) for each phase k = phase - 3, from -3 until the
 // updates of the last group are in W2, with a barrier of the block after each. It
-// returns the number of groups whose steps are done: the chain decides in one phase
-// whether to end, and all threads read its decision in the next one.
+// returns the number of groups whose steps are done: the chain decides in the last
+// phase of a section whether to end, and all threads read its decision in the next one.
 template <class Work> __device__ __forceinline__ u32 phases(const Machine<float> &m, u32 groups, Work work) {
 	for (u32 phase = 0; phase <= groups + 3; phase++) {
 		const u32 k = phase - 3;
@@ -301,46 +333,56 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 
 	// Each role has a loop of its own, so that it does not keep the registers of the
 	// others. The barriers of the loops are the same one.
-	u32 groups = (p->steps + T - 1) / T;
+	const Groups<T> list(p);
+	u32 groups = list.count();
 	if (warp == 0) {
 		Chain<T, H, O> chain;
 		chain.load(m, in);
-		u32 until = 1;
+		u32 base = 0, at = 0; // group k is group at of the section that begins with sample base
 		groups = phases(m, groups, [&](u32 phase, u32 k, u32 groups) {
 			if (phase < 3 || k >= groups)
 				return;
+			const u32 s = list.first(base, at), n = list.first(base, at + 1) - s;
+			m.step = p->firstStep + s;
+			chain.steps(f, m, k, s, n, rows);
+			const bool ends = ++at == list.each; // and all updates of the section are in W2
+			if (ends) {
+				at = 0;
+				base += list.section;
+			}
 			if (lane == 0) {
 				u32 halt = 0;
-				if (p->pollEvery && --until == 0) {
-					until = (p->pollEvery + T - 1) / T;
+				if (ends && p->pollEvery) {
 					halt = load_system(f.bad) != NONE || (p->stop && load_system(p->stop) != 0);
 					if (p->status)
-						store_system(&p->status[r].step, k * T);
+						store_system(&p->status[r].step, s);
 				}
 				store_system(&m.control[HALT + (phase & 1)], halt);
 			}
-			const u32 left = p->steps - k * T;
-			m.step = p->firstStep + k * T;
-			chain.steps(f, m, k, k * T, left < T ? left : T, rows);
 		});
 		chain.store(m, in);
 	} else if (warp == STAGE) {
 		// Where the entries of the next group to stage are. A sample that does not exist
 		// has none.
-		u32 begin[T], end[T], id[T];
-		auto find = [&](u32 group) {
+		u32 begin[T], end[T], id[T], base = 0, at = 0;
+		auto find = [&] {
+			const u32 first = list.first(base, at), n = list.first(base, at + 1) - first;
 #pragma unroll
 			for (u32 i = 0; i < T; i++) {
-				const u32 s = group * T + i;
-				begin[i] = end[i] = id[i] = 0;
-				if (s < p->steps) {
-					id[i] = m.sample(s);
+				begin[i] = end[i] = 0;
+				id[i] = NONE;
+				if (i < n) {
+					id[i] = m.sample(first + i);
 					begin[i] = p->rowStart[id[i]];
 					end[i] = p->rowStart[id[i] + 1];
 				}
 			}
+			if (++at == list.each) {
+				at = 0;
+				base += list.section;
+			}
 		};
-		find(0);
+		find();
 		phases(m, groups, [&](u32 phase, u32, u32) {
 			float *x = f.x + (phase & (RING - 1)) * T * inputs;
 			for (u32 j = lane; j < T * inputs; j += 32)
@@ -356,9 +398,9 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 					x[i * inputs + index] = value;
 				}
 				if (lane < FUSED_OUTPUTS)
-					f.y[((phase & (RING - 1)) * T + i) * FUSED_OUTPUTS + lane] = lane < in.cols && phase * T + i < p->steps ? m.yOf(id[i], lane) : 0;
+					f.y[((phase & (RING - 1)) * T + i) * FUSED_OUTPUTS + lane] = lane < in.cols && id[i] != NONE ? m.yOf(id[i], lane) : 0;
 			}
-			find(phase + 1);
+			find();
 		});
 	} else if (warp == PAIRS) {
 		phases(m, groups, [&](u32 phase, u32 k, u32) {
@@ -456,8 +498,8 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 #pragma unroll
 			for (u32 i = 0; i < T; i++) {
 				*(Pair *)(f.part + ((to * rows + warp - ROWS) * T + i) * FUSED_HIDDEN + j) = sum[i];
-				if (poison[i] != 0)
-					atomicMin(f.bad, (k - 1) * T + i);
+				if (poison[i] != 0 && phase > 3) // before that, nothing is updated
+					atomicMin(f.bad, list.first(k - 1) + i);
 			}
 		});
 	}
@@ -466,8 +508,7 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 		m.param[o2.offset + i] = f.w[i];
 	if (thread == 0) {
 		m.control[NONFINITE] = *f.bad == NONE ? 0 : *f.bad + 1;
-		const u32 done = groups * T;
-		m.report(p->status ? p->status + r : 0, r, done < p->steps ? done : p->steps);
+		m.report(p->status ? p->status + r : 0, r, list.first(groups));
 	}
 }
 

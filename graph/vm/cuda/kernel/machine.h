@@ -166,7 +166,7 @@ struct Params {
 	u64 position;             // index in the order of the first sample
 	u64 end;                  // index in the order after the last sample
 	u64 firstStep;            // number of the first step, in costs
-	u32 steps, pollEvery;
+	u32 steps, pollEvery;     // see params.go
 	u32 instructions, operandCount, bytecodeCount, constantCount;
 	u32 batch, inputs, classes, flags;
 	u32 paramCount, arenaCount;

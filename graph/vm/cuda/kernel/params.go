@@ -44,7 +44,7 @@ type Params struct {
 	FirstStep uint64 // number of the first step, in Costs
 
 	Steps     uint32 // of this launch; in Tiles: mini-batches, of which the last may be ragged
-	PollEvery uint32 // the kernel reads Stop and writes Status every PollEvery steps; 0: never
+	PollEvery uint32 // the kernel reads Stop and writes Status every PollEvery steps; 0: never; in Fused mode rounding depends on it, see fused.cu
 
 	Instructions, OperandCount, BytecodeCount, ConstantCount uint32
 	Batch, Inputs, Classes, Flags                            uint32
