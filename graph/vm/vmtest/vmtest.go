@@ -366,7 +366,7 @@ func (s suite) cancel(t *testing.T) {
 // from the sample that the last report of progress names, gives the same bits as one
 // that is not.
 func (s suite) parts(t *testing.T) {
-	n := s.network(true, 16, 5, 4)
+	n := s.network(true, 49, 20, 10) // a smaller one forgets a difference
 	p := randomParameters(n, 13)
 	const samples = 8_603 // the CPU looks after 8192
 	set := randomSet(n, samples, 14)

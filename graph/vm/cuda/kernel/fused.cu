@@ -30,8 +30,8 @@
 //   - warp 0, the chain, does the steps of group k, one after the other,
 //   - the warps from ROWS on read each row of W2 that group k-1 or k+1 needs: they
 //     apply the updates of group k-1 and add the row to z° of group k+1,
-//   - warp PAIRS lists the rows for phase k+1, and computes the products for it,
-//   - warp STAGE loads the samples of group k+3.
+//   - warps 1 to HELPERS load the samples of group k+3, list the rows for phase k+1,
+//     and compute the products for it, each for its part of the inputs.
 //
 // One barrier ends a phase. W3, b2 and b3 are in the chain's registers, W3 twice:
 // by output for the products with a2, and by hidden unit for d2.
@@ -46,7 +46,7 @@ struct __align__(8) Pair {
 	float x, y;
 };
 
-enum { GROUP = 2, FUSED_HIDDEN = 64, FUSED_OUTPUTS = 16, STAGE = 1, PAIRS = 2, ROWS = 3, RING = 4 };
+enum { GROUP = 2, FUSED_HIDDEN = 64, FUSED_OUTPUTS = 16, WIDE_THREADS = 384, HELPERS = 2, ROWS = 1 + HELPERS, RING = 4 };
 
 // Groups says which samples are in which group.
 template <u32 T> struct Groups {
@@ -87,11 +87,11 @@ template <u32 T> struct Fused {
 	float *w;          // W2 by input
 	float *x;          // [RING][T][inputs]
 	float *y;          // [RING][T][FUSED_OUTPUTS]
-	Listed<T> *listed; // [2][inputs]
+	Listed<T> *listed; // [2][inputs]: each helper has its part of the inputs
 	u32 *row;          // [2][inputs]: where the listed rows begin in w
-	u32 *count;        // [2]: listed rows
+	u32 *count;        // [2][HELPERS]: listed rows
 	float *part;       // [2][warps][T][FUSED_HIDDEN]: parts of z°
-	float *product;    // [2][T][2T]: of sample t with those of the group before and of its own
+	float *product;    // [2][HELPERS][T][2T]: of sample t with those of the group before and of its own
 	float *d2;         // [2][T][FUSED_HIDDEN]
 	float *a2, *d3;    // [FUSED_HIDDEN], [FUSED_OUTPUTS]: the chain's, for its own lanes
 	u32 *bad;          // the first step of the launch with a value that is not finite, or NONE
@@ -102,9 +102,9 @@ template <u32 T> struct Fused {
 		y = take<float>(mark, RING * T * FUSED_OUTPUTS);
 		listed = take<Listed<T>>(mark, 2 * inputs);
 		row = take<u32>(mark, 2 * inputs);
-		count = take<u32>(mark, 2);
+		count = take<u32>(mark, 2 * HELPERS);
 		part = take<float>(mark, 2 * rows * T * FUSED_HIDDEN);
-		product = take<float>(mark, 2 * T * 2 * T);
+		product = take<float>(mark, 2 * HELPERS * T * 2 * T);
 		d2 = take<float>(mark, 2 * T * FUSED_HIDDEN);
 		a2 = take<float>(mark, FUSED_HIDDEN);
 		d3 = take<float>(mark, FUSED_OUTPUTS);
@@ -202,7 +202,12 @@ template <u32 T, u32 H, u32 O> struct Chain {
 				z.x += v.x;
 				z.y += v.y;
 			}
-			const float *product = f.product + ((k & 1) * T + i) * 2 * T;
+			float product[2 * T] = {};
+#pragma unroll
+			for (u32 h = 0; h < HELPERS; h++)
+#pragma unroll
+				for (u32 u = 0; u < T + i; u++)
+					product[u] += f.product[(((k & 1) * HELPERS + h) * T + i) * 2 * T + u];
 #pragma unroll
 			for (u32 u = 0; u < T; u++) {
 				const Pair d = *(const Pair *)(f.d2 + (((k + 1) & 1) * T + u) * FUSED_HIDDEN + j);
@@ -333,6 +338,7 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 
 	// Each role has a loop of its own, so that it does not keep the registers of the
 	// others. The barriers of the loops are the same one.
+	const u32 share = (inputs / HELPERS + 31) & ~31u; // of a helper
 	const Groups<T> list(p);
 	u32 groups = list.count();
 	if (warp == 0) {
@@ -361,20 +367,23 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 			}
 		});
 		chain.store(m, in);
-	} else if (warp == STAGE) {
-		// Where the entries of the next group to stage are. A sample that does not exist
-		// has none.
-		u32 begin[T], end[T], id[T], base = 0, at = 0;
-		auto find = [&] {
+	} else if (warp < ROWS) {
+		// A helper stages samples helper, helper + HELPERS, … of a group. A sample that does
+		// not exist has no entries.
+		enum { MINE = (T + HELPERS - 1) / HELPERS };
+		const u32 helper = warp - 1;
+		u32 begin[MINE], end[MINE], id[MINE], base = 0, at = 0;
+		auto find = [&] { // where the entries of the next group to stage are
 			const u32 first = list.first(base, at), n = list.first(base, at + 1) - first;
 #pragma unroll
-			for (u32 i = 0; i < T; i++) {
-				begin[i] = end[i] = 0;
-				id[i] = NONE;
+			for (u32 q = 0; q < MINE; q++) {
+				const u32 i = helper + q * HELPERS;
+				begin[q] = end[q] = 0;
+				id[q] = NONE;
 				if (i < n) {
-					id[i] = m.sample(first + i);
-					begin[i] = p->rowStart[id[i]];
-					end[i] = p->rowStart[id[i] + 1];
+					id[q] = m.sample(first + i);
+					begin[q] = p->rowStart[id[q]];
+					end[q] = p->rowStart[id[q] + 1];
 				}
 			}
 			if (++at == list.each) {
@@ -383,27 +392,29 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 			}
 		};
 		find();
-		phases(m, groups, [&](u32 phase, u32, u32) {
-			float *x = f.x + (phase & (RING - 1)) * T * inputs;
-			for (u32 j = lane; j < T * inputs; j += 32)
-				x[j] = 0;
-			__syncwarp();
+		const u32 from = helper * share < inputs ? helper * share : inputs;
+		const u32 until = helper + 1 < HELPERS && from + share < inputs ? from + share : inputs;
+		phases(m, groups, [&](u32 phase, u32 k, u32) {
 #pragma unroll
-			for (u32 i = 0; i < T; i++) {
+			for (u32 q = 0; q < MINE; q++) {
+				const u32 i = helper + q * HELPERS;
+				if (i >= T)
+					continue;
+				float *x = f.x + ((phase & (RING - 1)) * T + i) * inputs;
+				for (u32 j = lane; j < inputs; j += 32)
+					x[j] = 0;
+				__syncwarp();
 #pragma unroll 4
-				for (u32 e = begin[i] + lane; e < end[i]; e += 32) {
+				for (u32 e = begin[q] + lane; e < end[q]; e += 32) {
 					u32 index;
 					float value;
 					m.entry(e, index, value);
-					x[i * inputs + index] = value;
+					x[index] = value;
 				}
 				if (lane < FUSED_OUTPUTS)
-					f.y[((phase & (RING - 1)) * T + i) * FUSED_OUTPUTS + lane] = lane < in.cols && id[i] != NONE ? m.yOf(id[i], lane) : 0;
+					f.y[((phase & (RING - 1)) * T + i) * FUSED_OUTPUTS + lane] = lane < in.cols && id[q] != NONE ? m.yOf(id[q], lane) : 0;
 			}
 			find();
-		});
-	} else if (warp == PAIRS) {
-		phases(m, groups, [&](u32 phase, u32 k, u32) {
 			if (phase < 1)
 				return;
 			// Group g is in the ring at (g + 4) & 3.
@@ -418,16 +429,16 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 #pragma unroll
 				for (u32 u = 0; u < 2 * T; u++)
 					product[t][u] = 0;
-			for (u32 first = 0; first < inputs; first += 32) {
+			for (u32 first = from; first < until; first += 32) {
 				const u32 j = first + lane;
 				Listed<T> l;
 				float here[T];
 				bool any = false;
 #pragma unroll
 				for (u32 i = 0; i < T; i++) {
-					l.behind[i] = j < inputs ? x0[i * inputs + j] : 0;
-					here[i] = j < inputs ? x1[i * inputs + j] : 0;
-					l.ahead[i] = j < inputs ? x2[i * inputs + j] : 0;
+					l.behind[i] = j < until ? x0[i * inputs + j] : 0;
+					here[i] = j < until ? x1[i * inputs + j] : 0;
+					l.ahead[i] = j < until ? x2[i * inputs + j] : 0;
 					any = any || l.behind[i] != 0 || l.ahead[i] != 0;
 				}
 #pragma unroll
@@ -440,7 +451,7 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 					}
 				const u32 which = __ballot_sync(WARP_ALL, any);
 				if (any) {
-					const u32 at = to * inputs + count + __popc(which & ((1u << lane) - 1));
+					const u32 at = to * inputs + from + count + __popc(which & ((1u << lane) - 1));
 					f.listed[at] = l;
 					f.row[at] = j * ld;
 				}
@@ -454,10 +465,10 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 					for (u32 d = 16; d > 0; d /= 2)
 						v += __shfl_xor_sync(WARP_ALL, v, d);
 					if (lane == 0)
-						f.product[(to * T + t) * 2 * T + u] = v;
+						f.product[((to * HELPERS + helper) * T + t) * 2 * T + u] = v;
 				}
 			if (lane == 0)
-				f.count[to] = count;
+				f.count[to * HELPERS + helper] = count;
 		});
 	} else {
 		phases(m, groups, [&](u32 phase, u32 k, u32) {
@@ -472,27 +483,31 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 				sum[i] = {0, 0};
 				poison[i] = 0;
 			}
-			const Listed<T> *listed = f.listed + from * inputs;
-			const u32 *row = f.row + from * inputs;
+			u32 e = warp - ROWS;
 			if (j < ld) {
+				for (u32 h = 0; h < HELPERS; h++) {
+					const Listed<T> *listed = f.listed + from * inputs + h * share;
+					const u32 *row = f.row + from * inputs + h * share, count = f.count[from * HELPERS + h];
 #pragma unroll 4
-				for (u32 e = warp - ROWS; e < f.count[from]; e += rows) {
-					const Listed<T> l = listed[e];
-					Pair *at = (Pair *)(f.w + row[e] + j);
-					Pair v = *at;
+					for (; e < count; e += rows) {
+						const Listed<T> l = listed[e];
+						Pair *at = (Pair *)(f.w + row[e] + j);
+						Pair v = *at;
 #pragma unroll
-					for (u32 i = 0; i < T; i++) {
-						v.x += l.behind[i] * d[i].x;
-						v.y += l.behind[i] * d[i].y;
-						poison[i] = v.x * 0.0f + poison[i];
-						poison[i] = v.y * 0.0f + poison[i];
-					}
-					*at = v;
+						for (u32 i = 0; i < T; i++) {
+							v.x += l.behind[i] * d[i].x;
+							v.y += l.behind[i] * d[i].y;
+							poison[i] = v.x * 0.0f + poison[i];
+							poison[i] = v.y * 0.0f + poison[i];
+						}
+						*at = v;
 #pragma unroll
-					for (u32 i = 0; i < T; i++) {
-						sum[i].x += l.ahead[i] * v.x;
-						sum[i].y += l.ahead[i] * v.y;
+						for (u32 i = 0; i < T; i++) {
+							sum[i].x += l.ahead[i] * v.x;
+							sum[i].y += l.ahead[i] * v.y;
+						}
 					}
+					e -= count; // the next list goes on where this one ends
 				}
 			}
 #pragma unroll
@@ -512,11 +527,12 @@ template <u32 T, u32 H, u32 O> __device__ __forceinline__ void vm_fused_groups(c
 	}
 }
 
-// A kernel for each size, so that each has the registers that it needs.
+// A kernel for each size, so that each has the registers that it needs. The wide one
+// has blocks of at most WIDE_THREADS, so that a thread may have more.
 __device__ __forceinline__ void vm_fused(const Params *p) { vm_fused_groups<GROUP, 56, 10>(p); }
 __device__ __forceinline__ void vm_fused_one(const Params *p) { vm_fused_groups<1, 56, 10>(p); }
 __device__ __forceinline__ void vm_fused_wide(const Params *p) { vm_fused_groups<GROUP, FUSED_HIDDEN, FUSED_OUTPUTS>(p); }
 
-KERNEL(vm_fused_f32, vm_fused, 0)
-KERNEL(vm_fused_one_f32, vm_fused_one, 0)
-KERNEL(vm_fused_wide_f32, vm_fused_wide, 0)
+KERNEL(vm_fused_f32, vm_fused, MAX_THREADS, 0)
+KERNEL(vm_fused_one_f32, vm_fused_one, MAX_THREADS, 0)
+KERNEL(vm_fused_wide_f32, vm_fused_wide, WIDE_THREADS, 0)

@@ -7,16 +7,15 @@ import (
 	"trainer/graph/ir"
 )
 
-// FusedGroup is the most steps that the fused mode does between two places where it
-// can stop. A group of one step needs less shared memory.
-const FusedGroup = 2
-
 // The limits of fused.cu.
 const (
-	fusedHidden  = 64
-	fusedOutputs = 16
-	fusedRing    = 4   // groups whose samples are in shared memory
-	fusedThreads = 128 // warps for the chain, for staging, for pairs, and one for rows
+	fusedHidden      = 64
+	fusedOutputs     = 16
+	fusedGroup       = 2 // samples; a group of one needs less shared memory
+	fusedRing        = 4 // groups whose samples are in shared memory
+	fusedHelpers     = 2
+	fusedThreads     = 32 * (1 + fusedHelpers + 1) // the least: the chain, the helpers, and one warp for rows
+	fusedWideThreads = 384                         // the most of vm_fused_wide_f32
 )
 
 // fusedProgram is what fused.cu computes, but for the shapes. The activation may
@@ -71,10 +70,15 @@ func (e *encoder) fuse() error {
 	if e.o.Threads < fusedThreads {
 		return fmt.Errorf("blocks of %d threads, want at least %d: use block mode", e.o.Threads, fusedThreads)
 	}
+	wide := in.Rows > 56 || in.Cols > 10
+	if wide {
+		e.o.Threads = min(e.o.Threads, fusedWideThreads)
+		im.Options = e.o
+	}
 	base := im.SharedBytes
-	im.Entry, im.SharedBytes = "vm_fused_f32", base+e.fusedBytes(in, operands, FusedGroup)
+	im.Entry, im.SharedBytes = "vm_fused_f32", base+e.fusedBytes(in, operands, fusedGroup)
 	switch {
-	case in.Rows > 56 || in.Cols > 10:
+	case wide:
 		im.Entry = "vm_fused_wide_f32"
 	case im.SharedBytes > e.o.Shared:
 		im.Entry, im.SharedBytes = "vm_fused_one_f32", base+e.fusedBytes(in, operands, 1)
@@ -87,10 +91,10 @@ func (e *encoder) fuse() error {
 
 // fusedBytes returns the size of struct Fused.
 func (e *encoder) fusedBytes(in instr, operands []operand, group int) (bytes int) {
-	inputs, rows := int(in.Inner), e.o.Threads/32-3
+	inputs, rows := int(in.Inner), e.o.Threads/32-1-fusedHelpers
 	for _, words := range []int{
 		inputs * int(operands[in.Dst].Cs), fusedRing * group * inputs, fusedRing * group * fusedOutputs,
-		2 * inputs * 2 * group, 2 * inputs, 2, 2 * rows * group * fusedHidden, 2 * group * 2 * group,
+		2 * inputs * 2 * group, 2 * inputs, 2 * fusedHelpers, 2 * rows * group * fusedHidden, 2 * fusedHelpers * group * 2 * group,
 		2 * group * fusedHidden, fusedHidden, fusedOutputs, 1,
 	} {
 		bytes += (4*words + 15) &^ 15

@@ -54,4 +54,4 @@ __device__ __forceinline__ void vm_grid(const Params *p) {
 	m.loop(barrier, p->status, 0, 0, 1);
 }
 
-KERNEL(vm_grid_f32, vm_grid, 1)
+KERNEL(vm_grid_f32, vm_grid, MAX_THREADS, 1)

@@ -1015,9 +1015,8 @@ func TestPTXFresh(t *testing.T) {
 	}
 }
 
-// TestSpills: the kernels that are to be fast keep everything in registers.
-// vm_block_f64 is a witness; vm_fused_wide_f32 is for few
-// networks; they must not spill more than this.
+// TestSpills: the kernels that are to be fast keep everything in registers, so no loop
+// of theirs spills. vm_block_f64 is a witness, and must not spill more than this.
 func TestSpills(t *testing.T) {
 	figures, err := os.ReadFile("registers.txt")
 	if err != nil {
@@ -1031,7 +1030,7 @@ func TestSpills(t *testing.T) {
 			continue
 		}
 		kernels++
-		most := map[string]int{"vm_block_f64": 36, "vm_fused_wide_f32": 56}[name]
+		most := map[string]int{"vm_block_f64": 36}[name]
 		if max(stores, loads) > most {
 			t.Errorf("%s spills %d bytes and loads %d, want at most %d", name, stores, loads, most)
 		}

@@ -37,10 +37,11 @@ __device__ __forceinline__ void store_system(unsigned *p, unsigned v) { *(volati
 __device__ __forceinline__ void spin_pause() {}
 // block_barrier is __syncthreads, which each warp may call at another place.
 __device__ __forceinline__ void block_barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
-// KERNEL defines the entry point NAME with the body BODY. COOPERATIVE is 1 if
-// its blocks wait for each other; only the shim needs to know.
-#define KERNEL(NAME, BODY, COOPERATIVE) \
-	extern "C" __global__ void __launch_bounds__(MAX_THREADS, 1) NAME(const __grid_constant__ Params p) { BODY(&p); }
+// KERNEL defines the entry point NAME with the body BODY, for blocks of at most
+// THREADS. COOPERATIVE is 1 if its blocks wait for each other; only the shim needs to
+// know.
+#define KERNEL(NAME, BODY, THREADS, COOPERATIVE) \
+	extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME(const __grid_constant__ Params p) { BODY(&p); }
 #endif
 
 // A test defines DROPPED(k) to remove the barrier before instruction k.

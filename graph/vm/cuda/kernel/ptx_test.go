@@ -255,6 +255,9 @@ func TestCycles(t *testing.T) {
 			at[k] = h.Counts
 		}
 		a, b := at[0], at[1]
+		for w := range b.Busy {
+			t.Logf("warp %d is busy %d cycles a step", w, (b.Busy[w]-a.Busy[w])/48)
+		}
 		t.Logf("%v: a step has %d cycles (estimated), %d warp instructions, %d passes over the banks of which %d are conflicts, %d divergent branches",
 			mode, (b.Cycles-a.Cycles)/48, (b.Instructions-a.Instructions)/48, (b.Wavefronts-a.Wavefronts)/48, (b.Wavefronts-b.Ideal-a.Wavefronts+a.Ideal)/48, (b.Divergent-a.Divergent)/48)
 	}

@@ -339,6 +339,6 @@ inline void store_system(unsigned *p, unsigned v) { __atomic_store_n(p, v, __ATO
 inline void spin_pause() { host::pause(); }
 #define SHARED_MEMORY() host::block->shared
 
-#define KERNEL(NAME, BODY, COOPERATIVE) \
+#define KERNEL(NAME, BODY, THREADS, COOPERATIVE) \
 	extern "C" { extern const unsigned NAME##_argument_bytes = sizeof(Params); } \
 	extern "C" void NAME##_host(void **a, unsigned g, unsigned b, unsigned s) { host::launch<Params>(BODY, a, g, b, s, COOPERATIVE); }
