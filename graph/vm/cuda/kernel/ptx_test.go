@@ -2,6 +2,7 @@ package kernel_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -230,6 +231,22 @@ func TestPTXMutants(t *testing.T) {
 	}
 }
 
+// centred returns images of 28×28 pixels of which 19 % are not black, as in MNIST, and
+// about as many together as in MNIST: those in the middle are seldom black.
+func centred(rng *rand.Rand, samples int) set {
+	s := set{inputs: 784, classes: 10, x: make([]float64, samples*784), y: make([]float64, samples*10)}
+	for i := range samples {
+		for j := range 784 {
+			row, col := float64(j/28)-13.5, float64(j%28)-13.5
+			if rng.Float64() < 0.57*math.Exp(-(row*row+col*col)/84) {
+				s.x[i*784+j] = 0.5
+			}
+		}
+		s.y[i*10+rng.IntN(10)] = 1
+	}
+	return s
+}
+
 // TestCycles estimates the cycles of a step of 784-50-10, and logs what it counts.
 // No GPU has confirmed the estimate.
 func TestCycles(t *testing.T) {
@@ -239,12 +256,7 @@ func TestCycles(t *testing.T) {
 	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
 	p := step(t, n, 1, lower.Options{})
 	rng := rand.New(rand.NewPCG(7, 7))
-	s := set{inputs: 784, classes: 10, x: make([]float64, 64*784), y: make([]float64, 64*10)}
-	for i := range s.x {
-		if rng.IntN(100) < 19 { // the share of MNIST
-			s.x[i] = 0.5
-		}
-	}
+	s := centred(rng, 64)
 	for _, mode := range []kernel.Mode{kernel.Fused, kernel.Block} {
 		h := kerneltest.StartPTX(t, kernel.PTX, ptxsim.Options{Timed: true})
 		l := launch{image: encode(t, p, kernel.Options{Mode: mode, Shared: 227 << 10}), set: s, params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}

@@ -20,7 +20,7 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 	if len(types) > 0 {
 		in.kind = types[0]
 	}
-	in.cost = costOf(name[0], in.kind)
+	in.op, in.cost = name[0], costOf(name[0], in.kind)
 	switch name[0] {
 	case "bra":
 		in.do = branch
