@@ -1,9 +1,11 @@
 package kernel_test
 
 import (
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -231,15 +233,16 @@ func TestPTXMutants(t *testing.T) {
 	}
 }
 
-// centred returns images of 28×28 pixels of which 19 % are not black, as in MNIST, and
-// about as many together as in MNIST: those in the middle are seldom black.
-func centred(rng *rand.Rand, samples int) set {
-	s := set{inputs: 784, classes: 10, x: make([]float64, samples*784), y: make([]float64, samples*10)}
+// centred returns images of which 18 % are not black, about as in MNIST, and together
+// about as many: those in the middle are seldom black. An image is 28×28 pixels, or the
+// first inputs of them.
+func centred(rng *rand.Rand, samples, inputs int) set {
+	s := set{inputs: inputs, classes: 10, x: make([]float64, samples*inputs), y: make([]float64, samples*10)}
 	for i := range samples {
-		for j := range 784 {
+		for j := range inputs {
 			row, col := float64(j/28)-13.5, float64(j%28)-13.5
 			if rng.Float64() < 0.57*math.Exp(-(row*row+col*col)/84) {
-				s.x[i*784+j] = 0.5
+				s.x[i*inputs+j] = 0.5
 			}
 		}
 		s.y[i*10+rng.IntN(10)] = 1
@@ -247,30 +250,61 @@ func centred(rng *rand.Rand, samples int) set {
 	return s
 }
 
-// TestCycles estimates the cycles of a step of 784-50-10, and logs what it counts.
-// No GPU has confirmed the estimate.
+var update = flag.Bool("update", false, "write cycles.txt")
+
+// TestCycles counts a step of each kernel on the emulator, and compares the counts with
+// cycles.txt, so that a change shows. No GPU has confirmed the estimate of the cycles.
+// It runs with the flag -ptx.
 func TestCycles(t *testing.T) {
-	if testing.Short() {
-		t.Skip("784-50-10 is slow on the emulator")
+	if !kerneltest.OnPTX() {
+		t.Skip("the networks are slow on the emulator: give -ptx")
 	}
-	n := model.Network{Layers: []int{784, 50, 10}, Bias: true}
-	p := step(t, n, 1, lower.Options{})
-	rng := rand.New(rand.NewPCG(7, 7))
-	s := centred(rng, 64)
-	for _, mode := range []kernel.Mode{kernel.Fused, kernel.Block} {
+	var text strings.Builder
+	for _, c := range []struct {
+		layers    []int
+		precision model.Precision
+		batch     int
+		o         kernel.Options
+		steps     [2]int // the counts of a step are the difference
+	}{
+		{[]int{784, 50, 10}, model.Float32, 1, kernel.Options{Mode: kernel.Fused}, [2]int{16, 64}},
+		{[]int{784, 52, 10}, model.Float32, 1, kernel.Options{Mode: kernel.Fused}, [2]int{16, 64}},
+		{[]int{392, 60, 10}, model.Float32, 1, kernel.Options{Mode: kernel.Fused}, [2]int{16, 64}},
+		{[]int{784, 50, 10}, model.Float32, 1, kernel.Options{}, [2]int{4, 16}},
+		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{}, [2]int{1, 3}},
+		{[]int{784, 50, 10}, model.Float64, 1, kernel.Options{}, [2]int{4, 16}},
+		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Grid, Blocks: 132}, [2]int{1, 2}},
+	} {
+		n := model.Network{Layers: c.layers, Bias: true, Precision: c.precision}
+		p := step(t, n, c.batch, lower.Options{Cost: true})
+		rng := rand.New(rand.NewPCG(7, 7))
+		c.o.Shared = 227 << 10
 		h := kerneltest.StartPTX(t, kernel.PTX, ptxsim.Options{Timed: true})
-		l := launch{image: encode(t, p, kernel.Options{Mode: mode, Shared: 227 << 10}), set: s, params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}
+		l := launch{image: encode(t, p, c.o), set: centred(rng, c.batch*c.steps[1], c.layers[0]), params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}
 		var at [2]ptxsim.Counts
-		for k, steps := range []int{16, 64} {
-			l.steps = steps
+		for k := range at {
+			l.steps = c.steps[k]
 			check(t, h, l, 1e-4)
 			at[k] = h.Counts
 		}
-		a, b := at[0], at[1]
+		a, b, steps := at[0], at[1], uint64(c.steps[1]-c.steps[0])
+		fmt.Fprintf(&text, "%s %v batch %d shared %d cycles %d instructions %d banks %d conflicts %d divergent %d sectors %d\n", l.image.Entry, n, c.batch, l.image.SharedBytes,
+			(b.Cycles-a.Cycles)/steps, (b.Instructions-a.Instructions)/steps, (b.Wavefronts-a.Wavefronts)/steps,
+			(b.Wavefronts-b.Ideal-a.Wavefronts+a.Ideal)/steps, (b.Divergent-a.Divergent)/steps, (b.Sectors-a.Sectors)/steps)
 		for w := range b.Busy {
-			t.Logf("warp %d is busy %d cycles a step", w, (b.Busy[w]-a.Busy[w])/48)
+			t.Logf("%s: warp %d is busy %d cycles a step", l.image.Entry, w, (b.Busy[w]-a.Busy[w])/steps)
 		}
-		t.Logf("%v: a step has %d cycles (estimated), %d warp instructions, %d passes over the banks of which %d are conflicts, %d divergent branches",
-			mode, (b.Cycles-a.Cycles)/48, (b.Instructions-a.Instructions)/48, (b.Wavefronts-a.Wavefronts)/48, (b.Wavefronts-b.Ideal-a.Wavefronts+a.Ideal)/48, (b.Divergent-a.Divergent)/48)
+	}
+	if *update {
+		if err := os.WriteFile("cycles.txt", []byte(text.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("cycles.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text.String() != string(want) {
+		t.Errorf("cycles.txt is stale: run go test ./graph/vm/cuda/kernel -run TestCycles -ptx -update\n%s", text.String())
 	}
 }
