@@ -24,11 +24,12 @@ import (
 	"trainer/graph/vm/cuda/kernel/kerneltest"
 )
 
-// set is a small dataset. If it has pixels, x is pixels / 255.
+// set is a small dataset. If it has pixels, x has their inputs, and y the targets.
 type set struct {
 	inputs, classes int
 	x, y            []float64 // a row for each sample
 	pixels, labels  []uint8   // nil: the kernel gets x and y instead
+	scale           data.Scale
 }
 
 func (s set) samples() int { return len(s.x) / s.inputs }
@@ -121,11 +122,12 @@ func tryRun(h *kerneltest.Host, l launch) (result, error) {
 }
 
 func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
-	im, m, p := l.image, &kerneltest.Memory{}, kernel.Params{}
+	im, m, p, s := l.image, &kerneltest.Memory{}, kernel.Params{}, l.set
 	im.Supply(&p)
 	p.Code, p.Operands, p.Bytecode, p.Constants = m.Put(im.Code), m.Put(im.Operands), m.Put(im.Bytecode), m.Put(im.Constants)
-	table := data.InputTable[T]()
-	p.Table = m.PutValues(table[:])
+	table := data.TableOf[T](s.scale)
+	targets := s.scale.TargetRange()
+	p.Table = m.PutValues(append(table[:], T(targets.Low), T(targets.High)))
 	runs := len(l.params)
 	params := make([]T, runs*im.ParamCount)
 	for r, values := range l.params {
@@ -151,7 +153,6 @@ func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	p.Arena = m.PutValues(arena)
 
 	// The data: only what the image asks for.
-	s := l.set
 	var start []uint32
 	var index []uint16
 	var rowPixel []uint8

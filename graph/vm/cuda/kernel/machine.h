@@ -9,7 +9,7 @@
 #pragma once
 
 struct Params;
-enum { MAX_THREADS = 512, MAX_DEPTH = 16, TILE = 8, SUM_BLOCK = 64 };
+enum { MAX_THREADS = 512, TABLE = 258, MAX_DEPTH = 16, TILE = 8, SUM_BLOCK = 64 };
 
 #ifdef HOST_SHIM
 #include "host/shim.h"
@@ -142,13 +142,13 @@ struct Params {
 	const Operand *operands;
 	const u32 *bytecode;
 	const double *constants;
-	const void *table;        // T[256]: pixel/255
+	const void *table;        // T[TABLE]: the input for each pixel; then the two targets, of the other classes and of the label's
 	void *params;             // T[runs][paramStride]
 	void *arena;              // T[runs][arenaStride]: temporaries that are not in shared memory
 	const u8 *pixels;         // [samples][inputs]
 	const void *values;       // T[samples][inputs]: instead of pixels
 	const u32 *rowStart;      // [samples+1]: where the entries of each sample begin
-	const u16 *rowIndex;      // [entries]: which pixel; only non-zero pixels have an entry
+	const u16 *rowIndex;      // [entries]: which pixel; only those with an input that is not zero have an entry
 	const u8 *rowPixel;       // [entries]: its value
 	const void *rowValue;     // T[entries]: instead of rowPixel
 	const u8 *labels;         // [samples]
@@ -287,7 +287,7 @@ template <class T> struct Machine {
 		operand = copy(take<Operand>(mark, p->operandCount), p->operands, p->operandCount, thread, threads);
 		constant = copy(take<double>(mark, p->constantCount), p->constants, p->constantCount, thread, threads);
 		bytecode = copy(take<u32>(mark, p->bytecodeCount), p->bytecode, p->bytecodeCount, thread, threads);
-		table = copy(take<T>(mark, 256), (const T *)p->table, 256, thread, threads);
+		table = copy(take<T>(mark, TABLE), (const T *)p->table, TABLE, thread, threads);
 		param = (T *)p->params + r * p->paramStride;
 		arena = (T *)p->arena + r * p->arenaStride;
 		costs = p->costs ? (T *)p->costs + r * p->costStride : 0;
@@ -325,7 +325,7 @@ template <class T> struct Machine {
 		return yOf(sample(i), j);
 	}
 	__device__ __forceinline__ T yOf(u32 s, u32 j) const {
-		return p->labels ? T(p->labels[s] == j) : ((const T *)p->targets)[u64(s) * p->classes + j];
+		return p->labels ? table[256 + (p->labels[s] == j)] : ((const T *)p->targets)[u64(s) * p->classes + j];
 	}
 
 	// entry reads entry k of the sparse rows: the pixel's index and its value.
