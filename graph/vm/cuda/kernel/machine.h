@@ -473,6 +473,7 @@ template <class T> struct Machine {
 		}
 	}
 	template <u32 COLUMNS> __device__ void row(const Instr &in, u32 i, u32 s, u32 left, u32 lane) {
+		enum { LOADS = 16 / sizeof(T) };
 		const Operand &b = operand[in.b];
 		const T *w = base(b.space) + b.offset;
 		const u32 id = sample(i), end = p->rowStart[id + 1];
@@ -490,13 +491,27 @@ template <class T> struct Machine {
 			T value = 0;
 			if (lane < count)
 				entry(k + lane * in.splits, index, value);
-#pragma unroll 4
-			for (u32 t = 0; t < (count < 32 ? count : 32); t++) {
-				const T *r = w + i32(__shfl_sync(WARP_ALL, index, t)) * b.rs;
-				T v = __shfl_sync(WARP_ALL, value, t);
-				for (u32 c = 0; c < COLUMNS; c++)
-					if (active[c])
-						sum.block[c] += v * r[left + c * 32 + lane];
+			const u32 entries = count < 32 ? count : 32;
+			for (u32 t = 0; t < entries; t += LOADS) {
+				// All loads, then the products: a load takes much longer than they. Behind the
+				// last entry they repeat the first, and there are no products.
+				T v[LOADS], u[LOADS][COLUMNS];
+#pragma unroll
+				for (u32 q = 0; q < LOADS; q++) {
+					const u32 at = t + q < entries ? t + q : 0;
+					const T *r = w + i32(__shfl_sync(WARP_ALL, index, at)) * b.rs;
+					v[q] = __shfl_sync(WARP_ALL, value, at);
+#pragma unroll
+					for (u32 c = 0; c < COLUMNS; c++)
+						u[q][c] = active[c] ? r[left + c * 32 + lane] : T(0);
+				}
+#pragma unroll
+				for (u32 q = 0; q < LOADS; q++)
+					if (t + q < entries) {
+#pragma unroll
+						for (u32 c = 0; c < COLUMNS; c++)
+							sum.block[c] += v[q] * u[q][c];
+					}
 			}
 			if (++round % (SUM_BLOCK / 32) == 0)
 				sum.close();

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 )
 
 // decode reads an instruction. name has the parts of its name, like ld shared v2
@@ -61,6 +62,9 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 		in.do = selectValue
 		return p.read(in, operands, in.kind, in.kind, kinds["pred"])
 	}
+	if name[0] == "bfi" {
+		return p.insert(in, operands)
+	}
 	sources := slices.Repeat([]kind{in.kind}, len(operands)-1)
 	switch name[0] {
 	case "shl", "shr":
@@ -76,6 +80,24 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 	var err error
 	in.f, err = function3(name, types)
 	return err
+}
+
+// insert reads bfi.b32 d, a, b, position, length: d is b with some bits from a. The
+// position and the length are numbers.
+func (p *parser) insert(in *instruction, operands []string) error {
+	if len(operands) != 5 || in.kind.bytes != 4 {
+		return errors.New("want bfi.b32 with 5 operands")
+	}
+	var bits [2]uint64
+	for k := range bits {
+		var err error
+		if bits[k], err = strconv.ParseUint(operands[3+k], 0, 5); err != nil {
+			return err
+		}
+	}
+	mask := (uint64(1)<<bits[1] - 1) << bits[0] & (1<<32 - 1)
+	in.f = func(a, b, _ uint64) uint64 { return b&^mask | a<<bits[0]&mask }
+	return p.read(in, operands[:3], in.kind, in.kind)
 }
 
 // read reads a destination and sources.
