@@ -88,7 +88,7 @@ var keys = []key{
 		doc:   "Seed of all random numbers: first weights, shuffling, built-in digits. Same seed, same run.",
 		field: func(c *Config) any { return &c.Seed }},
 	{path: "device", kind: choice, def: "auto", choices: Devices,
-		doc: "Where the compiled machine runs: auto takes a CUDA device when there is one that works, else the CPU; " +
+		doc: "Where the compiled machine runs: auto takes a CUDA device when there is one that works and is estimated to be faster for this work, else the CPU; " +
 			"cuda is a CUDA device or an error.",
 		field: func(c *Config) any { return &c.Device }},
 	{path: "machine", kind: choice, def: "compiled", choices: Machines,

@@ -129,8 +129,8 @@ const (
 	warpWork   = 1024    // and products
 	laneTerms  = 1024    // lanes share a sum of at most this many terms even if their terms are not adjacent
 	partLen    = 32      // least terms of a lane in one part of a split sum
-	rowPart    = 32       // typical entries of a warp in one part of a row
-	pixelPart  = 64       // least samples of a thread in one part of a sum over samples
+	rowPart    = 8       // typical entries of a warp in one part of a row
+	pixelPart  = 8       // least samples of a thread in one part of a sum over samples
 	splitSpace = 1 << 24 // most elements of scratch for a split sum
 )
 
