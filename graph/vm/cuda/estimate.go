@@ -38,15 +38,17 @@ func EstimateStep(n model.Network, compile vm.Compiler, batch, runs int, info dr
 }
 
 // stepCycles returns the cycles of a step: lines through the counts of
-// kernel/cycles.txt, which are of 784-50-10, and of 392-60-10 in fused mode.
+// kernel/cycles.txt, which are of 784-50-10 with one and eight samples, and of 392-60-10
+// in fused mode.
 func stepCycles(im *kernel.Image, n model.Network, batch, multiprocessors int) float64 {
 	work := 3 * float64(n.Size()) * float64(batch) // multiplications
 	switch im.Options.Mode {
 	case kernel.Fused:
 		return 1480 + 2.55*float64(n.Inputs())
 	case kernel.Grid:
-		// One count: 44,800 for 15.3 million products on 132 multiprocessors. About
-		// 10,000 are barriers and latencies that do not depend on the work.
+		// One count, without the cost: 44,800 for 15.3 million products on 132
+		// multiprocessors. It is an assumption that 10,000 of them, for barriers and
+		// latencies, do not depend on the work.
 		return 10_000 + 0.0023*work*132/float64(multiprocessors)
 	}
 	return 7300 + 0.15*work
