@@ -71,11 +71,6 @@ func (s Scale) Input(pixel uint8) float64 {
 	return to.Low + (to.High-to.Low)*((float64(pixel)-from.Low)/(from.High-from.Low))
 }
 
-// IsMNIST reports whether s is the scale of MNIST, written out or not.
-func (s Scale) IsMNIST() bool {
-	return s.Pixels.or(Range{0, 255}) == Range{0, 255} && s.InputRange() == Range{0, 1} && s.TargetRange() == Range{0, 1}
-}
-
 // InputRange returns the range of the inputs.
 func (s Scale) InputRange() Range { return s.Inputs.or(Range{0, 1}) }
 
@@ -224,9 +219,6 @@ type Float interface{ float32 | float64 }
 // InputOf returns the input for a pixel in the scale of MNIST: pixel / 255, from
 // 0 to 1.
 func InputOf[T Float](pixel uint8) T { return T(Scale{}.Input(pixel)) }
-
-// InputTable returns InputOf of every pixel.
-func InputTable[T Float]() [256]T { return TableOf[T](Scale{}) }
 
 // TableOf returns the input for every pixel in a scale, rounded once to T.
 func TableOf[T Float](s Scale) (table [256]T) {

@@ -43,10 +43,10 @@ func TestInput(t *testing.T) {
 	Input(double, s, 0)
 	for p := range 256 {
 		want := float64(p) / 255
-		if double[p] != want || InputTable[float64]()[p] != want || InputOf[float64](uint8(p)) != want {
+		if double[p] != want || TableOf[float64](Scale{})[p] != want || InputOf[float64](uint8(p)) != want {
 			t.Errorf("pixel %d in float64: %v", p, double[p])
 		}
-		if want := float32(want); single[p] != want || InputTable[float32]()[p] != want {
+		if want := float32(want); single[p] != want || TableOf[float32](Scale{})[p] != want {
 			t.Errorf("pixel %d in float32: %v", p, single[p])
 		}
 	}

@@ -58,8 +58,9 @@ type VM interface {
 	// the pass, in order. It stops early, after a whole step, when ctx is
 	// done, and returns ctx's error; or with a *NonFiniteError. A step that
 	// takes long is abandoned as if it had not begun. A pass may be made in
-	// parts: passes over the parts of Order, split at whole steps, give the
-	// same bits as one over all of it.
+	// parts: passes over the parts of Order, split where Train stopped early, give
+	// the same bits as one over all of it. Split after another whole step, they may
+	// round differently on some machines.
 	Train(ctx context.Context, p Pass) error
 
 	// Evaluate runs the network forward over a set.

@@ -100,8 +100,8 @@ var keys = []key{
 		field: func(c *Config) any { return &c.Seed }},
 	{path: "device", kind: choice, free: true, def: "auto", choices: Devices,
 		doc: lang.Text{
-			En: "Where the compiled machine runs: auto takes a CUDA device when there is one that works, else the CPU; cuda is a CUDA device or an error.",
-			Zh: "编译后的计算设备在哪里运行：auto 在有可用的 CUDA 设备时用它，否则用 CPU；cuda 一定用 CUDA 设备，没有就报错。"},
+			En: "Where the compiled machine runs: auto takes a CUDA device when there is one that works and is estimated to be faster for this work, else the CPU; cuda is a CUDA device or an error.",
+			Zh: "编译后的计算设备在哪里运行：auto 在有可用的 CUDA 设备、且估计它做这项计算更快时用它，否则用 CPU；cuda 一定用 CUDA 设备，没有就报错。"},
 		field: func(c *Config) any { return &c.Device }},
 	{path: "machine", kind: choice, free: true, def: "compiled", choices: Machines,
 		doc: lang.Text{

@@ -52,7 +52,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 	outputs := m.network.Outputs()
 	scores := make([]vm.Score, len(parameters))
 	for i := range scores {
-		scores[i] = vm.NewScore(outputs)
+		scores[i] = vm.NewScoreOf(set, outputs)
 	}
 	labels := min(outputs, vm.MaxClasses) // a label is a byte
 	if set.Len() == 0 || len(scores) == 0 {

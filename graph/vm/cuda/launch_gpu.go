@@ -338,7 +338,7 @@ func (m *machine[T]) launch(l *loaded, a kernel.Params, parameters kernel.Addres
 	p := a
 	l.Supply(&p)
 	p.Code, p.Operands, p.Bytecode, p.Constants = address(l.code), address(l.operands), address(l.bytecode), address(l.constants)
-	p.Table, p.Parameters, p.Arena = address(m.table), parameters, address(l.arena)
+	p.Parameters, p.Arena = parameters, address(l.arena)
 	blocks := l.blocks
 	if l.Options.Mode == kernel.Tiles {
 		blocks = min(blocks, int(p.Steps))

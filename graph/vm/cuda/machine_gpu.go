@@ -102,8 +102,7 @@ func newMachine[T data.Float](n model.Network, compile vm.Compiler, o Options) (
 	if m.words, err = newWords(m.device, 1); err != nil {
 		return nil, err
 	}
-	table := data.InputTable[T]()
-	if m.table, err = upload(m.device, "table of pixels", table[:]); err != nil {
+	if m.table, err = upload(m.device, "table of inputs", make([]T, kernel.TableLen)); err != nil {
 		return nil, err
 	}
 	p, err := compile.Forward(tileRows)

@@ -17,6 +17,7 @@ import (
 type resident struct {
 	set *data.Set // nil for inputs that are not images
 
+	table             *driver.Memory // T[kernel.TableLen]; nil for inputs that are not images
 	labels            *driver.Memory // u8[samples]
 	pixels            *driver.Memory // u8[samples][inputs]
 	start, index, row *driver.Memory // sparse rows: u32[samples+1], u16[entries], u8[entries]
@@ -57,14 +58,12 @@ func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	if err := vm.CheckSet(set, m.network); err != nil {
 		return nil, err
 	}
-	if !set.Scale.IsMNIST() {
-		return nil, fmt.Errorf("%s: the kernels take pixels from 0 to 255 as inputs from 0 to 1, with targets of 0 and 1: use -device cpu for values, inputs or targets of your own", set.Name)
-	}
 	if s := m.sets[set]; s != nil {
 		return s, nil
 	}
 	s := &resident{set: set}
-	start, index, value := rowsOf(set)
+	inputs := data.TableOf[T](set.Scale)
+	start, index, value := rowsOf(set, inputs)
 	needed := int64(4*len(start) + 3*len(index) + len(set.Labels))
 	free, total, err := m.device.MemoryInfo()
 	if err != nil {
@@ -77,7 +76,10 @@ func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	if s.labels, err = upload(m.device, set.Name+": labels", set.Labels); err == nil {
 		if s.start, err = upload(m.device, set.Name+": row starts", start); err == nil {
 			if s.index, err = upload(m.device, set.Name+": pixel indices", index); err == nil {
-				s.row, err = upload(m.device, set.Name+": pixels", value)
+				if s.row, err = upload(m.device, set.Name+": pixels", value); err == nil {
+					targets := set.Scale.TargetRange()
+					s.table, err = upload(m.device, set.Name+": table of inputs", append(inputs[:], T(targets.Low), T(targets.High)))
+				}
 			}
 		}
 	}
@@ -88,13 +90,13 @@ func (m *machine[T]) resident(set *data.Set) (*resident, error) {
 	return s, nil
 }
 
-// rowsOf returns the sparse rows of a set: the non-zero pixels, by index and
-// value. Those of image i are start[i] to start[i+1]-1.
-func rowsOf(set *data.Set) (start []uint32, index []uint16, value []uint8) {
+// rowsOf returns the sparse rows of a set: the pixels whose input is not zero, by index
+// and value. Those of image i are start[i] to start[i+1]-1.
+func rowsOf[T data.Float](set *data.Set, inputs [256]T) (start []uint32, index []uint16, value []uint8) {
 	start = make([]uint32, 1, set.Len()+1)
 	for i := range set.Len() {
 		for j, p := range set.Image(i) {
-			if p != 0 {
+			if inputs[p] != 0 {
 				index = append(index, uint16(j))
 				value = append(value, p)
 			}
@@ -157,11 +159,15 @@ func (m *machine[T]) supply(p *kernel.Params, s *resident, im *kernel.Image) err
 			return err
 		}
 	}
+	p.Table = address(s.table)
+	if s.table == nil {
+		p.Table = address(m.table)
+	}
 	p.Labels, p.Pixels, p.Values, p.Targets = address(s.labels), address(s.pixels), address(s.values), address(s.targets)
 	p.RowStart, p.RowIndex, p.RowPixel, p.RowValue = address(s.start), address(s.index), address(s.row), address(s.rowValues)
 	return nil
 }
 
 func (s *resident) free() error {
-	return freeAll(s.labels, s.pixels, s.start, s.index, s.row, s.values, s.rowValues, s.targets)
+	return freeAll(s.table, s.labels, s.pixels, s.start, s.index, s.row, s.values, s.rowValues, s.targets)
 }

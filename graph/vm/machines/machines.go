@@ -8,8 +8,9 @@
 // of them has a meaning:
 //
 //	           auto                     cpu   cuda
-//	compiled   cuda where it works,     cpu   cuda, or an error
-//	           else cpu
+//	compiled   cuda where it works      cpu   cuda, or an error
+//	           and is estimated to
+//	           be faster, else cpu
 //	interpret  on the CPU, with any device
 //	tape       on the CPU, with any device
 package machines
@@ -32,7 +33,7 @@ type Device string
 
 // The devices.
 const (
-	Auto Device = "auto" // a CUDA device where one works, else the CPU
+	Auto Device = "auto" // a CUDA device where one works and is estimated to be faster, else the CPU
 	CPU  Device = "cpu"
 	CUDA Device = "cuda" // the first CUDA device, or an error
 )
@@ -60,9 +61,9 @@ type Options struct {
 
 	Cores int // of the CPU, that the compiled machine uses at most; 0: all that Go uses
 
-	// Batch and Runs say what the machine will be used for, and change nothing
-	// but what Open says about it: Batch samples a step (0: 1), and Runs runs
-	// that are trained together (vm.NewFleet; 0: 1).
+	// Batch and Runs say what the machine will be used for: Batch samples a step
+	// (0: 1), and Runs runs that are trained together (vm.NewFleet; 0: 1). Only Auto
+	// depends on them, and what Open says.
 	Batch, Runs int
 }
 
@@ -80,10 +81,13 @@ func Open(network model.Network, o Options) (m vm.VM, why string, err error) {
 type gpu struct {
 	built func() bool
 	make  func(model.Network, vm.Compiler, cuda.Options) (vm.VM, error)
+
+	// estimate returns the time of a step, of batch samples of each run.
+	estimate func(n model.Network, compiler vm.Compiler, batch, runs int) (cuda.Estimate, error)
 }
 
 // installed is this computer's.
-var installed = gpu{built: cuda.Built, make: cuda.New}
+var installed = gpu{built: cuda.Built, make: cuda.New, estimate: estimateFirst}
 
 // open is Open, with a CUDA of its own.
 func open(network model.Network, o Options, g gpu) (m vm.VM, why string, err error) {
@@ -116,23 +120,40 @@ func open(network model.Network, o Options, g gpu) (m vm.VM, why string, err err
 // device's under Auto.
 func openCompiled(network model.Network, o Options, g gpu) (m vm.VM, reason string, err error) {
 	compiler := Compiler(network, o)
-	if o.Device != CPU {
-		m, err = g.make(network, compiler, cuda.Options{})
-		switch {
-		case err == nil && o.Device == Auto:
-			return m, " (auto: there is a CUDA device)", nil
-		case err == nil:
-			return m, "", nil
-		case o.Device == CUDA:
+	switch o.Device {
+	case CUDA:
+		if m, err = g.make(network, compiler, cuda.Options{}); err != nil {
 			return nil, "", fmt.Errorf("%w\nor use the CPU: device cpu", err)
 		}
-		reason = fmt.Sprintf(" (auto: %v)", err)
-		if !g.built() {
-			reason = " (auto: built without CUDA)"
+		return m, "", nil
+	case Auto:
+		if m, reason = openFaster(network, compiler, o, g); m != nil {
+			return m, reason, nil
 		}
 	}
 	m, err = cpu.New(network, compiler, cpu.Options{Cores: o.Cores})
 	return m, reason, err
+}
+
+// openFaster makes the CUDA machine if that works and is estimated to be faster than
+// the CPU. m is nil if not. reason says why.
+func openFaster(network model.Network, compiler vm.Compiler, o Options, g gpu) (m vm.VM, reason string) {
+	if !g.built() {
+		return nil, " (auto: built without CUDA)"
+	}
+	e, err := g.estimate(network, compiler, o.Batch, o.Runs)
+	if err == nil {
+		onCPU := cpuStep(network, o.Batch, o.Runs)
+		reason = compare(onCPU, e)
+		if e.Seconds >= onCPU {
+			return nil, fmt.Sprintf(" (auto: %s; -device cuda takes the GPU)", reason)
+		}
+		m, err = g.make(network, compiler, cuda.Options{})
+	}
+	if err != nil {
+		return nil, fmt.Sprintf(" (auto: %v)", err)
+	}
+	return m, fmt.Sprintf(" (auto: %s)", reason)
 }
 
 // describe says how m computes what the options announce.
@@ -155,6 +176,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Batch == 0 {
 		o.Batch = 1
+	}
+	if o.Runs == 0 {
+		o.Runs = 1
 	}
 	switch {
 	case o.Device != Auto && o.Device != CPU && o.Device != CUDA:

@@ -11,6 +11,7 @@ import (
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
 	"trainer/graph/vm/cuda"
+	"trainer/graph/vm/cuda/driver"
 )
 
 var network = model.Network{Layers: []int{6, 4, 3}, Bias: true, Precision: model.Float64}
@@ -31,10 +32,18 @@ func newOnGPU(n model.Network, c vm.Compiler, _ cuda.Options) (vm.VM, error) {
 
 // The computers on which a machine may be opened.
 var (
-	notBuilt = gpu{no, fails(errNoDriver)}
-	noDriver = gpu{yes, fails(errNoDriver)}
-	working  = gpu{yes, newOnGPU}
+	notBuilt = gpu{no, fails(errNoDriver), takes(0, errNoDriver)}
+	noDriver = gpu{yes, fails(errNoDriver), takes(0, errNoDriver)}
+	working  = gpu{yes, newOnGPU, takes(1e-9, nil)}
+	slow     = gpu{yes, newOnGPU, takes(1, nil)}
+	broken   = gpu{yes, fails(errNoDriver), takes(1e-9, nil)}
 )
+
+func takes(seconds float64, err error) func(model.Network, vm.Compiler, int, int) (cuda.Estimate, error) {
+	return func(model.Network, vm.Compiler, int, int) (cuda.Estimate, error) {
+		return cuda.Estimate{Device: driver.Info{Name: "Fake GPU"}, Seconds: seconds}, err
+	}
+}
 
 func yes() bool { return true }
 func no() bool  { return false }
@@ -53,7 +62,10 @@ func TestOpen(t *testing.T) {
 	}{
 		{Options{}, notBuilt, "cpu", "machine cpu (auto: built without CUDA): compiled, "},
 		{Options{}, noDriver, "cpu", "machine cpu (auto: cuda: no driver here): compiled, "},
-		{Options{}, working, "cuda", "machine cuda (auto: there is a CUDA device): compiled, dense mode"},
+		{Options{}, broken, "cpu", "machine cpu (auto: cuda: no driver here): compiled, "},
+		{Options{}, working, "cuda", "machine cuda (auto: a step is estimated at 0.001 µs on Fake GPU and at "},
+		{Options{}, slow, "cpu", "machine cpu (auto: a step is estimated at 1 s on Fake GPU and at "},
+		{Options{Device: CUDA}, slow, "cuda", "machine cuda: compiled, dense mode"},
 		{Options{Device: Auto, Kind: Compiled}, notBuilt, "cpu", "machine cpu (auto: built without CUDA): compiled, "},
 		{Options{Device: CPU}, working, "cpu", "machine cpu: compiled, "},
 		{Options{Device: CUDA}, working, "cuda", "machine cuda: compiled, dense mode"},

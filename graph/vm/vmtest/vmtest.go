@@ -24,6 +24,11 @@ import (
 type Options struct {
 	Precisions []model.Precision // the precisions of the machine; nil: both
 	Skip       map[string]string // reference case → why this machine does not run it
+
+	// Split is how much a pass of single samples in float32 may differ if it is split
+	// where the machine would not have stopped, relative to the largest magnitude. 0 is
+	// not at all.
+	Split float64
 }
 
 // New makes a machine for a network. With listing, the machine uses the update order
@@ -234,7 +239,7 @@ func (s suite) order(t *testing.T) {
 }
 
 // splitPass: two passes, split at the end of a batch, give the same as the whole pass,
-// with a ragged last batch, and with an evaluation and a prediction between the two.
+// but for Options.Split, with a ragged last batch, and with an evaluation and a prediction between the two.
 func (s suite) splitPass(t *testing.T) {
 	for _, n := range s.networks() {
 		for _, batch := range []int{1, 3, 8} {
@@ -253,8 +258,12 @@ func (s suite) splitPass(t *testing.T) {
 				_, err = halves.Predict(make([]float64, 2*n.Inputs()))
 				must(t, err)
 				train(t, halves, vm.Pass{Set: second, Batch: batch, Rate: 0.5, Costs: got[1:]})
-				same(t, "two passes", parametersOf(t, halves), parametersOf(t, whole))
-				nearValues(t, "costs", got, costs, 0)
+				bound := 0.0
+				if batch == 1 && n.Precision == model.Float32 {
+					bound = s.options.Split
+				}
+				near(t, "two passes", parametersOf(t, halves), parametersOf(t, whole), bound)
+				nearValues(t, "costs", got, costs, bound)
 			})
 		}
 	}
@@ -357,7 +366,7 @@ func (s suite) cancel(t *testing.T) {
 // from the sample that the last report of progress names, gives the same bits as one
 // that is not.
 func (s suite) parts(t *testing.T) {
-	n := s.network(true, 16, 5, 4)
+	n := s.network(true, 49, 20, 10) // a smaller one forgets a difference
 	p := randomParameters(n, 13)
 	const samples = 8_603 // the CPU looks after 8192
 	set := randomSet(n, samples, 14)

@@ -48,5 +48,5 @@ template <class T> __device__ void vm_block(const Params *p) {
 			global[i] = m.param[i];
 }
 
-KERNEL(vm_block_f32, vm_block<float>, 0)
-KERNEL(vm_block_f64, vm_block<double>, 0)
+KERNEL(vm_block_f32, vm_block<float>, MAX_THREADS, 0)
+KERNEL(vm_block_f64, vm_block<double>, MAX_THREADS, 0)

@@ -301,7 +301,7 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 	align := func(bytes int) int { return (bytes + 15) &^ 15 }
 	const control = 16 // bytes of Machine::control
 	im.SharedBytes = control + align(len(im.Code)) + align(len(im.Operands)) + align(len(im.Constants)) +
-		align(len(im.Bytecode)) + align(256*size)
+		align(len(im.Bytecode)) + align(TableLen*size)
 	if im.SharedBytes > e.o.Shared {
 		return fmt.Errorf("the program needs %d bytes of shared memory and a block may have %d: use the CPU", im.SharedBytes, e.o.Shared)
 	}

@@ -49,9 +49,11 @@ __device__ __forceinline__ void vm_grid(const Params *p) {
 	u32 target = 0;
 	const GridBarrier barrier = {p->control + CONTROL_COUNT, &target, m.control};
 	m.control = p->control + CONTROL_REST;
-	m.worker = blockIdx.x * blockDim.x + threadIdx.x;
+	// Neighbouring warps are in different blocks, so that an instruction for few warps is
+	// executed on all multiprocessors.
+	m.worker = 32 * blockIdx.x + threadIdx.x / 32 * (32 * gridDim.x) + threadIdx.x % 32;
 	m.workers = gridDim.x * blockDim.x;
 	m.loop(barrier, p->status, 0, 0, 1);
 }
 
-KERNEL(vm_grid_f32, vm_grid, 1)
+KERNEL(vm_grid_f32, vm_grid, MAX_THREADS, 1)

@@ -9,7 +9,7 @@
 #pragma once
 
 struct Params;
-enum { MAX_THREADS = 512, MAX_DEPTH = 16, TILE = 8, SUM_BLOCK = 64 };
+enum { MAX_THREADS = 512, TABLE = 258, MAX_DEPTH = 16, TILE = 8, SUM_BLOCK = 64 };
 
 #ifdef HOST_SHIM
 #include "host/shim.h"
@@ -35,10 +35,13 @@ __device__ __forceinline__ unsigned load_system(const unsigned *p) { return *(co
 __device__ __forceinline__ void store_system(unsigned *p, unsigned v) { *(volatile unsigned *)p = v; }
 // spin_pause is called in loops that wait for another thread.
 __device__ __forceinline__ void spin_pause() {}
-// KERNEL defines the entry point NAME with the body BODY. COOPERATIVE is 1 if
-// its blocks wait for each other; only the shim needs to know.
-#define KERNEL(NAME, BODY, COOPERATIVE) \
-	extern "C" __global__ void __launch_bounds__(MAX_THREADS, 1) NAME(const __grid_constant__ Params p) { BODY(&p); }
+// block_barrier is __syncthreads, which each warp may call at another place.
+__device__ __forceinline__ void block_barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
+// KERNEL defines the entry point NAME with the body BODY, for blocks of at most
+// THREADS. COOPERATIVE is 1 if its blocks wait for each other; only the shim needs to
+// know.
+#define KERNEL(NAME, BODY, THREADS, COOPERATIVE) \
+	extern "C" __global__ void __launch_bounds__(THREADS, 1) NAME(const __grid_constant__ Params p) { BODY(&p); }
 #endif
 
 // A test defines DROPPED(k) to remove the barrier before instruction k.
@@ -139,13 +142,13 @@ struct Params {
 	const Operand *operands;
 	const u32 *bytecode;
 	const double *constants;
-	const void *table;        // T[256]: pixel/255
+	const void *table;        // T[TABLE]: the input for each pixel; then the two targets, of the other classes and of the label's
 	void *params;             // T[runs][paramStride]
 	void *arena;              // T[runs][arenaStride]: temporaries that are not in shared memory
 	const u8 *pixels;         // [samples][inputs]
 	const void *values;       // T[samples][inputs]: instead of pixels
 	const u32 *rowStart;      // [samples+1]: where the entries of each sample begin
-	const u16 *rowIndex;      // [entries]: which pixel; only non-zero pixels have an entry
+	const u16 *rowIndex;      // [entries]: which pixel; only those with an input that is not zero have an entry
 	const u8 *rowPixel;       // [entries]: its value
 	const void *rowValue;     // T[entries]: instead of rowPixel
 	const u8 *labels;         // [samples]
@@ -164,7 +167,7 @@ struct Params {
 	u64 position;             // index in the order of the first sample
 	u64 end;                  // index in the order after the last sample
 	u64 firstStep;            // number of the first step, in costs
-	u32 steps, pollEvery;
+	u32 steps, pollEvery;     // see params.go
 	u32 instructions, operandCount, bytecodeCount, constantCount;
 	u32 batch, inputs, classes, flags;
 	u32 paramCount, arenaCount;
@@ -284,7 +287,7 @@ template <class T> struct Machine {
 		operand = copy(take<Operand>(mark, p->operandCount), p->operands, p->operandCount, thread, threads);
 		constant = copy(take<double>(mark, p->constantCount), p->constants, p->constantCount, thread, threads);
 		bytecode = copy(take<u32>(mark, p->bytecodeCount), p->bytecode, p->bytecodeCount, thread, threads);
-		table = copy(take<T>(mark, 256), (const T *)p->table, 256, thread, threads);
+		table = copy(take<T>(mark, TABLE), (const T *)p->table, TABLE, thread, threads);
 		param = (T *)p->params + r * p->paramStride;
 		arena = (T *)p->arena + r * p->arenaStride;
 		costs = p->costs ? (T *)p->costs + r * p->costStride : 0;
@@ -322,7 +325,7 @@ template <class T> struct Machine {
 		return yOf(sample(i), j);
 	}
 	__device__ __forceinline__ T yOf(u32 s, u32 j) const {
-		return p->labels ? T(p->labels[s] == j) : ((const T *)p->targets)[u64(s) * p->classes + j];
+		return p->labels ? table[256 + (p->labels[s] == j)] : ((const T *)p->targets)[u64(s) * p->classes + j];
 	}
 
 	// entry reads entry k of the sparse rows: the pixel's index and its value.
@@ -470,6 +473,7 @@ template <class T> struct Machine {
 		}
 	}
 	template <u32 COLUMNS> __device__ void row(const Instr &in, u32 i, u32 s, u32 left, u32 lane) {
+		enum { LOADS = 16 / sizeof(T) };
 		const Operand &b = operand[in.b];
 		const T *w = base(b.space) + b.offset;
 		const u32 id = sample(i), end = p->rowStart[id + 1];
@@ -487,13 +491,27 @@ template <class T> struct Machine {
 			T value = 0;
 			if (lane < count)
 				entry(k + lane * in.splits, index, value);
-#pragma unroll 4
-			for (u32 t = 0; t < (count < 32 ? count : 32); t++) {
-				const T *r = w + i32(__shfl_sync(WARP_ALL, index, t)) * b.rs;
-				T v = __shfl_sync(WARP_ALL, value, t);
-				for (u32 c = 0; c < COLUMNS; c++)
-					if (active[c])
-						sum.block[c] += v * r[left + c * 32 + lane];
+			const u32 entries = count < 32 ? count : 32;
+			for (u32 t = 0; t < entries; t += LOADS) {
+				// All loads, then the products: a load takes much longer than they. Behind the
+				// last entry they repeat the first, and there are no products.
+				T v[LOADS], u[LOADS][COLUMNS];
+#pragma unroll
+				for (u32 q = 0; q < LOADS; q++) {
+					const u32 at = t + q < entries ? t + q : 0;
+					const T *r = w + i32(__shfl_sync(WARP_ALL, index, at)) * b.rs;
+					v[q] = __shfl_sync(WARP_ALL, value, at);
+#pragma unroll
+					for (u32 c = 0; c < COLUMNS; c++)
+						u[q][c] = active[c] ? r[left + c * 32 + lane] : T(0);
+				}
+#pragma unroll
+				for (u32 q = 0; q < LOADS; q++)
+					if (t + q < entries) {
+#pragma unroll
+						for (u32 c = 0; c < COLUMNS; c++)
+							sum.block[c] += v[q] * u[q][c];
+					}
 			}
 			if (++round % (SUM_BLOCK / 32) == 0)
 				sum.close();

@@ -15,13 +15,13 @@ type Params struct {
 	Operands    Address // Image.Operands
 	Bytecode    Address // Image.Bytecode
 	Constants   Address // Image.Constants
-	Table       Address // T[256]: see data.InputTable
+	Table       Address // T[TableLen]: the inputs of data.TableOf, and the two targets of data.Scale.TargetRange
 	Parameters  Address // T[runs][ParamStride]: placed as Image.Placements says
 	Arena       Address // T[runs, or blocks of Tiles][ArenaStride]: the temporaries; not needed with FlagArenaShared
 	Pixels      Address // u8[samples][inputs]; needed if Image.NeedsPixels
 	Values      Address // T[samples][inputs], instead of Pixels
 	RowStart    Address // u32[samples+1]: where the entries of each sample begin; needed if Image.NeedsRows
-	RowIndex    Address // u16[entries]: which pixel; only non-zero pixels have an entry
+	RowIndex    Address // u16[entries]: which pixel; only those with an input that is not zero have an entry
 	RowPixel    Address // u8[entries]: its value
 	RowValue    Address // T[entries], instead of RowPixel
 	Labels      Address // u8[samples]
@@ -44,7 +44,7 @@ type Params struct {
 	FirstStep uint64 // number of the first step, in Costs
 
 	Steps     uint32 // of this launch; in Tiles: mini-batches, of which the last may be ragged
-	PollEvery uint32 // the kernel reads Stop and writes Status every PollEvery steps; 0: never
+	PollEvery uint32 // the kernel reads Stop and writes Status every PollEvery steps; 0: never; in Fused mode rounding depends on it, see fused.cu
 
 	Instructions, OperandCount, BytecodeCount, ConstantCount uint32
 	Batch, Inputs, Classes, Flags                            uint32
@@ -71,6 +71,9 @@ type Status struct {
 
 // StatusSize is the size of a Status in bytes.
 const StatusSize = 16
+
+// TableLen is the number of elements of Params.Table: TABLE.
+const TableLen = 256 + 2
 
 // ControlSize is the size of Params.Control in bytes: CONTROL_WORDS.
 const ControlSize = 256

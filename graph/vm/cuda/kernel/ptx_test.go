@@ -1,14 +1,19 @@
 package kernel_test
 
 import (
+	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"trainer/graph/ir/irtest"
+	"trainer/graph/lower"
+	"trainer/graph/model"
 	"trainer/graph/vm/cuda/kernel"
 	"trainer/graph/vm/cuda/kernel/kerneltest"
 	"trainer/graph/vm/cuda/kernel/ptxsim"
@@ -225,5 +230,81 @@ func TestPTXMutants(t *testing.T) {
 		if 4*missed > planted {
 			t.Errorf("%s: no test sees %d of %d faults", entry, missed, planted)
 		}
+	}
+}
+
+// centred returns images of which 18 % are not black, about as in MNIST, and together
+// about as many: those in the middle are seldom black. An image is 28×28 pixels, or the
+// first inputs of them.
+func centred(rng *rand.Rand, samples, inputs int) set {
+	s := set{inputs: inputs, classes: 10, x: make([]float64, samples*inputs), y: make([]float64, samples*10)}
+	for i := range samples {
+		for j := range inputs {
+			row, col := float64(j/28)-13.5, float64(j%28)-13.5
+			if rng.Float64() < 0.57*math.Exp(-(row*row+col*col)/84) {
+				s.x[i*inputs+j] = 0.5
+			}
+		}
+		s.y[i*10+rng.IntN(10)] = 1
+	}
+	return s
+}
+
+var update = flag.Bool("update", false, "write cycles.txt")
+
+// TestCycles counts a step of each kernel on the emulator, and compares the counts with
+// cycles.txt, so that a change shows. No GPU has confirmed the estimate of the cycles.
+// It runs with the flag -ptx.
+func TestCycles(t *testing.T) {
+	if !kerneltest.OnPTX() {
+		t.Skip("the networks are slow on the emulator: give -ptx")
+	}
+	var text strings.Builder
+	for _, c := range []struct {
+		layers    []int
+		precision model.Precision
+		batch     int
+		o         kernel.Options
+		steps     [2]int // the counts of a step are the difference
+	}{
+		{[]int{784, 50, 10}, model.Float32, 1, kernel.Options{Mode: kernel.Fused}, [2]int{16, 64}},
+		{[]int{784, 52, 10}, model.Float32, 1, kernel.Options{Mode: kernel.Fused}, [2]int{16, 64}},
+		{[]int{392, 60, 10}, model.Float32, 1, kernel.Options{Mode: kernel.Fused}, [2]int{16, 64}},
+		{[]int{784, 50, 10}, model.Float32, 1, kernel.Options{}, [2]int{4, 16}},
+		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{}, [2]int{1, 3}},
+		{[]int{784, 50, 10}, model.Float64, 1, kernel.Options{}, [2]int{4, 16}},
+		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Grid, Blocks: 132}, [2]int{1, 2}},
+	} {
+		n := model.Network{Layers: c.layers, Bias: true, Precision: c.precision}
+		p := step(t, n, c.batch, lower.Options{Cost: true})
+		rng := rand.New(rand.NewPCG(7, 7))
+		c.o.Shared = 227 << 10
+		h := kerneltest.StartPTX(t, kernel.PTX, ptxsim.Options{Timed: true})
+		l := launch{image: encode(t, p, c.o), set: centred(rng, c.batch*c.steps[1], c.layers[0]), params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}
+		var at [2]ptxsim.Counts
+		for k := range at {
+			l.steps = c.steps[k]
+			check(t, h, l, 1e-4)
+			at[k] = h.Counts
+		}
+		a, b, steps := at[0], at[1], uint64(c.steps[1]-c.steps[0])
+		fmt.Fprintf(&text, "%s %v batch %d shared %d cycles %d instructions %d banks %d conflicts %d divergent %d sectors %d\n", l.image.Entry, n, c.batch, l.image.SharedBytes,
+			(b.Cycles-a.Cycles)/steps, (b.Instructions-a.Instructions)/steps, (b.Wavefronts-a.Wavefronts)/steps,
+			(b.Wavefronts-b.Ideal-a.Wavefronts+a.Ideal)/steps, (b.Divergent-a.Divergent)/steps, (b.Sectors-a.Sectors)/steps)
+		for w := range b.Busy {
+			t.Logf("%s: warp %d is busy %d cycles a step", l.image.Entry, w, (b.Busy[w]-a.Busy[w])/steps)
+		}
+	}
+	if *update {
+		if err := os.WriteFile("cycles.txt", []byte(text.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile("cycles.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text.String() != string(want) {
+		t.Errorf("cycles.txt is stale: run go test ./graph/vm/cuda/kernel -run TestCycles -ptx -update\n%s", text.String())
 	}
 }

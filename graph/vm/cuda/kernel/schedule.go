@@ -130,7 +130,7 @@ const (
 	laneTerms  = 1024    // lanes share a sum of at most this many terms even if their terms are not adjacent
 	partLen    = 32      // least terms of a lane in one part of a split sum
 	rowPart    = 8       // typical entries of a warp in one part of a row
-	pixelPart  = 256     // least samples of a thread in one part of a sum over samples
+	pixelPart  = 8       // least samples of a thread in one part of a sum over samples
 	splitSpace = 1 << 24 // most elements of scratch for a split sum
 )
 
@@ -171,9 +171,7 @@ func (e *encoder) split() error {
 				s.splits = min(workers/(n*s.lanes), s.inner/(s.lanes*partLen))
 			}
 		case opRows:
-			if e.o.Mode != Grid {
-				s.splits = min(workers/32/s.dst.rows, s.inner/5/rowPart) // about a fifth of the pixels are not zero
-			}
+			s.splits = min(workers/32/s.dst.rows, s.inner/5/rowPart) // about a fifth of the pixels are not zero
 		case opPixels:
 			s.splits = min(workers/(s.dst.cols*((s.dst.rows+tile-1)/tile)), s.inner/pixelPart)
 		}

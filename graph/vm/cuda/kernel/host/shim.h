@@ -306,6 +306,7 @@ extern "C" __attribute__((no_sanitize_coverage)) void __sanitizer_cov_trace_pc()
 #endif
 
 inline void __syncthreads() { host::block->barrier.wait(); }
+inline void block_barrier() { host::block->barrier.wait(); }
 #ifndef NO_SYNCWARP // a test removes it
 inline void __syncwarp() { host::exchange(0, WARP_ALL, 0, 0); }
 #else
@@ -313,6 +314,19 @@ inline void __syncwarp() {}
 #endif
 template <class U> U __shfl_sync(unsigned mask, U v, unsigned from) { return host::exchange(1, mask, v, from % 32); }
 template <class U> U __shfl_xor_sync(unsigned mask, U v, unsigned with) { return host::exchange(2, mask, v, threadIdx.x % 32 ^ with); }
+inline unsigned __ballot_sync(unsigned mask, bool v) {
+	unsigned all = 0;
+	for (unsigned lane = 0; lane < 32; lane++)
+		all |= unsigned(host::exchange(3, mask, v, lane)) << lane;
+	return all;
+}
+inline unsigned __popc(unsigned v) { return unsigned(__builtin_popcount(v)); }
+inline unsigned atomicMin(unsigned *p, unsigned v) {
+	unsigned old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
+	while (v < old && !__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	}
+	return old;
+}
 inline unsigned atomicAdd(unsigned *p, unsigned v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }
 inline unsigned atomicCAS(unsigned *p, unsigned old, unsigned v) {
 	__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -325,6 +339,6 @@ inline void store_system(unsigned *p, unsigned v) { __atomic_store_n(p, v, __ATO
 inline void spin_pause() { host::pause(); }
 #define SHARED_MEMORY() host::block->shared
 
-#define KERNEL(NAME, BODY, COOPERATIVE) \
+#define KERNEL(NAME, BODY, THREADS, COOPERATIVE) \
 	extern "C" { extern const unsigned NAME##_argument_bytes = sizeof(Params); } \
 	extern "C" void NAME##_host(void **a, unsigned g, unsigned b, unsigned s) { host::launch<Params>(BODY, a, g, b, s, COOPERATIVE); }

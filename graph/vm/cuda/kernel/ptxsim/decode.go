@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 )
 
 // decode reads an instruction. name has the parts of its name, like ld shared v2
@@ -20,18 +21,18 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 	if len(types) > 0 {
 		in.kind = types[0]
 	}
-	in.cost = costOf(name[0], in.kind)
+	in.op, in.cost = name[0], costOf(name[0], in.kind)
 	switch name[0] {
 	case "bra":
 		in.do = branch
-		p.jump(in, p.f.labels, operands[0])
+		p.jump(p.f.labels, operands[0])
 		return nil
 	case "ret", "exit":
 		in.do = ret
 		return nil
 	case "call":
 		in.do = call
-		return p.call(in, operands)
+		return p.call(operands)
 	case "bar", "barrier":
 		return p.barrier(in, name, operands)
 	case "membar", "fence":
@@ -39,6 +40,17 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 		return nil
 	case "ld", "st", "atom", "red":
 		return p.access(in, name, operands)
+	case "vote":
+		if name[2] != "ballot" {
+			return errors.New("want vote.sync.ballot")
+		}
+		in.do, in.modifier = shuffle, "ballot"
+		if err := p.read(in, operands, kinds["pred"], kinds["u32"]); err != nil {
+			return err
+		}
+		zero := p.constantSlot(0)
+		in.src = []int{in.src[0], zero, zero, in.src[1]} // like a shuffle
+		return nil
 	case "shfl":
 		in.do, in.modifier = shuffle, name[2]
 		return p.read(in, operands, in.kind, kinds["u32"], kinds["u32"], kinds["u32"])
@@ -49,6 +61,9 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 	if name[0] == "selp" {
 		in.do = selectValue
 		return p.read(in, operands, in.kind, in.kind, kinds["pred"])
+	}
+	if name[0] == "bfi" {
+		return p.insert(in, operands)
 	}
 	sources := slices.Repeat([]kind{in.kind}, len(operands)-1)
 	switch name[0] {
@@ -65,6 +80,24 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 	var err error
 	in.f, err = function3(name, types)
 	return err
+}
+
+// insert reads bfi.b32 d, a, b, position, length: d is b with some bits from a. The
+// position and the length are numbers.
+func (p *parser) insert(in *instruction, operands []string) error {
+	if len(operands) != 5 || in.kind.bytes != 4 {
+		return errors.New("want bfi.b32 with 5 operands")
+	}
+	var bits [2]uint64
+	for k := range bits {
+		var err error
+		if bits[k], err = strconv.ParseUint(operands[3+k], 0, 5); err != nil {
+			return err
+		}
+	}
+	mask := (uint64(1)<<bits[1] - 1) << bits[0] & (1<<32 - 1)
+	in.f = func(a, b, _ uint64) uint64 { return b&^mask | a<<bits[0]&mask }
+	return p.read(in, operands[:3], in.kind, in.kind)
 }
 
 // read reads a destination and sources.
@@ -91,7 +124,7 @@ func (p *parser) read(in *instruction, operands []string, sources ...kind) error
 }
 
 // jump sets the target of a branch when the label is known.
-func (p *parser) jump(_ *instruction, labels map[string]int, label string) {
+func (p *parser) jump(labels map[string]int, label string) {
 	at := len(p.code)
 	p.pending = append(p.pending, func() error {
 		to, ok := labels[label]
@@ -104,7 +137,7 @@ func (p *parser) jump(_ *instruction, labels map[string]int, label string) {
 }
 
 // call reads call.uni (result), function, (arguments).
-func (p *parser) call(_ *instruction, operands []string) error {
+func (p *parser) call(operands []string) error {
 	if len(operands) != 3 {
 		return errors.New("want a call with a result and arguments")
 	}

@@ -39,6 +39,7 @@ type warp struct {
 	defined []bool // of local
 	sync    uint32 // barriers of the warp so far
 	clock   int64
+	waited  int64 // for other warps at barriers
 }
 
 // block is a block of threads.
@@ -186,6 +187,7 @@ func (s *machine) release(b *block) (live int, released bool) {
 			w.pc[lane]++
 		}
 		if s.options.Timed {
+			w.waited += latest - w.clock
 			w.clock = latest + barrierTime
 		}
 	}

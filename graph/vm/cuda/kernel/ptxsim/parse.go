@@ -110,6 +110,7 @@ type instruction struct {
 
 	dst, src []int
 	f        func(a, b, c uint64) uint64 // compute
+	op       string                      // the first part of its name
 	cost     cost
 	modifier string // the kind of a shuffle or of an atomic operation
 
@@ -145,6 +146,7 @@ func Parse(text string) (*Program, error) {
 		}
 	}
 	p.place()
+	p.narrow()
 	p.executed = make([]bool, len(p.code))
 	return p.Program, nil
 }

@@ -69,6 +69,10 @@ type Counts struct {
 	Global       uint64 // accesses of global memory by warps
 	Sectors      uint64 // of 32 bytes that they touch
 	Cycles       uint64 // of the slowest block, estimated; only with Options.Timed
+
+	// Busy has the cycles of each warp of the slowest block without those in which it
+	// waited for others at a barrier: the warp with the most is what the others wait for.
+	Busy []uint64
 }
 
 // Run executes a launch. The error has the faults.
@@ -101,9 +105,16 @@ func (p *Program) Run(l Launch, m *Memory, o Options) (Counts, error) {
 		s.run(blocks)
 		for _, b := range blocks {
 			b.flush(s)
+			var busy []uint64
+			slowest := false
 			for _, w := range b.warps {
+				slowest = slowest || uint64(w.clock) > s.counts.Cycles
 				s.counts.Cycles = max(s.counts.Cycles, uint64(w.clock))
+				busy = append(busy, uint64(w.clock-w.waited))
 				p.files = append(p.files, w.file)
+			}
+			if slowest {
+				s.counts.Busy = busy
 			}
 		}
 	}

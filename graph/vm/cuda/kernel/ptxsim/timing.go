@@ -1,6 +1,9 @@
 package ptxsim
 
-import "container/heap"
+import (
+	"container/heap"
+	"slices"
+)
 
 // The estimate of cycles is for a multiprocessor with four schedulers, each of which
 // issues at most one instruction a cycle, of the warps w, w + 4, … in order. An instruction
@@ -59,6 +62,49 @@ func costOf(op string, k kind) cost {
 		return cost{pipeInteger, 2, 4, timeALU}
 	}
 	return cost{pipeInteger, 1, 2, timeALU} // half of the lanes at once
+}
+
+// narrow corrects the costs of addresses of shared memory. PTX computes them in 64 bits;
+// ptxas does it in 32, and joins a shift to the addition after it.
+func (p *parser) narrow() {
+	starts := []int{len(p.code)}
+	for _, f := range p.functions {
+		starts = append(starts, f.start)
+	}
+	slices.Sort(starts)
+	for i, end := range starts[1:] {
+		code, wide := p.code[starts[i]:end], map[int]bool{}
+		narrow := func(in *instruction) bool {
+			return in.do == compute && in.kind.bytes == 8 && !in.kind.float && slices.Contains([]string{"add", "shl", "cvt", "mov"}, in.op) && !wide[in.dst[0]]
+		}
+		for before := -1; before < len(wide); {
+			before = len(wide)
+			for k := range code {
+				in := &code[k]
+				if in.base >= 0 && in.space != shared {
+					wide[in.base] = true
+				}
+				if narrow(in) {
+					continue
+				}
+				for _, o := range in.src {
+					wide[o] = true
+				}
+				for _, move := range in.moves {
+					wide[move[0]] = true
+				}
+			}
+		}
+		for k := range code {
+			switch in := &code[k]; {
+			case !narrow(in):
+			case in.op == "add":
+				in.cost = costOf("add", kind{bytes: 4})
+			default:
+				in.cost = cost{pipeNone, 0, 0, 0}
+			}
+		}
+	}
 }
 
 // scheduler says when a scheduler, and each of its pipes, is free.

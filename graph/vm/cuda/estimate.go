@@ -1,0 +1,55 @@
+package cuda
+
+import (
+	"fmt"
+
+	"trainer/graph/model"
+	"trainer/graph/vm"
+	"trainer/graph/vm/cuda/driver"
+	"trainer/graph/vm/cuda/kernel"
+)
+
+// Estimate is an estimate of the time of a training step on a device. No GPU has
+// confirmed it: it comes from cycles that were counted on the emulator.
+type Estimate struct {
+	Device  driver.Info
+	Seconds float64 // of a step of all runs
+}
+
+// EstimateStep estimates a step of batch samples on a device, for runs that are trained
+// together.
+func EstimateStep(n model.Network, compile vm.Compiler, batch, runs int, info driver.Info) (Estimate, error) {
+	p, err := compile.Step(batch)
+	if err != nil {
+		return Estimate{}, fmt.Errorf("cuda: %w", err)
+	}
+	if runs > 1 {
+		info.Cooperative = false // as in a fleet
+	}
+	im, _, err := encodeStep(p, Options{}, batch, info, func() (int, error) { return info.Multiprocessors, nil })
+	if err != nil {
+		return Estimate{}, fmt.Errorf("cuda: %v: %w", n, err)
+	}
+	cycles := stepCycles(im, n, batch, info.Multiprocessors)
+	if im.Options.Mode != kernel.Grid {
+		cycles *= float64((runs + info.Multiprocessors - 1) / info.Multiprocessors)
+	}
+	return Estimate{info, cycles / (1e3 * float64(info.ClockKHz))}, nil
+}
+
+// stepCycles returns the cycles of a step: lines through the counts of
+// kernel/cycles.txt, which are of 784-50-10 with one and eight samples, and of 392-60-10
+// in fused mode.
+func stepCycles(im *kernel.Image, n model.Network, batch, multiprocessors int) float64 {
+	work := 3 * float64(n.Size()) * float64(batch) // multiplications
+	switch im.Options.Mode {
+	case kernel.Fused:
+		return 1480 + 2.55*float64(n.Inputs())
+	case kernel.Grid:
+		// One count, without the cost: 44,800 for 15.3 million products on 132
+		// multiprocessors. It is an assumption that 10,000 of them, for barriers and
+		// latencies, do not depend on the work.
+		return 10_000 + 0.0023*work*132/float64(multiprocessors)
+	}
+	return 7300 + 0.15*work
+}
