@@ -10,6 +10,7 @@ package graph
 
 import (
 	"fmt"
+	"sync"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -73,6 +74,10 @@ func Step(n model.Network, batch int) (*Graph, error) {
 	})
 }
 
+// building is held while a graph is built. Gorgonia puts nodes of its own, such as the
+// constant 1, into the graphs of all callers, and changes them.
+var building sync.Mutex
+
 // build calls parts on an empty graph. gorgonia.Must panics on an error; build
 // returns that error.
 func build(n model.Network, batch int, parts func(*Graph)) (g *Graph, err error) {
@@ -82,6 +87,8 @@ func build(n model.Network, batch int, parts func(*Graph)) (g *Graph, err error)
 	if batch < 1 {
 		return nil, fmt.Errorf("graph: batch of %d samples: want 1 or more", batch)
 	}
+	building.Lock()
+	defer building.Unlock()
 	defer func() {
 		if r := recover(); r != nil {
 			g, err = nil, fmt.Errorf("graph: %v, batch %d: %v", n, batch, r)

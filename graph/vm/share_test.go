@@ -96,8 +96,9 @@ func TestShare(t *testing.T) {
 				}
 				pass.Costs = make([]float64, pass.Steps())
 				err := f.Train(ctx, []int{0}, []vm.Pass{pass})
-				stopped := r == 2 && epoch == 1
-				if stopped != errors.Is(err, context.Canceled) || !stopped && err != nil {
+				// The machine may be at the end before it sees that it is to stop.
+				stopped := r == 2 && epoch == 1 && errors.Is(err, context.Canceled)
+				if err != nil && !stopped {
 					t.Errorf("run %d, epoch %d: %v", r, epoch, err)
 				}
 				cancel()
