@@ -51,7 +51,7 @@ noasm: ## the pure-Go kernels, as on platforms without assembly
 	go test -tags noasm -short ./graph/vm/cpu/...
 
 race: ## what runs in parallel, in the short form
-	go test -race -short ./cmd/... ./data/... ./train ./train/progress ./train/report ./train/rundir ./train/serve ./graph/vm ./graph/vm/cpu/... ./graph/vm/machines ./train/sweep
+	go test -race -short ./cmd/... ./data/... ./train ./train/progress ./train/report ./train/rundir ./train/serve ./graph ./graph/vm ./graph/vm/cpu/... ./train/sweep
 
 platforms: ## it builds where we do not test
 	GOOS=darwin GOARCH=arm64 go vet ./...

@@ -400,9 +400,9 @@ func (f failing) Train(ctx context.Context, p vm.Pass) error {
 func TestFailed(t *testing.T) {
 	p := plan(t, config.SweepFlags{Over: []string{"train.rate.initial=1,10"}, Seeds: 2}, "train.early_stopping.patience=1", "train.epochs=50")
 	s := small(p, filepath.Join(t.TempDir(), "sweep"))
-	made := 0
+	var made atomic.Int64
 	s.Machine = func(c config.Config, cores int) (vm.VM, error) {
-		made++
+		made.Add(1)
 		m, err := machine(c, cores)
 		return failing{m}, err
 	}
@@ -423,10 +423,10 @@ func TestFailed(t *testing.T) {
 	if err := table.Write(s.Dir, lang.Chinese); err != nil {
 		t.Error(err)
 	}
-	before := made
+	before := made.Load()
 	run(t, s)
-	if made != before {
-		t.Errorf("%d machines for a sweep that has ended", made-before)
+	if n := made.Load(); n != before {
+		t.Errorf("%d machines for a sweep that has ended", n-before)
 	}
 
 	broken := errors.New("broken")
