@@ -53,7 +53,7 @@ func (s *sweepFlags) findRate(stdout, stderr io.Writer) (err error) {
 	}
 	show := func(line string) { _, _ = fmt.Fprintln(stdout, terminal.Line(line)) }
 	show(c.Network().Text().In(l))
-	show(machineText.Format(l, strings.TrimPrefix(chose, "machine ")))
+	show(chose.In(l))
 	found, err := sweep.FindRate(ctx, c, d, m)
 	if err != nil {
 		return cause(ctx, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
 	"trainer/graph/vm/machines/memory"
@@ -12,9 +13,9 @@ import (
 
 // newMachine makes the machine that the configuration asks for, and says in a
 // line which it is and why.
-func newMachine(c config.Config) (m vm.VM, why string, err error) {
+func newMachine(c config.Config) (m vm.VM, why lang.Text, err error) {
 	if err := checkMemory(c, 0); err != nil {
-		return nil, "", err
+		return nil, lang.Text{}, err
 	}
 	return machines.Open(c.Network(), machineOptions(c))
 }

@@ -177,7 +177,7 @@ func TestMachines(t *testing.T) {
 				t.Errorf("%s, %s: %v", device, kind, err)
 				continue
 			}
-			if want := "machine " + m.Name(); !strings.HasPrefix(why, want) {
+			if want := "machine " + m.Name(); !strings.HasPrefix(why.En, want) {
 				t.Errorf("%s, %s: %q does not begin with %q", device, kind, why, want)
 			}
 			if err := m.Close(); err != nil {

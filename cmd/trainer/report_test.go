@@ -36,7 +36,7 @@ func TestReportPage(t *testing.T) {
 		t.Fatalf("exit code %d, %q, %q", code, stdout, stderr)
 	}
 	page := filepath.Join(dirs[0], rundir.ReportFile)
-	has(t, page, chinese, "16-5-3", "machine cpu", "</html>")
+	has(t, page, chinese, "16-5-3", "计算设备 cpu", "</html>")
 	t.Setenv("LC_ALL", "C")
 	if code, _, stderr := trainer(append(flags, "-set", "train.runs.count=3", "-set", "data.classes=[<b>两</b>, x, y]", "-out", dirs[1])...); code != exitDone || stderr != "" {
 		t.Fatalf("exit code %d, %q", code, stderr)

@@ -73,7 +73,6 @@ var (
 	fromText       = lang.Text{En: ", from %s", Zh: "，来自 %s"}
 	validationText = lang.Text{En: ", and %d for validation", Zh: "，另有 %d 幅用于验证"}
 	parametersText = lang.Text{En: "%v: %d parameters", Zh: "%v：%d 个参数"}
-	machineText    = lang.Text{En: "machine %s", Zh: "计算设备 %s"}
 	folderText     = lang.Text{En: "run folder %s", Zh: "运行文件夹 %s"}
 	seedsText      = lang.Text{En: "%d runs, with the seeds %d to %d", Zh: "%d 次独立训练，随机种子为 %d 至 %d"}
 	runText        = lang.Text{En: "run %d", Zh: "训练 %d"}
@@ -185,7 +184,7 @@ func trainRun(c config.Config, source, out string, again *resumption, page *watc
 	}
 	screen.say(imagesText, dataset.Name, dataset.Train.Len(), dataset.Test.Len(), from)
 	screen.say(parametersText, c.Network().Text(), c.Network().Size())
-	screen.say(machineText, strings.TrimPrefix(chose, "machine "))
+	screen.print(chose.In(language))
 	screen.say(folderText, dir.Path())
 	if n := fleet.Len(); n > 1 {
 		screen.say(seedsText, n, c.Seed, c.Run(n-1).Seed)
@@ -205,7 +204,7 @@ func trainRun(c config.Config, source, out string, again *resumption, page *watc
 		return err
 	}
 	leave = dir.Close
-	err = errors.Join(err, writeReport(ctx, session, result, err != nil, chose, screen, stderr))
+	err = errors.Join(err, writeReport(ctx, session, result, err != nil, chose.In(language), screen, stderr))
 	screen.report(result, session)
 	page.report(session)
 	if left := again.nothingLeft(result, dir, c.Train.Epochs); left != "" && err == nil {
@@ -218,7 +217,7 @@ func trainRun(c config.Config, source, out string, again *resumption, page *watc
 
 // newFleet makes the fleet that trains the runs. machine is the name of its kind;
 // chose says in a line which machine it is and why.
-func newFleet(c config.Config) (f vm.Fleet, machine, chose string, err error) {
+func newFleet(c config.Config) (f vm.Fleet, machine string, chose lang.Text, err error) {
 	f, err = vm.NewFleet(c.Train.Runs.Count, func() (m vm.VM, err error) {
 		if m, chose, err = newMachine(c); err == nil {
 			machine = m.Name()

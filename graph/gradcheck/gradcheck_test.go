@@ -460,10 +460,10 @@ func TestTapeGiven(t *testing.T) {
 }
 
 // Describe, Snapshot and Idle belong to training, which a fake cannot do.
-func (*fake) Describe(int) (string, error)   { return "", errors.New("no training") }
-func (*fake) Snapshot() (vm.Snapshot, error) { return nil, errors.New("no snapshots") }
-func (*fake) LeavesCoresIdle(int) bool       { return false }
-func (*fake) Unload(*data.Set) error         { return nil }
+func (*fake) Describe(int) (lang.Text, error) { return lang.Text{}, errors.New("no training") }
+func (*fake) Snapshot() (vm.Snapshot, error)  { return nil, errors.New("no snapshots") }
+func (*fake) LeavesCoresIdle(int) bool        { return false }
+func (*fake) Unload(*data.Set) error          { return nil }
 
 // clampedFake is a fake that declares from which z on its sigmoid is 1.
 type clampedFake struct {

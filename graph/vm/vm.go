@@ -19,6 +19,7 @@ import (
 	"math"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/ir"
 	"trainer/graph/model"
 )
@@ -33,7 +34,7 @@ type VM interface {
 	// Describe says in a line how the machine makes a pass with batch samples a
 	// step, 1 or more, and why in no faster way: "compiled, AVX-512 kernels, at
 	// most 2 cores". The error is that of a machine that cannot make such a pass.
-	Describe(batch int) (string, error)
+	Describe(batch int) (lang.Text, error)
 
 	// Network returns the network that the machine was made for.
 	Network() model.Network

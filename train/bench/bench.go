@@ -97,7 +97,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		return Report{}, err
 	}
 	r := Report{
-		Network: n.String(), Machine: a.Name(), Witness: b.Name() + ": " + witness,
+		Network: n.String(), Machine: a.Name(), Witness: b.Name() + ": " + witness.En,
 		Data: fmt.Sprintf("%s, %d images", o.Set.Name, o.Set.Len()),
 	}
 	p := model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0))
@@ -123,9 +123,11 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		}
 		how := ""
 		if own > 0 {
-			if how, err = a.Describe(batch); err != nil {
+			text, err := a.Describe(batch)
+			if err != nil {
 				return r, err
 			}
+			how = text.En
 		}
 		r.add(fmt.Sprintf("train, batch %d", batch), how, own, other)
 		if batch == 1 && o.Python != "" {

@@ -205,7 +205,7 @@ func (r rival) measure(ctx context.Context, m vm.VM, p model.Parameters, program
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := Comparison{Network: r.network.String(), Batch: r.batch, Samples: r.set.Len(), How: how, Nanos: math.Inf(1)}
+	c := Comparison{Network: r.network.String(), Batch: r.batch, Samples: r.set.Len(), How: how.En, Nanos: math.Inf(1)}
 	var commands []func() *exec.Cmd
 	for _, program := range programs {
 		command, err := program.prepare(ctx, r)

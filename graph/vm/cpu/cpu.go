@@ -19,6 +19,7 @@ import (
 	"slices"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -97,19 +98,21 @@ func newMachine[T kernel.Float](n model.Network, compile vm.Compiler, o Options,
 func (m *machine[T]) Name() string { return "cpu" }
 
 // Describe implements vm.VM: which kernels on how many cores.
-func (m *machine[T]) Describe(batch int) (string, error) {
+func (m *machine[T]) Describe(batch int) (lang.Text, error) {
 	if err := vm.CheckBatchSize(batch); err != nil {
-		return "", fmt.Errorf("cpu: %w", err)
+		return lang.Text{}, fmt.Errorf("cpu: %w", err)
 	}
-	cores := "one core"
+	cores := lang.Text{En: "one core", Zh: "单核"}
 	if n := m.workers(batch); n > 1 {
-		cores = fmt.Sprintf("at most %d cores", n)
+		cores = lang.Text{En: "at most %d cores", Zh: "最多 %d 核"}.With(n)
 	}
-	return fmt.Sprintf("compiled, %s kernels, %s", kernelNames[m.kernel.Name], cores), nil
+	return lang.Text{En: "compiled, %s kernels, %s", Zh: "已编译，%s 内核，%s"}.With(kernelNames[m.kernel.Name], cores), nil
 }
 
 // kernelNames are the kernels' names for people.
-var kernelNames = map[string]string{"avx512": "AVX-512", "avx2": "AVX2", "go": "pure Go"}
+var kernelNames = map[string]lang.Text{
+	"avx512": {En: "AVX-512", Zh: "AVX-512"}, "avx2": {En: "AVX2", Zh: "AVX2"}, "go": {En: "pure Go", Zh: "纯 Go"},
+}
 
 // Network implements vm.VM.
 func (m *machine[T]) Network() model.Network { return m.network }

@@ -52,7 +52,7 @@ func TestDescribe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := m.Describe(c.batch); err != nil || got != c.want {
+		if got, err := m.Describe(c.batch); err != nil || got.En != c.want {
 			t.Errorf("%d cores, batch %d: %q, %v; want %q", c.cores, c.batch, got, err, c.want)
 		}
 		if err := m.Close(); err != nil {
@@ -66,7 +66,7 @@ func TestDescribe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := m.Describe(batch); err != nil || !strings.HasSuffix(got, want) {
+		if got, err := m.Describe(batch); err != nil || !strings.HasSuffix(got.En, want) {
 			t.Errorf("batch %d: %q, %v; want %s", batch, got, err, want)
 		}
 		if err := m.Close(); err != nil {
@@ -78,7 +78,7 @@ func TestDescribe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if text, err := m.Describe(1); err != nil || strings.Contains(text, ",  ") {
+		if text, err := m.Describe(1); err != nil || strings.Contains(text.En, ",  ") {
 			t.Errorf("kernels %s have no name for people: %q, %v", k.Name, text, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 
+	"trainer/data/lang"
 	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -72,48 +73,48 @@ func modes(o Options, batch int, cooperative bool) []kernel.Mode {
 }
 
 // encodeStep encodes a training step for a device, in the first mode that can
-// run it. slower is "", or says why the faster modes cannot. blocks returns the
+// run it. slower is none, or says why the faster modes cannot. blocks returns the
 // number of blocks of a grid launch.
-func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, blocks func() (int, error)) (im *kernel.Image, slower string, err error) {
+func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, blocks func() (int, error)) (im *kernel.Image, slower lang.Text, err error) {
 	var refused []error
 	for _, mode := range modes(o, batch, info.Cooperative) {
 		k := kernel.Options{Mode: mode, Shared: info.SharedPerBlock}
 		if mode == kernel.Grid {
 			var err error
 			if k.Blocks, err = blocks(); err != nil {
-				return nil, "", err
+				return nil, slower, err
 			}
 		}
 		im, err := kernel.Encode(p, k)
 		if err == nil {
 			if len(refused) > 0 {
-				slower = fmt.Sprintf(" (slower than possible: %v)", errors.Join(refused...))
+				slower = lang.Text{En: " (slower than possible: %v)", Zh: "（比可能的慢：%v）"}.With(errors.Join(refused...))
 			}
 			return im, slower, nil
 		}
 		refused = append(refused, err)
 	}
-	return nil, "", errors.Join(refused...)
+	return nil, slower, errors.Join(refused...)
 }
 
 // ModeOf describes the mode in which a device trains a network with batch
 // samples a step.
-func ModeOf(n model.Network, compile vm.Compiler, batch int, info driver.Info) (string, error) {
+func ModeOf(n model.Network, compile vm.Compiler, batch int, info driver.Info) (lang.Text, error) {
 	p, err := compile.Step(batch)
 	if err != nil {
-		return "", fmt.Errorf("cuda: %w", err)
+		return lang.Text{}, fmt.Errorf("cuda: %w", err)
 	}
 	im, slower, err := encodeStep(p, Options{}, batch, info, func() (int, error) { return info.Multiprocessors, nil })
 	if err != nil {
-		return "", fmt.Errorf("cuda: %v: %w", n, err)
+		return lang.Text{}, fmt.Errorf("cuda: %v: %w", n, err)
 	}
-	return modeText(im) + slower, nil
+	return modeText(im).Plus(slower), nil
 }
 
-func modeText(im *kernel.Image) string {
-	where := "parameters in global memory"
+func modeText(im *kernel.Image) lang.Text {
+	where := lang.Text{En: "parameters in global memory", Zh: "参数在全局内存中"}
 	if im.Options.Mode == kernel.Fused || im.Flags&kernel.FlagParamsShared != 0 {
-		where = "parameters in shared memory"
+		where = lang.Text{En: "parameters in shared memory", Zh: "参数在共享内存中"}
 	}
-	return fmt.Sprintf("%v mode, %s, %d bytes of shared memory a block", im.Options.Mode, where, im.SharedBytes)
+	return lang.Text{En: "%v mode, %s, %d bytes of shared memory a block", Zh: "%v 模式，%s，每块 %d 字节共享内存"}.With(im.Options.Mode, where, im.SharedBytes)
 }

@@ -187,7 +187,7 @@ func TestGridPrecision(t *testing.T) {
 	}
 	defer func() { _ = m.Close() }()
 	mode, err := m.Describe(128)
-	if err != nil || !strings.Contains(mode, "block mode") || !strings.Contains(mode, "the grid computes in float32") {
+	if err != nil || !strings.Contains(mode.En, "block mode") || !strings.Contains(mode.En, "the grid computes in float32") {
 		t.Errorf("mode %q, %v: want block mode and the reason", mode, err)
 	}
 }
@@ -381,7 +381,7 @@ func TestDescribe(t *testing.T) {
 	defer func() { _ = m.Close() }()
 	for batch, want := range map[int]string{4: "block mode", 128: "grid mode"} {
 		got, err := m.Describe(batch)
-		if err != nil || !strings.Contains(got, want) || !strings.HasPrefix(got, "compiled, on ") {
+		if err != nil || !strings.Contains(got.En, want) || !strings.HasPrefix(got.En, "compiled, on ") {
 			t.Errorf("batch %d: %q, %v; want the device and %s", batch, got, err, want)
 		}
 	}
@@ -400,7 +400,7 @@ func TestModeOf(t *testing.T) {
 		{ada, 1, "block mode, parameters in global"}, {ada, 1, "slower than possible: kernel: step 784-50-10"},
 	} {
 		got, err := cuda.ModeOf(textbook, lower.Compiler{Network: textbook}, c.batch, c.info)
-		if err != nil || !strings.Contains(got, c.want) {
+		if err != nil || !strings.Contains(got.En, c.want) {
 			t.Errorf("batch %d with %d bytes: %q, %v; want %q", c.batch, c.info.SharedPerBlock, got, err, c.want)
 		}
 	}

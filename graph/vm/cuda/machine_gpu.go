@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -75,7 +76,7 @@ type loaded struct {
 	*kernel.Image
 	function                            *driver.Function
 	blocks                              int
-	slower                              string // why it is not in a faster mode, or ""
+	slower                              lang.Text // why it is not in a faster mode, or none
 	code, operands, bytecode, constants *driver.Memory
 	arena                               *driver.Memory
 }
@@ -201,18 +202,18 @@ func upload[E driver.Scalar](d *driver.Device, what string, values []E) (*driver
 func (m *machine[T]) Name() string { return "cuda" }
 
 // Describe implements vm.VM: the device, the mode, and why it is no faster one.
-func (m *machine[T]) Describe(batch int) (string, error) {
+func (m *machine[T]) Describe(batch int) (lang.Text, error) {
 	if err := vm.CheckBatchSize(batch); err != nil {
-		return "", fmt.Errorf("cuda: %w", err)
+		return lang.Text{}, fmt.Errorf("cuda: %w", err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l, err := m.step(stepKey{batch: batch})
 	if err != nil {
-		return "", fmt.Errorf("cuda: %w", err)
+		return lang.Text{}, fmt.Errorf("cuda: %w", err)
 	}
 	info := m.device.Info()
-	return fmt.Sprintf("compiled, on %s (compute capability %d.%d), %s%s", info.Name, info.Major, info.Minor, modeText(l.Image), l.slower), nil
+	return lang.Text{En: "compiled, on %s (compute capability %d.%d), %s%s", Zh: "已编译，%s（计算能力 %d.%d），%s%s"}.With(info.Name, info.Major, info.Minor, modeText(l.Image), l.slower), nil
 }
 
 // Network implements vm.VM.

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -89,11 +90,11 @@ func (m *machine[T]) get(known map[int]program[T], compile func(int) (*ir.Progra
 func (m *machine[T]) Name() string { return "interpret" }
 
 // Describe implements vm.VM.
-func (m *machine[T]) Describe(batch int) (string, error) {
+func (m *machine[T]) Describe(batch int) (lang.Text, error) {
 	if err := vm.CheckBatchSize(batch); err != nil {
-		return "", fmt.Errorf("interpret: %w", err)
+		return lang.Text{}, fmt.Errorf("interpret: %w", err)
 	}
-	return "compiled, plain loops, one core", nil
+	return lang.Text{En: "compiled, plain loops, one core", Zh: "已编译，普通循环，单核"}, nil
 }
 
 // Network implements vm.VM.

@@ -2,9 +2,9 @@ package machines
 
 import (
 	"errors"
-	"fmt"
 	"runtime"
 
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm/cpu"
 	"trainer/graph/vm/cuda"
@@ -12,15 +12,15 @@ import (
 
 // Found is a device of this computer.
 type Found struct {
-	Device Device // CPU or CUDA
-	About  string // which it is, in a line; or why there is none
-	How    []How  // how the compiled machine would train on it; empty where there is none
+	Device Device    // CPU or CUDA
+	About  lang.Text // which it is, in a line; or why there is none
+	How    []How     // how the compiled machine would train on it; empty where there is none
 }
 
 // How says how a batch size is trained.
 type How struct {
 	Batch int // samples a step
-	Text  string
+	Text  lang.Text
 }
 
 // Devices lists the devices of this computer, the CPU first, and how each would
@@ -33,24 +33,24 @@ func Devices(network model.Network, o Options, batches ...int) (found []Found, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	found = []Found{{CPU, fmt.Sprintf("%s, %d cores", runtime.GOARCH, runtime.GOMAXPROCS(0)), each(batches, m.Describe)}}
+	found = []Found{{CPU, lang.Text{En: "%s, %d cores", Zh: "%s，%d 核"}.With(runtime.GOARCH, runtime.GOMAXPROCS(0)), each(batches, m.Describe)}}
 	devices, err := cuda.Devices()
 	if err != nil {
-		return append(found, Found{CUDA, fmt.Sprintf("none: %v", err), nil}), nil
+		return append(found, Found{CUDA, lang.Text{En: "none: %v", Zh: "没有：%v"}.With(err), nil}), nil
 	}
 	for _, d := range devices {
-		how := func(batch int) (string, error) { return cuda.ModeOf(network, compiler, batch, d) }
-		found = append(found, Found{CUDA, fmt.Sprintf("%v, driver for CUDA %s", d, cuda.DriverVersion()), each(batches, how)})
+		how := func(batch int) (lang.Text, error) { return cuda.ModeOf(network, compiler, batch, d) }
+		found = append(found, Found{CUDA, lang.Text{En: "%v, driver for CUDA %s", Zh: "%v，CUDA %s 驱动"}.With(d, cuda.DriverVersion()), each(batches, how)})
 	}
 	return found, nil
 }
 
 // each describes each batch size; what is impossible is described by its error.
-func each(batches []int, describe func(batch int) (string, error)) (how []How) {
+func each(batches []int, describe func(batch int) (lang.Text, error)) (how []How) {
 	for _, batch := range batches {
 		text, err := describe(batch)
 		if err != nil {
-			text = err.Error()
+			text = lang.Text{En: "%v", Zh: "%v"}.With(err)
 		}
 		how = append(how, How{batch, text})
 	}

@@ -3,6 +3,7 @@ package machines
 import (
 	"fmt"
 
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda"
@@ -40,7 +41,7 @@ func estimateFirst(n model.Network, compiler vm.Compiler, batch, runs int) (cuda
 }
 
 // compare says how the estimates of a step on the CPU and on a device compare.
-func compare(cpu float64, e cuda.Estimate) string {
+func compare(cpu float64, e cuda.Estimate) lang.Text {
 	text := func(seconds float64) string {
 		switch {
 		case seconds < 1e-3:
@@ -50,5 +51,5 @@ func compare(cpu float64, e cuda.Estimate) string {
 		}
 		return fmt.Sprintf("%.3g s", seconds)
 	}
-	return fmt.Sprintf("a step is estimated at %s on %s and at %s on a CPU of %d cores; no GPU was measured", text(e.Seconds), e.Device.Name, text(cpu), nominalCores)
+	return lang.Text{En: "a step is estimated at %s on %s and at %s on a CPU of %d cores; no GPU was measured", Zh: "估计每步在 %[2]s 上需 %[1]s，在 %[4]d 核 CPU 上需 %[3]s；未在 GPU 上实测"}.With(text(e.Seconds), e.Device.Name, text(cpu), nominalCores)
 }

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 
+	"trainer/data/lang"
 	"trainer/graph/lower"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -73,7 +74,7 @@ type Options struct {
 //
 // The error of an asked-for device that does not work says what to do. Under
 // Auto it is no error: the CPU takes over, and why has the reason.
-func Open(network model.Network, o Options) (m vm.VM, why string, err error) {
+func Open(network model.Network, o Options) (m vm.VM, why lang.Text, err error) {
 	return open(network, o, installed)
 }
 
@@ -90,11 +91,11 @@ type gpu struct {
 var installed = gpu{built: cuda.Built, make: cuda.New, estimate: estimateFirst}
 
 // open is Open, with a CUDA of its own.
-func open(network model.Network, o Options, g gpu) (m vm.VM, why string, err error) {
+func open(network model.Network, o Options, g gpu) (m vm.VM, why lang.Text, err error) {
 	if o, err = o.complete(); err != nil {
-		return nil, "", err
+		return nil, why, err
 	}
-	var reason string // why this machine, where the options leave it open
+	var reason lang.Text // why this machine, where the options leave it open
 	switch o.Kind {
 	case Interpret:
 		m, err = interpret.New(network, Compiler(network, o))
@@ -104,28 +105,28 @@ func open(network model.Network, o Options, g gpu) (m vm.VM, why string, err err
 		m, reason, err = openCompiled(network, o, g)
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, why, err
 	}
 	if o.Kind != Compiled && o.Device == CUDA {
-		reason = " (on the CPU: the device cuda is for the compiled machine)"
+		reason = lang.Text{En: " (on the CPU: the device cuda is for the compiled machine)", Zh: "（在 CPU 上：cuda 设备用于编译后的程序）"}
 	}
 	how, err := describe(m, o)
 	if err != nil {
-		return nil, "", errors.Join(err, m.Close())
+		return nil, why, errors.Join(err, m.Close())
 	}
-	return m, fmt.Sprintf("machine %s%s: %s", m.Name(), reason, how), nil
+	return m, lang.Text{En: "machine %s%s: %s", Zh: "计算设备 %s%s：%s"}.With(m.Name(), reason, how), nil
 }
 
 // openCompiled makes the compiled machine of a device, and says why it is this
 // device's under Auto.
-func openCompiled(network model.Network, o Options, g gpu) (m vm.VM, reason string, err error) {
+func openCompiled(network model.Network, o Options, g gpu) (m vm.VM, reason lang.Text, err error) {
 	compiler := Compiler(network, o)
 	switch o.Device {
 	case CUDA:
 		if m, err = g.make(network, compiler, cuda.Options{}); err != nil {
-			return nil, "", fmt.Errorf("%w\nor use the CPU: device cpu", err)
+			return nil, reason, fmt.Errorf("%w\nor use the CPU: device cpu", err)
 		}
-		return m, "", nil
+		return m, reason, nil
 	case Auto:
 		if m, reason = openFaster(network, compiler, o, g); m != nil {
 			return m, reason, nil
@@ -135,33 +136,36 @@ func openCompiled(network model.Network, o Options, g gpu) (m vm.VM, reason stri
 	return m, reason, err
 }
 
+// autoText says why auto takes a device.
+var autoText = lang.Text{En: " (auto: %v)", Zh: "（auto：%v）"}
+
 // openFaster makes the CUDA machine if that works and is estimated to be faster than
 // the CPU. m is nil if not. reason says why.
-func openFaster(network model.Network, compiler vm.Compiler, o Options, g gpu) (m vm.VM, reason string) {
+func openFaster(network model.Network, compiler vm.Compiler, o Options, g gpu) (m vm.VM, reason lang.Text) {
 	if !g.built() {
-		return nil, " (auto: built without CUDA)"
+		return nil, lang.Text{En: " (auto: built without CUDA)", Zh: "（auto：编译时未包含 CUDA）"}
 	}
 	e, err := g.estimate(network, compiler, o.Batch, o.Runs)
 	if err == nil {
 		onCPU := cpuStep(network, o.Batch, o.Runs)
 		reason = compare(onCPU, e)
 		if e.Seconds >= onCPU {
-			return nil, fmt.Sprintf(" (auto: %s; -device cuda takes the GPU)", reason)
+			return nil, lang.Text{En: " (auto: %s; -device cuda takes the GPU)", Zh: "（auto：%s；-device cuda 使用 GPU）"}.With(reason)
 		}
 		m, err = g.make(network, compiler, cuda.Options{})
 	}
 	if err != nil {
-		return nil, fmt.Sprintf(" (auto: %v)", err)
+		return nil, autoText.With(err)
 	}
-	return m, fmt.Sprintf(" (auto: %s)", reason)
+	return m, autoText.With(reason)
 }
 
 // describe says how m computes what the options announce.
-func describe(m vm.VM, o Options) (string, error) {
+func describe(m vm.VM, o Options) (lang.Text, error) {
 	how, err := m.Describe(o.Batch)
 	if _, ok := m.(vm.Fleeter); ok && o.Runs > 1 {
 		// Runs that are trained together have modes of their own.
-		return "compiled, all runs in one launch", err
+		return lang.Text{En: "compiled, all runs in one launch", Zh: "已编译，所有训练一次启动"}, err
 	}
 	return how, err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cpu"
@@ -21,8 +22,10 @@ var errNoDriver = errors.New("cuda: no driver here")
 // onGPU is a machine that says that it is on a GPU.
 type onGPU struct{ vm.VM }
 
-func (onGPU) Name() string                          { return "cuda" }
-func (onGPU) Describe(int) (string, error)          { return "compiled, dense mode", nil }
+func (onGPU) Name() string { return "cuda" }
+func (onGPU) Describe(int) (lang.Text, error) {
+	return lang.Text{En: "compiled, dense mode", Zh: "已编译"}, nil
+}
 func (onGPU) Fleet(int) (fleet vm.Fleet, err error) { return fleet, errors.New("not a fleet") }
 
 func newOnGPU(n model.Network, c vm.Compiler, _ cuda.Options) (vm.VM, error) {
@@ -84,7 +87,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%+v: %v", c.o, err)
 			continue
 		}
-		if m.Name() != c.name || !strings.HasPrefix(why, c.why) || strings.Contains(why, "\n") {
+		if m.Name() != c.name || !strings.HasPrefix(why.En, c.why) || strings.Contains(why.En, "\n") {
 			t.Errorf("%+v: %s, %q; want %s, %q", c.o, m.Name(), why, c.name, c.why)
 		}
 		if !reflect.DeepEqual(m.Network(), network) {
@@ -100,7 +103,7 @@ func TestOpen(t *testing.T) {
 func TestOpenCores(t *testing.T) {
 	for cores, want := range map[int]string{1: "one core", 2: "at most 2 cores"} {
 		m, why, err := Open(network, Options{Device: CPU, Cores: cores, Batch: 64})
-		if err != nil || !strings.HasSuffix(why, want) {
+		if err != nil || !strings.HasSuffix(why.En, want) {
 			t.Fatalf("%d cores: %q, %v; want %q", cores, why, err, want)
 		}
 		if err := m.Close(); err != nil {
@@ -128,7 +131,7 @@ func TestOpenErrors(t *testing.T) {
 		{Options{}, model.Network{Layers: []int{70_000, 2}}, notBuilt, []string{"70000 inputs", "machine interpret or tape"}},
 	} {
 		m, why, err := open(c.n, c.o, c.on)
-		if m != nil || why != "" || err == nil {
+		if m != nil || !why.IsZero() || err == nil {
 			t.Errorf("%+v: %v, %q, %v; want an error", c.o, m, why, err)
 			continue
 		}
@@ -143,7 +146,7 @@ func TestOpenErrors(t *testing.T) {
 		if _, _, err := Open(network, Options{Device: CUDA}); err == nil || !strings.Contains(err.Error(), "device cpu") {
 			t.Errorf("cuda where it is not built: %v", err)
 		}
-		if m, why, err := Open(network, Options{}); err != nil || m.Name() != "cpu" || !strings.Contains(why, "built without CUDA") {
+		if m, why, err := Open(network, Options{}); err != nil || m.Name() != "cpu" || !strings.Contains(why.En, "built without CUDA") {
 			t.Errorf("auto where CUDA is not built: %q, %v", why, err)
 		}
 	}
@@ -182,18 +185,18 @@ func TestDevices(t *testing.T) {
 		t.Fatalf("%+v, %v", found, err)
 	}
 	one := found[0]
-	if one.Device != CPU || len(one.How) != 2 || one.How[0].Batch != 1 || !strings.HasSuffix(one.How[0].Text, "one core") ||
-		one.How[1].Batch != 128 || !strings.HasSuffix(one.How[1].Text, "at most 2 cores") {
+	if one.Device != CPU || len(one.How) != 2 || one.How[0].Batch != 1 || !strings.HasSuffix(one.How[0].Text.En, "one core") ||
+		one.How[1].Batch != 128 || !strings.HasSuffix(one.How[1].Text.En, "at most 2 cores") {
 		t.Errorf("the CPU is %+v", one)
 	}
-	if gpu := found[1]; gpu.Device != CUDA || (cuda.Check() != nil) != strings.HasPrefix(gpu.About, "none: ") {
+	if gpu := found[1]; gpu.Device != CUDA || (cuda.Check() != nil) != strings.HasPrefix(gpu.About.En, "none: ") {
 		t.Errorf("CUDA is %+v", gpu)
 	}
 	if _, err := Devices(model.Network{Layers: []int{3}}, Options{}, 1); err == nil {
 		t.Error("the devices of a network of one layer: no error")
 	}
 	found, err = Devices(network, Options{}, 0)
-	if err != nil || !strings.Contains(found[0].How[0].Text, "batch of 0") {
+	if err != nil || !strings.Contains(found[0].How[0].Text.En, "batch of 0") {
 		t.Errorf("batch 0: %+v, %v; want the error in its place", found, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -51,11 +52,11 @@ func New(network model.Network) (*VM, error) {
 func (m *VM) Name() string { return "tape" }
 
 // Describe implements vm.VM.
-func (m *VM) Describe(batch int) (string, error) {
+func (m *VM) Describe(batch int) (lang.Text, error) {
 	if err := vm.CheckBatchSize(batch); err != nil {
-		return "", fmt.Errorf("tape: %w", err)
+		return lang.Text{}, fmt.Errorf("tape: %w", err)
 	}
-	return "not compiled, Gorgonia's TapeMachine on the graph", nil
+	return lang.Text{En: "not compiled, Gorgonia's TapeMachine on the graph", Zh: "未编译，由 Gorgonia 的 TapeMachine 直接运行图"}, nil
 }
 
 // Network implements vm.VM.

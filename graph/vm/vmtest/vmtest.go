@@ -314,11 +314,11 @@ func (s suite) describe(t *testing.T) {
 	p := randomParameters(n, 11)
 	m := s.machine(t, n, p)
 	for _, batch := range []int{1, 7, 128} {
-		if text, err := m.Describe(batch); err != nil || text == "" || strings.ContainsAny(text, "\n\r") {
+		if text, err := m.Describe(batch); err != nil || text.IsZero() || strings.ContainsAny(text.En+text.Zh, "\n\r") {
 			t.Errorf("batch %d: %q, %v; want a line", batch, text, err)
 		}
 	}
-	if text, err := m.Describe(0); err == nil || text != "" {
+	if text, err := m.Describe(0); err == nil || !text.IsZero() {
 		t.Errorf("batch 0: %q, %v; want an error", text, err)
 	}
 	same(t, "after it was described", parametersOf(t, m), p)

@@ -621,7 +621,7 @@ func testSubnormal[T Float](t *testing.T, sets []Set[T], least T) {
 				zeros := 0
 				for j, v := range d {
 					switch {
-					case j == 5 && v == v:
+					case j == 5 && !math.IsNaN(float64(v)):
 						t.Errorf("%s: %s: NaN became %v", s.Name, name, v)
 					case v != 0 && v > -least && v < least:
 						t.Errorf("%s: %s: %v is subnormal", s.Name, name, v)
