@@ -96,6 +96,16 @@ func TestConfigs(t *testing.T) {
 		names[c.Name] = c
 	}
 
+	sweeps, _ := filepath.Glob(configsDir + "/sweeps/*.yaml")
+	for _, file := range sweeps {
+		if s, err := ReadSweep(file, nil, SweepFlags{}, nil); err != nil || len(s.Combinations) < 4 || s.Combinations[0].Config.Data.Validation == 0 {
+			t.Errorf("%s: %v; want a sweep that is judged on a validation set", file, err)
+		}
+	}
+	if len(sweeps) == 0 {
+		t.Error("no sweeps")
+	}
+
 	// These are the settings of the textbook's listing.
 	c := names["textbook"]
 	if got := c.Network().String(); got != "784-50-10 sigmoid, no bias, float64" {
