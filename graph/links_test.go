@@ -18,7 +18,7 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, root := range []string{".", "../train"} {
+	for _, root := range []string{".", "../train", "../configs"} {
 		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 			if strings.HasSuffix(path, ".md") {
 				pages = append(pages, path)
@@ -29,7 +29,7 @@ func TestPages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, page := range []string{"../README.md", "../CONTRIBUTING.md", "../RATIONALE.md", "README.md", "vm/cpu/kernel/README.md", "../train/bench/RESULTS.md"} {
+	for _, page := range []string{"../README.md", "../CONTRIBUTING.md", "../RATIONALE.md", "README.md", "vm/cpu/kernel/README.md", "../train/bench/RESULTS.md", "../configs/cluster/README.md"} {
 		if !slices.Contains(pages, page) {
 			t.Errorf("%s is not among the pages %q", page, pages)
 		}

@@ -351,6 +351,9 @@ func (s *Sweep) Begin() error {
 	for _, n := range names {
 		// Another process may be at the same place.
 		if n.Name() != PlanFile && !strings.HasPrefix(n.Name(), files.TempPrefix) {
+			if there, err := ReadPlan(s.Dir, nil); err == nil { // it has been faster
+				return Same(s.Dir, there, s.Plan)
+			}
 			return fmt.Errorf("folder %s is not empty (%s) and holds no sweep: choose another with -out", s.Dir, n.Name())
 		}
 	}
