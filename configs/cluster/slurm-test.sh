@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # slurm-test.sh: runs slurm.sh on a Slurm of one node, which it starts for that. An
-# array of six tasks does a sweep. One task is killed in the middle and queued again.
-# The merged table must be that of the same sweep in one process.
+# array of six tasks does a sweep. One task is killed in the middle and queued again, one
+# is preempted. The merged table and the models must be those of one process.
 #
 #   slurm-test.sh [TRAINER]
 #

@@ -33,6 +33,7 @@ if [ $# -ne 2 ]; then
 	echo "use: sbatch slurm.sh CONFIGURATION FOLDER" >&2
 	exit 2
 fi
+export GOMAXPROCS=$SLURM_CPUS_PER_TASK # where nothing else keeps a task to its cores
 srun --ntasks=1 --cpus-per-task="$SLURM_CPUS_PER_TASK" trainer sweep -config "$1" -out "$2"
 code=$?
 if [ $code -eq 143 ]; then # SIGTERM, before the time limit
