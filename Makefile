@@ -81,6 +81,7 @@ gpu-check: ## what can be checked of the CUDA machine without a GPU; needs gcc a
 	$(BIN)/trainer-gpu devices
 	$(GPU) go test -tags gpu ./graph/vm/cuda/...
 	go test ./graph/vm/cuda/kernel -short -ptx
+	go test ./graph/vm/cuda/measure -report
 	graph/vm/cuda/driver/check-header.sh
 	graph/vm/cuda/kernel/generate.sh -check
 

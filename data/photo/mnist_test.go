@@ -31,7 +31,7 @@ func pasted() int {
 // TestPastedDigits pastes built-in digits into pictures; TestPastedMNIST does the
 // same with MNIST.
 func TestPastedDigits(t *testing.T) {
-	d := data.GenerateDigits(1, 12000, pasted())
+	d := data.GenerateDigits(1, 12000, pasted()/2)
 	testPasted(t, d.Train, d.Test, 8)
 }
 

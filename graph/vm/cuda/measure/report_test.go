@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"flag"
 	"maps"
 	"math"
 	"os"
@@ -23,6 +24,8 @@ import (
 	"trainer/graph/vm/cuda/driver/fake"
 	"trainer/graph/vm/cuda/kernel/kerneltest"
 )
+
+var whole = flag.Bool("report", false, "run the whole report on the fake driver")
 
 // report is what the tests read of report.json.
 type report struct {
@@ -77,8 +80,8 @@ func readReport(t *testing.T, folder string) (r report, page string) {
 // form. Its times mean nothing; all steps have to run, and their results have
 // to reach the page.
 func TestReport(t *testing.T) {
-	if testing.Short() {
-		t.Skip("NOT TESTED under -short: the GPU report on the fake driver: it builds a trainer")
+	if !*whole {
+		t.Skip("NOT TESTED without -report, which make gpu-check gives: the GPU report on the fake driver, most of a minute")
 	}
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("NOT TESTED: the GPU report is for linux/amd64")
