@@ -12,7 +12,7 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test mutants browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak rename cluster
+.PHONY: check format tidy vet lint fresh test mutants browser noasm race platforms gpu gpu-check gpu-long gpu-bundle gpu-report bench published python vulns fuzz soak rename cluster
 
 check: format tidy vet lint fresh test mutants noasm race platforms gpu-check vulns
 
@@ -51,7 +51,9 @@ noasm: ## the pure-Go kernels, as on platforms without assembly
 	go test -tags noasm -short ./graph/vm/cpu/...
 
 race: ## what runs in parallel, in the short form
-	go test -race -short ./cmd/... ./data/... ./train ./train/progress ./train/report ./train/rundir ./train/serve ./graph ./graph/vm ./graph/vm/cpu/... ./train/sweep
+	go test -race -short ./data ./data/augment ./data/digits ./data/files ./train/progress ./train/report ./train/rundir ./train/serve ./graph ./graph/vm ./graph/vm/cpu/...
+	go test -race -short -skip 'Faults|Killed|Other|Torn' ./train ./train/sweep
+	go test -race -short -run 'Signal|Stuck|Serve|Resume|Sweep|Run|Pipe' ./cmd/trainer
 
 platforms: ## it builds where we do not test
 	GOOS=darwin GOARCH=arm64 go vet ./...
@@ -79,11 +81,14 @@ gpu-check: ## what can be checked of the CUDA machine without a GPU; needs gcc a
 	$(GPU) go vet -tags gpu ./...
 	$(GPU) go build -tags gpu -o $(BIN)/trainer-gpu ./cmd/trainer
 	$(BIN)/trainer-gpu devices
-	$(GPU) go test -tags gpu ./graph/vm/cuda/...
+	$(GPU) go test -short -tags gpu ./graph/vm/cuda ./graph/vm/cuda/driver/...
 	go test ./graph/vm/cuda/kernel -short -ptx
 	go test ./graph/vm/cuda/measure -report
 	graph/vm/cuda/driver/check-header.sh
 	graph/vm/cuda/kernel/generate.sh -check
+
+gpu-long: ## the whole suite of the CUDA machine on the fake driver, with large mini-batches; minutes
+	$(GPU) go test -tags gpu ./graph/vm/cuda
 
 gpu-bundle: ## what gpu-report needs on a computer with a GPU, as gpu-bundle.tar.gz; DATA=FOLDER takes MNIST along
 	$(GPU) graph/vm/cuda/measure/bundle.sh gpu-bundle

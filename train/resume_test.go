@@ -117,7 +117,7 @@ func undisturbed(t testing.TB, newVM func() (vm.VM, error), c config.Config, d *
 // TestResume: a run that is stopped again and again, after any number of batches, and
 // resumed gives the same files as one that is not stopped, times excepted.
 func TestResume(t *testing.T) {
-	for _, test := range []struct {
+	for i, test := range []struct {
 		kind string
 		sets []string
 	}{
@@ -129,6 +129,9 @@ func TestResume(t *testing.T) {
 		{"interpret", []string{"train.epochs=2", "train.rate.initial=1e-9", "precision=float32"}}, // the advice
 		{"interpret", []string{"train.epochs=3", "train.augment.rotate=20", "train.augment.every=2"}},
 	} {
+		if i%3 > 0 && testing.Short() {
+			continue
+		}
 		t.Run(test.kind+" "+strings.Join(test.sets, " "), func(t *testing.T) {
 			c := smallConfig(t, test.sets...)
 			newVM := newMachine(test.kind, c)

@@ -18,6 +18,9 @@ func TestMNIST(t *testing.T) {
 	if os.Getenv(data.EnvDir) == "" {
 		t.Skip("needs MNIST: set " + data.EnvDir + " to the folder that has it")
 	}
+	if testing.Short() {
+		t.Skip("trains on 60,000 images")
+	}
 	for name, least := range map[string]float64{"mnist": 0.93, "textbook": 0.925, "minibatch": 0.89, "best": 0.935} {
 		t.Run(name, func(t *testing.T) {
 			m := oneEpoch(t, "-config", "../../configs/"+name+".yaml")

@@ -24,6 +24,9 @@ func inFolder(t *testing.T, dir string, command ...string) string {
 // TestOtherModule: another module uses this one by a replacement, and by a workspace, as
 // README.md says.
 func TestOtherModule(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds another module")
+	}
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
@@ -62,6 +65,9 @@ func main() { fmt.Println(data.GenerateDigits(1, 3, 2).Train.Len()) }
 // TestRename: `make rename` in a copy of the module leaves no import of the old name, and
 // all packages are found under the new one.
 func TestRename(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds another module")
+	}
 	for _, tool := range []string{"make", "perl", "git"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("%s is not installed", tool)
