@@ -415,7 +415,7 @@ func (k *key) rangeOf(text string) (values []string, why string) {
 		}
 	}
 	if len(values) < count {
-		return nil, fmt.Sprintf("%s: rounded to whole numbers, only %d of these %d values differ: ask for fewer", text, len(values), count)
+		return nil, fmt.Sprintf("%s: rounded, only %d of these %d values differ: ask for fewer", text, len(values), count)
 	}
 	return values, ""
 }
