@@ -782,7 +782,8 @@ func exercises(t testing.TB) []launch {
 		add(small, batch, block)
 		add(small, batch, grid)
 	}
-	add(wide, 1, block) // two warps for each row, so an OP_FINISH
+	add([]int{70, 9, 4}, 6, grid) // several loads before the products, and several parts of a sum
+	add(wide, 1, block)           // two warps for each row, so an OP_FINISH
 	if im := all[len(all)-1].image; im.Barriers <= all[0].image.Barriers {
 		t.Fatalf("%d barriers, want one more than %d: the rows are not in two parts", im.Barriers, all[0].image.Barriers)
 	}
