@@ -418,9 +418,9 @@ func sweepFits(c config.Config, d *data.Dataset) int {
 }
 
 // sweepMachine makes the machine of a run.
-func sweepMachine(c config.Config, cores int) (vm.VM, error) {
+func sweepMachine(c config.Config, cores, runs int) (vm.VM, error) {
 	o := machineOptions(c)
-	o.Cores = cores
+	o.Cores, o.Runs = cores, runs
 	m, _, err := machines.Open(c.Network(), o)
 	return m, err
 }
