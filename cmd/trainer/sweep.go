@@ -49,6 +49,7 @@ var (
 	sweepBusyText    = lang.Text{En: "%s is left out: %s", Zh: "跳过 %s：%s"}
 	sweepSavingText  = lang.Text{En: "%v: saving the runs that are under way", Zh: "%v：正在保存尚未结束的训练"}
 	sweepGoOnText    = lang.Text{En: "go on with: %s", Zh: "继续扫描：%s"}
+	sweepShardsText  = lang.Text{En: "train them in the folders of their shards, with -resume and -shard, and merge again", Zh: "请在各自分片的文件夹中用 -resume 和 -shard 训练它们，然后重新合并"}
 	sweepMergeText   = lang.Text{En: "this shard is done; when all are, merge them with: %s", Zh: "本分片已完成；全部完成后合并：%s"}
 	sweepMissingText = lang.Text{En: "%d of %d runs are missing: %s", Zh: "共 %[2]d 次训练，缺 %[1]d 次：%[3]s"}
 	sweepMoreText    = lang.Text{En: "%s and %d more", Zh: "%s 等，另有 %d 次"}
@@ -267,7 +268,7 @@ func (s *sweepFlags) train(stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return s.finish(ctx, table, dir, p)
+	return finishSweep(ctx, table, dir, sweepGoOnText.Format(l, s.again(dir)), p)
 }
 
 // again returns the command that goes on with the sweep.
@@ -326,11 +327,16 @@ func (s *sweepFlags) mergeFolders(dirs []string, stdout, stderr io.Writer) error
 		return err
 	}
 	p.head(out)
-	return s.finish(ctx, table, out, p)
+	goOn := sweepGoOnText.Format(p.language, s.again(out))
+	if len(dirs) > 1 { // no folder has what the others have
+		goOn = sweepShardsText.In(p.language)
+	}
+	return finishSweep(ctx, table, out, goOn, p)
 }
 
-// finish writes the table, the figure and the page, and says what came out.
-func (s *sweepFlags) finish(ctx context.Context, table *sweep.Table, dir string, p *sweepScreen) error {
+// finishSweep writes the table, the figure and the page, and says what came out. goOn says how
+// to get the runs that are missing.
+func finishSweep(ctx context.Context, table *sweep.Table, dir, goOn string, p *sweepScreen) error {
 	if len(table.Runs) > 0 {
 		if err := table.Write(dir, p.language); err != nil {
 			return err
@@ -351,7 +357,7 @@ func (s *sweepFlags) finish(ctx context.Context, table *sweep.Table, dir string,
 		}
 		return resumableError{
 			error: errors.New(sweepMissingText.Format(p.language, n, len(table.Plan.Combinations), list)),
-			how:   sweepGoOnText.Format(p.language, s.again(dir)),
+			how:   goOn,
 		}
 	}
 	return nil
@@ -412,9 +418,9 @@ func sweepFits(c config.Config, d *data.Dataset) int {
 }
 
 // sweepMachine makes the machine of a run.
-func sweepMachine(c config.Config, cores int) (vm.VM, error) {
+func sweepMachine(c config.Config, cores, runs int) (vm.VM, error) {
 	o := machineOptions(c)
-	o.Cores = cores
+	o.Cores, o.Runs = cores, runs
 	m, _, err := machines.Open(c.Network(), o)
 	return m, err
 }

@@ -145,6 +145,16 @@ func TestSweepShards(t *testing.T) {
 			t.Errorf("%s differs, %v", name, err)
 		}
 	}
+	for i, part := range []string{"first", "second"} {
+		code, _, stderr = trainer(sweepArgs(flags, filepath.Join(filepath.Dir(dir), part), "-shard", []string{"1/3", "2/3"}[i])...)
+		if code != exitDone {
+			t.Fatal(stderr)
+		}
+	}
+	code, _, stderr = trainer("sweep", "-merge", filepath.Join(filepath.Dir(dir), "first"), filepath.Join(filepath.Dir(dir), "second"), "-out", filepath.Join(t.TempDir(), "part"))
+	if code != exitFailed || !strings.Contains(stderr, "1 of 4 runs are missing: 3-rate.initial-3-seed-1\ntrain them in the folders of their shards") {
+		t.Errorf("parts of their own: exit code %d, %s", code, stderr)
+	}
 	out := filepath.Join(t.TempDir(), "out")
 	if code, _, stderr = trainer("sweep", "-merge", dir, whole, "-out", out); code != exitDone || !reflect.DeepEqual(tableOf(t, out), tableOf(t, whole)) {
 		t.Errorf("two folders: exit code %d, %s", code, stderr)

@@ -26,7 +26,7 @@ func Example() {
 	s := &sweep.Sweep{
 		Plan: plan, Dir: filepath.Join(dir, "rates"),
 		Open: func(_ context.Context, c config.Config) (*data.Dataset, config.Config, error) { return digits, c, nil },
-		Machine: func(c config.Config, cores int) (vm.VM, error) {
+		Machine: func(c config.Config, cores, _ int) (vm.VM, error) {
 			m, _, err := machines.Open(c.Network(), machines.Options{Cores: cores})
 			return m, err
 		},

@@ -3,7 +3,9 @@ package sweep
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 
 	"trainer/data"
@@ -23,22 +25,22 @@ type together struct {
 
 // fleets takes those runs out that a machine trains better together: see vm.Fleeter.
 func (s *Sweep) fleets(ctx context.Context, runs []config.Combination) (all []together, rest []config.Combination, err error) {
-	type place struct{ device, machine string }
-	better := map[place]bool{} // whether such machines are Fleeters
-	var sets []*data.Dataset
+	type kind struct { // of machine
+		first  config.Config
+		better bool
+	}
+	var kinds []kind
+	var sets []*data.Dataset // of all
 	for _, c := range runs {
-		at := place{c.Config.Device, c.Config.Machine}
-		if _, known := better[at]; !known {
-			m, err := s.Machine(c.Config, 1)
+		i := slices.IndexFunc(kinds, func(k kind) bool { return sameMachine(k.first, c.Config) })
+		if i < 0 {
+			better, err := s.isBetter(c.Config)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, fmt.Errorf("%s: %w", s.Name(c), err)
 			}
-			_, better[at] = m.(vm.Fleeter)
-			if err := m.Close(); err != nil {
-				return nil, nil, err
-			}
+			i, kinds = len(kinds), append(kinds, kind{c.Config, better})
 		}
-		if !better[at] {
+		if !kinds[i].better {
 			rest = append(rest, c)
 			continue
 		}
@@ -46,7 +48,7 @@ func (s *Sweep) fleets(ctx context.Context, runs []config.Combination) (all []to
 		if err != nil {
 			return nil, nil, err
 		}
-		i := 0
+		i = 0
 		for i < len(all) && (len(all[i].runs) == mostTogether || sets[i] != d || !sameMachine(all[i].runs[0].Config, c.Config)) {
 			i++
 		}
@@ -56,6 +58,28 @@ func (s *Sweep) fleets(ctx context.Context, runs []config.Combination) (all []to
 		all[i].runs = append(all[i].runs, c)
 	}
 	return all, rest, nil
+}
+
+// isBetter reports whether the machine of a run trains several together.
+func (s *Sweep) isBetter(c config.Config) (bool, error) {
+	m, err := s.Machine(c, 1, s.alike(c))
+	if err != nil {
+		return false, err
+	}
+	_, better := m.(vm.Fleeter)
+	return better, m.Close()
+}
+
+// alike returns how many runs of the sweep a machine could train together with a run,
+// itself included. It does not depend on which of them have ended, or are of this shard:
+// so a run has the same kind of machine whenever it is trained.
+func (s *Sweep) alike(c config.Config) (n int) {
+	for _, other := range s.Plan.Combinations {
+		if sameMachine(c, other.Config) {
+			n++
+		}
+	}
+	return min(n, mostTogether)
 }
 
 // sameMachine reports whether one machine can train both runs together.
@@ -70,11 +94,16 @@ func (t together) train(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	m, err := t.sweep.Machine(t.runs[0].Config, 0)
+	c := t.runs[0].Config
+	m, err := t.sweep.Machine(c, 0, t.sweep.alike(c))
 	if err != nil {
 		return err
 	}
-	fleet, err := m.(vm.Fleeter).Fleet(len(t.runs))
+	own, ok := m.(vm.Fleeter)
+	if !ok { // it was one a moment ago
+		return errors.Join(fmt.Errorf("the machine %s does not train several runs", m.Name()), m.Close())
+	}
+	fleet, err := own.Fleet(len(t.runs))
 	if err != nil {
 		err = errors.Join(err, m.Close())
 		if len(t.runs) == 1 {

@@ -65,8 +65,9 @@ type Sweep struct {
 	// run starts, to see whether all runs can have theirs.
 	Open func(ctx context.Context, c config.Config) (*data.Dataset, config.Config, error)
 
-	// Machine makes the machine of a run, which uses at most so many cores; 0: all.
-	Machine func(c config.Config, cores int) (vm.VM, error)
+	// Machine makes the machine of a run, which uses at most so many cores; 0: all. runs
+	// is how many it could train together, which may decide what kind of machine it is.
+	Machine func(c config.Config, cores, runs int) (vm.VM, error)
 
 	// Fits, if it is not nil, returns how many such runs fit in memory at a time.
 	Fits func(c config.Config, d *data.Dataset) int
@@ -201,7 +202,7 @@ func (s *Sweep) train(ctx context.Context, runs []config.Combination, together i
 func (s *Sweep) single(c config.Config, cores int) (vm.Fleet, string, error) {
 	name := ""
 	f, err := vm.NewFleet(1, func() (vm.VM, error) {
-		m, err := s.Machine(c, cores)
+		m, err := s.Machine(c, cores, s.alike(c))
 		if err == nil {
 			name = m.Name()
 		}

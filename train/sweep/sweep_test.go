@@ -63,7 +63,7 @@ func grid(t *testing.T, sets ...string) *config.Sweep {
 	return plan(t, config.SweepFlags{Over: []string{"train.rate.initial=0.1,1", "model.layers=[16,3],[16,6,3]"}, Seeds: 2}, sets...)
 }
 
-func machine(c config.Config, cores int) (vm.VM, error) {
+func machine(c config.Config, cores, _ int) (vm.VM, error) {
 	m, _, err := machines.Open(c.Network(), machines.Options{Device: machines.CPU, Kind: machines.Kind(c.Machine), Cores: cores, Batch: c.Train.Batch})
 	return m, err
 }
@@ -157,7 +157,7 @@ func TestAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fleet, err := vm.NewFleet(1, func() (vm.VM, error) { return machine(c.Config, 0) })
+		fleet, err := vm.NewFleet(1, func() (vm.VM, error) { return machine(c.Config, 0, 1) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,7 +239,7 @@ func TestResume(t *testing.T) {
 		t.Error("other parameters than without interruptions")
 	}
 	before := models(t, s.Dir)
-	s.Machine = func(config.Config, int) (vm.VM, error) { return nil, errors.New("a machine for nothing") }
+	s.Machine = func(config.Config, int, int) (vm.VM, error) { return nil, errors.New("a machine for nothing") }
 	if err := s.Run(context.Background()); err != nil || !reflect.DeepEqual(models(t, s.Dir), before) {
 		t.Errorf("a sweep that has ended runs again: %v", err)
 	}
@@ -401,9 +401,9 @@ func TestFailed(t *testing.T) {
 	p := plan(t, config.SweepFlags{Over: []string{"train.rate.initial=1,10"}, Seeds: 2}, "train.early_stopping.patience=1", "train.epochs=50")
 	s := small(p, filepath.Join(t.TempDir(), "sweep"))
 	var made atomic.Int64
-	s.Machine = func(c config.Config, cores int) (vm.VM, error) {
+	s.Machine = func(c config.Config, cores, runs int) (vm.VM, error) {
 		made.Add(1)
-		m, err := machine(c, cores)
+		m, err := machine(c, cores, runs)
 		return failing{m}, err
 	}
 	table := run(t, s)
@@ -431,11 +431,11 @@ func TestFailed(t *testing.T) {
 
 	broken := errors.New("broken")
 	s = small(grid(t), filepath.Join(t.TempDir(), "sweep"))
-	s.Machine = func(c config.Config, cores int) (vm.VM, error) {
+	s.Machine = func(c config.Config, cores, runs int) (vm.VM, error) {
 		if len(c.Model.Layers) == 3 {
 			return nil, broken
 		}
-		return machine(c, cores)
+		return machine(c, cores, runs)
 	}
 	if err := s.Run(context.Background()); !errors.Is(err, broken) || !strings.Contains(err.Error(), "layers-16-6-3") {
 		t.Error(err)
@@ -464,8 +464,11 @@ func TestFleets(t *testing.T) {
 	table := untimed(t, run(t, want))
 	var sizes []int
 	s := small(grid(t), filepath.Join(t.TempDir(), "fleets"))
-	s.Machine = func(c config.Config, _ int) (vm.VM, error) {
-		m, err := machine(c, 1)
+	s.Machine = func(c config.Config, _, runs int) (vm.VM, error) {
+		if runs != 4 {
+			t.Errorf("a machine for %d runs of 4", runs)
+		}
+		m, err := machine(c, 1, runs)
 		return fleeter{m, 3, &sizes}, err
 	}
 	have := run(t, s)
@@ -474,6 +477,28 @@ func TestFleets(t *testing.T) {
 	}
 	if want := []int{2, 2, 2, 2}; !reflect.DeepEqual(sizes, want) { // two networks, four runs each
 		t.Errorf("fleets of %v, want %v", sizes, want)
+	}
+}
+
+// TestFleetsOfSome: where only some runs have such a machine, the others are trained one by
+// one, also after some have ended.
+func TestFleetsOfSome(t *testing.T) {
+	var sizes []int
+	s := small(grid(t), filepath.Join(t.TempDir(), "some"))
+	s.Machine = func(c config.Config, _, runs int) (vm.VM, error) {
+		m, err := machine(c, 1, runs)
+		if len(c.Model.Layers) == 3 && runs == 4 {
+			return fleeter{m, 9, &sizes}, err
+		}
+		return m, err
+	}
+	s.Only = sweep.Shard{Number: 3, Of: 8} // a run of the network with three layers
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s.Only = sweep.Shard{}
+	if n := len(run(t, s).Runs); n != 8 || !reflect.DeepEqual(sizes, []int{1, 3}) {
+		t.Errorf("%d runs, in fleets of %v", n, sizes)
 	}
 }
 
@@ -544,7 +569,7 @@ func TestFindRate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := machine(c, 1)
+	m, err := machine(c, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
