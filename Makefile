@@ -52,7 +52,8 @@ noasm: ## the pure-Go kernels, as on platforms without assembly
 
 race: ## what runs in parallel, in the short form
 	go test -race -short ./data ./data/augment ./data/digits ./data/files ./train/progress ./train/report ./train/rundir ./train/serve ./graph ./graph/vm ./graph/vm/cpu/...
-	go test -race -short -skip 'Faults|Killed|Other|Torn' ./train ./train/sweep
+	go test -race -short -skip 'Faults|Killed' ./train
+	go test -race -short -run 'Alone|Fleets|Failed|Begin' ./train/sweep
 	go test -race -short -run 'Signal|Stuck|Serve|Resume|Sweep|Run|Pipe' ./cmd/trainer
 
 platforms: ## it builds where we do not test
