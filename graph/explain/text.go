@@ -86,7 +86,7 @@ type printer struct {
 
 func (p printer) say(text lang.Text, args ...any) { p.line("%s", text.Format(p.lang, args...)) }
 
-// right returns a text aligned on the right of so many columns, and left on the left.
+// right pads a text on its left to the given number of columns; left pads it on its right.
 func right(s string, columns int) string {
 	return strings.Repeat(" ", max(columns-terminal.Columns(s), 0)) + s
 }

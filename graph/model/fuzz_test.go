@@ -13,7 +13,7 @@ import (
 	"trainer/graph/safetensors"
 )
 
-// layersFile returns a model file of so many layers of one node.
+// layersFile returns a model file of n layers, each of one node.
 func layersFile(tb testing.TB, n int, name string) []byte {
 	tb.Helper()
 	f := &safetensors.File{}

@@ -19,7 +19,8 @@ import (
 type joined struct {
 	vm.Fleet
 	mu     sync.Mutex
-	passes []int // runs of each
+	passes []int           // runs of each
+	ctx    context.Context // of the pass under way
 	closed bool
 }
 
@@ -28,7 +29,7 @@ func (j *joined) Train(ctx context.Context, runs []int, passes []vm.Pass) error 
 		return errors.New("two calls at a time")
 	}
 	defer j.mu.Unlock()
-	j.passes = append(j.passes, len(runs))
+	j.passes, j.ctx = append(j.passes, len(runs)), ctx
 	return j.Fleet.Train(ctx, runs, passes)
 }
 
@@ -91,14 +92,14 @@ func TestShare(t *testing.T) {
 				done := 0
 				pass.Progress = func(n int) {
 					if done = n; r == 2 && epoch == 1 && n > 9 {
-						cancel() // stops after a step
+						cancel()           // stops after a step
+						<-fleet.ctx.Done() // it does not end before it has heard of it
 					}
 				}
 				pass.Costs = make([]float64, pass.Steps())
 				err := f.Train(ctx, []int{0}, []vm.Pass{pass})
-				// The machine may be at the end before it sees that it is to stop.
-				stopped := r == 2 && epoch == 1 && errors.Is(err, context.Canceled)
-				if err != nil && !stopped {
+				stopped := r == 2 && epoch == 1
+				if stopped != errors.Is(err, context.Canceled) || !stopped && err != nil {
 					t.Errorf("run %d, epoch %d: %v", r, epoch, err)
 				}
 				cancel()

@@ -347,7 +347,7 @@ type KeyTick struct {
 	Label string
 }
 
-// Places returns where each value of the key is on an axis of so many points, from 0 to
+// Places returns where each value of the key is on an axis of the given width in points, from 0 to
 // 1, the ticks of the axis, and whether it is logarithmic.
 func (k SweptKey) Places(width float64) (places []float64, ticks []KeyTick, log bool) {
 	across, values, at := k.axis(width)

@@ -31,7 +31,7 @@ type trained struct {
 	used  time.Time
 }
 
-// newCopies makes room for copies of so many parameters.
+// newCopies makes room for copies of a network with the given number of parameters.
 func newCopies(parameters int) *copies {
 	return &copies{
 		most: min(max(copyMemory/(8*parameters), 2), maxCopies),

@@ -61,8 +61,8 @@ type end struct {
 	Text  string `json:"text"`  // what failed
 }
 
-// NewLive returns the training of some runs, each of so many epochs with so many
-// samples.
+// NewLive returns the training of a number of runs. epochs and samples are those of each
+// run; samples is for one epoch.
 func NewLive(epochs, samples, runs int) *Live {
 	return &Live{id: rand.Text(), progress: progress{Epoch: 1, Epochs: epochs, Samples: samples * runs, Runs: runs}}
 }

@@ -275,7 +275,7 @@ func function3(name []string, types []kind) (func(a, b, c uint64) uint64, error)
 	}
 	width := uint64(8 * k.bytes)
 	if k.float && (has("rz") || has("rp") || has("rm") && (name[0] != "fma" || k.bytes == 8)) {
-		return nil, errors.New("a rounding that is not implemented")
+		return nil, errors.New("a rounding that the emulator does not know: it has those of the kernels only")
 	}
 	switch op := name[0]; {
 	case op == "mov", op == "cvta" && len(name) == 3 && name[1] == "param":
@@ -371,7 +371,7 @@ func function3(name []string, types []kind) (func(a, b, c uint64) uint64, error)
 	case op == "popc":
 		return func(a, _, _ uint64) uint64 { return uint64(bits.OnesCount64(a)) }, nil
 	}
-	return nil, errors.New("an instruction that is not implemented")
+	return nil, errors.New("an instruction that the emulator does not know: it has those of the kernels only")
 }
 
 // comparison returns that of setp.
@@ -462,7 +462,7 @@ func conversion(name []string, to, from kind) (func(a, b, c uint64) uint64, erro
 			return truncate(uint64(value(a)), to)
 		}, nil
 	}
-	return nil, errors.New("a conversion that is not implemented")
+	return nil, errors.New("a conversion that the emulator does not know: it has those of the kernels only")
 }
 
 // division returns that of div or rem. As on the device, nothing traps: a division
