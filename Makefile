@@ -12,7 +12,7 @@ GOVULNCHECK := $(BIN)/govulncheck-$(GOVULNCHECK_VERSION)
 CUDA_INCLUDE := $(CURDIR)/graph/vm/cuda/driver
 GPU := CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -I$(CUDA_INCLUDE)"
 
-.PHONY: check format tidy vet lint fresh test mutants browser noasm race platforms gpu gpu-check gpu-long gpu-bundle gpu-report bench published python vulns fuzz soak rename cluster
+.PHONY: check format tidy vet lint fresh test mutants browser noasm race platforms gpu gpu-check gpu-bundle gpu-report bench published python vulns fuzz soak rename cluster
 
 check: format tidy vet lint fresh test mutants noasm race platforms gpu-check vulns
 
@@ -82,14 +82,11 @@ gpu-check: ## what can be checked of the CUDA machine without a GPU; needs gcc a
 	$(GPU) go vet -tags gpu ./...
 	$(GPU) go build -tags gpu -o $(BIN)/trainer-gpu ./cmd/trainer
 	$(BIN)/trainer-gpu devices
-	$(GPU) go test -short -tags gpu ./graph/vm/cuda ./graph/vm/cuda/driver/...
+	$(GPU) go test -tags gpu ./graph/vm/cuda ./graph/vm/cuda/driver/...
 	go test ./graph/vm/cuda/kernel -short -ptx
 	go test ./graph/vm/cuda/measure -report
 	graph/vm/cuda/driver/check-header.sh
 	graph/vm/cuda/kernel/generate.sh -check
-
-gpu-long: ## the whole suite of the CUDA machine on the fake driver, with large mini-batches; minutes
-	$(GPU) go test -tags gpu ./graph/vm/cuda
 
 gpu-bundle: ## what gpu-report needs on a computer with a GPU, as gpu-bundle.tar.gz; DATA=FOLDER takes MNIST along
 	$(GPU) graph/vm/cuda/measure/bundle.sh gpu-bundle
