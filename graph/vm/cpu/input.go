@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"trainer/graph/vm/cpu/kernel"
@@ -70,7 +71,7 @@ func (l *inputLayer[T]) product(z matrix[T], from, to, first, last int) {
 	}
 	for p := 0; p < inputParts && !pl.stopped(); p += group {
 		lo, hi := pl.bounds[p][from:to], pl.bounds[min(p+group, inputParts)][from:to]
-		pl.kernel.SparseMatMul(z.data[from*n+first:], l.w.data[first:], n, last-first, lo, hi, pl.index, pl.value)
+		pl.kernel.SparseMatMul(z.data[from*n+first:], l.w.data[first:], n, last-first, lo, hi, pl.entries, pl.table)
 	}
 }
 
@@ -82,9 +83,9 @@ func (l *inputLayer[T]) product(z matrix[T], from, to, first, last int) {
 type inputSum[T kernel.Float] struct {
 	*inputLayer[T]
 	d       matrix[T]
-	sums    [inputParts][]T           // of a tile, for each part that may run at the same time; zero between two tiles
-	touched [inputParts][]uint8       // rows of the tile that have a sum
-	lists   [inputParts]transposed[T] // if W has several blocks
+	sums    [inputParts][]T        // of a tile, for each part that may run at the same time; zero between two tiles
+	touched [inputParts][]uint8    // rows of the tile that have a sum
+	lists   [inputParts]transposed // if W has several blocks
 }
 
 func newInputSum[T kernel.Float](pl *plan[T], w, d matrix[T]) *inputSum[T] {
@@ -138,7 +139,7 @@ func (s *inputSum[T]) outer(sum []T, part, p, q, from, to int) []uint8 {
 		s.touched[part] = make([]uint8, rows)
 	}
 	touched := s.touched[part][:rows]
-	pl.kernel.SparseOuter(sum, s.d.data[from*n:], touched, first, n, n, s.width, pl.bounds[p][from:to], pl.bounds[q][from:to], pl.index, pl.value)
+	pl.kernel.SparseOuter(sum, s.d.data[from*n:], touched, first, n, n, s.width, pl.bounds[p][from:to], pl.bounds[q][from:to], pl.entries, pl.table)
 	return touched
 }
 
@@ -149,21 +150,20 @@ func (s *inputSum[T]) addLists(sum []T, part, p, q, first, last, from, to int) {
 	if a == b {
 		return
 	}
-	x.of(a, b, pl.bounds[p][from:to], pl.bounds[q][from:to], pl.index, pl.value)
-	pl.kernel.SparseMatMul(sum[first:], s.d.data[from*n+first:], n, last-first, x.lo[:b-a], x.hi[:b-a], x.row, x.val)
+	x.of(a, b, pl.bounds[p][from:to], pl.bounds[q][from:to], pl.entries)
+	pl.kernel.SparseMatMul(sum[first:], s.d.data[from*n+first:], n, last-first, x.lo[:b-a], x.hi[:b-a], x.entries, pl.table)
 }
 
 // transposed lists for each input of a range the samples of a block of a mini-batch in
-// which it is not zero, and its values there: sample row[k] has val[k], lo[i] ≤ k < hi[i].
-type transposed[T kernel.Float] struct {
-	lo, hi []int
-	row    []uint16
-	val    []T
+// which it is not zero: entries lo[i] to hi[i]-1, which have a sample for the input.
+type transposed struct {
+	lo, hi  []int
+	entries []uint32
 }
 
 // of makes the lists of the inputs first..last-1. Sample r of the block has the entries
-// from[r] to to[r]-1 of index and value for them.
-func (x *transposed[T]) of(first, last int, from, to []int, index []uint16, value []T) {
+// from[r] to to[r]-1 for them.
+func (x *transposed) of(first, last int, from, to []int, entries []uint32) {
 	if len(x.lo) < last-first {
 		x.lo, x.hi = make([]int, last-first), make([]int, last-first)
 	}
@@ -172,28 +172,25 @@ func (x *transposed[T]) of(first, last int, from, to []int, index []uint16, valu
 	for r, a := range from {
 		b := to[r]
 		n += b - a
-		for _, i := range index[a:b] {
-			hi[int(i)-first]++
+		for _, e := range entries[a:b] {
+			hi[int(uint16(e))-first]++
 		}
 	}
-	if len(x.row) < n {
-		x.row, x.val = make([]uint16, n+n/2), make([]T, n+n/2)
+	if len(x.entries) < n {
+		x.entries = make([]uint32, n+n/2)
 	}
 	k := 0
 	for i, n := range hi {
 		lo[i], hi[i] = k, k
 		k += n
 	}
-	row, val := x.row[:n], x.val[:n]
+	list := x.entries[:n]
 	for r, a := range from {
-		idx := index[a:to[r]]
-		v := value[a:to[r]]
-		v = v[:len(idx)]
-		for j, i := range idx {
-			h := &hi[int(i)-first]
+		for _, e := range entries[a:to[r]] {
+			h := &hi[int(uint16(e))-first]
 			k := *h
 			*h = k + 1
-			row[k], val[k] = uint16(r), v[j]
+			list[k] = e&^math.MaxUint16 | uint32(r)
 		}
 	}
 }

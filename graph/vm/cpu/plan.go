@@ -32,10 +32,10 @@ type plan[T kernel.Float] struct {
 	before, count int
 
 	// The sparse inputs of the samples of a mini-batch: sample r has the entries
-	// bounds[p][r] to bounds[p+1][r]-1 of index and value in part p of the inputs.
-	bounds [inputParts + 1][]int
-	index  []uint16
-	value  []T
+	// bounds[p][r] to bounds[p+1][r]-1 in part p of the inputs.
+	bounds  [inputParts + 1][]int
+	entries []uint32
+	table   []T // of the values of the entries
 
 	// parallel says that every instruction over the whole batch has a kernel. Then
 	// several cores can share each of them.
@@ -48,12 +48,11 @@ type plan[T kernel.Float] struct {
 	copied bool      // whether an instruction reads x or y
 }
 
-// sample is a sample of the batch. Its input is either sparse (index, value) or dense.
+// sample is a sample of the batch. Its input is either sparse (entries) or dense.
 type sample[T kernel.Float] struct {
-	index  []uint16
-	value  []T
-	dense  []T
-	target []T // padded
+	entries []uint32
+	dense   []T
+	target  []T // padded
 }
 
 type stage[T kernel.Float] struct {
@@ -216,8 +215,8 @@ func (pl *plan[T]) copySamples() {
 			row := pl.x.row(r)
 			clear(row)
 			copy(row, s.dense)
-			for k, j := range s.index {
-				row[j] = s.value[k]
+			for _, e := range s.entries {
+				row[uint16(e)] = pl.table[e>>16]
 			}
 		}
 		if pl.y.data != nil {

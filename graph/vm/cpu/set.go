@@ -8,8 +8,8 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// rows is a resident set. An image is stored as the indices and the values of its
-// inputs that are not zero; or as all its values, if few inputs of the set are zero.
+// rows is a resident set. An image is stored as the entries of its inputs that are not
+// zero (see package kernel); or as all its values, if few inputs of the set are zero.
 // Skipping a zero changes no sum if the weights are finite. In a scale in which no
 // pixel is a zero input, the rows are dense.
 type rows[T kernel.Float] struct {
@@ -18,9 +18,9 @@ type rows[T kernel.Float] struct {
 	target [][]T // by label, padded; empty for rows without labels
 	inputs int
 	dense  []T   // N × inputs; nil when sparse
-	start  []int // of image i in index and value; len N+1
-	index  []uint16
-	value  []T
+	start  []int // of image i in entries; len N+1
+	entry  []uint32
+	table  []T // of the values of the entries
 
 	// splits say how many entries of an image come before each part of the inputs
 	// but the first: inputParts-1 for each image.
@@ -78,14 +78,14 @@ func newRows[T kernel.Float](set *data.Set, outputs, cores int) *rows[T] {
 		})
 		return s
 	}
-	s.index = kernel.Large[uint16](s.start[n])
-	s.value = kernel.Large[T](s.start[n])
+	s.table = values[:]
+	s.entry = kernel.Large[uint32](s.start[n])
 	parallel(n, cores, func(from, to int) {
 		for i := from; i < to; i++ {
 			k := s.start[i]
 			for j, p := range set.Image(i) {
 				if values[p] != 0 {
-					s.index[k], s.value[k] = uint16(j), values[p]
+					s.entry[k] = kernel.Entry(uint16(j), uint16(p))
 					k++
 				}
 			}
@@ -101,9 +101,9 @@ func (s *rows[T]) split(cores int) {
 	s.splits = make([]uint16, s.len()*(inputParts-1))
 	parallel(s.len(), cores, func(from, to int) {
 		for i := from; i < to; i++ {
-			index, k := s.index[s.start[i]:s.start[i+1]], 0
+			entries, k := s.entry[s.start[i]:s.start[i+1]], 0
 			for p, edge := range edges[1:inputParts] {
-				for k < len(index) && int(index[k]) < edge {
+				for k < len(entries) && int(uint16(entries[k])) < edge {
 					k++
 				}
 				s.splits[i*(inputParts-1)+p] = uint16(k)
@@ -112,20 +112,38 @@ func (s *rows[T]) split(cores int) {
 	})
 }
 
-// inputRows returns rows of x that come from no image, without labels.
+// inputRows returns rows of x that come from no image, without labels. They are dense if
+// they have more different values than a table.
 func inputRows[T kernel.Float](x []float64, inputs int) *rows[T] {
 	s := &rows[T]{inputs: inputs, start: []int{0}}
-	for len(x) > 0 {
-		for j, v := range x[:inputs] {
-			if t := T(v); t != 0 {
-				s.index = append(s.index, uint16(j))
-				s.value = append(s.value, t)
+	places := map[T]uint16{} // in the table
+	for from := 0; from < len(x); from += inputs {
+		for j, v := range x[from : from+inputs] {
+			t := T(v)
+			if t == 0 {
+				continue
 			}
+			place, known := places[t]
+			if !known {
+				if len(s.table) > math.MaxUint16 {
+					return denseRows[T](x, inputs)
+				}
+				place = uint16(len(s.table))
+				places[t], s.table = place, append(s.table, t)
+			}
+			s.entry = append(s.entry, kernel.Entry(uint16(j), place))
 		}
-		s.start = append(s.start, len(s.index))
-		x = x[inputs:]
+		s.start = append(s.start, len(s.entry))
 	}
 	s.split(1)
+	return s
+}
+
+func denseRows[T kernel.Float](x []float64, inputs int) *rows[T] {
+	s := &rows[T]{inputs: inputs, start: make([]int, len(x)/inputs+1), dense: make([]T, len(x))}
+	for k, v := range x {
+		s.dense[k] = T(v)
+	}
 	return s
 }
 
@@ -135,13 +153,11 @@ func (s *rows[T]) len() int { return len(s.start) - 1 }
 func (s *rows[T]) load(pl *plan[T], r, i int) {
 	to := &pl.samples[r]
 	if s.dense != nil {
-		to.dense = s.dense[i*s.inputs : (i+1)*s.inputs]
-		to.index, to.value = nil, nil
+		to.dense, to.entries = s.dense[i*s.inputs:(i+1)*s.inputs], nil
 		return
 	}
 	a, b := s.start[i], s.start[i+1]
-	to.dense = nil
-	to.index, to.value = s.index[a:b:b], s.value[a:b:b]
+	to.dense, to.entries = nil, s.entry[a:b:b]
 	if len(pl.samples) == 1 {
 		return
 	}
@@ -152,14 +168,13 @@ func (s *rows[T]) load(pl *plan[T], r, i int) {
 }
 
 // begin prepares a plan for samples of this set.
-func (s *rows[T]) begin(pl *plan[T]) { pl.index, pl.value = s.index, s.value }
+func (s *rows[T]) begin(pl *plan[T]) { pl.entries, pl.table = s.entry, s.table }
 
 // prefetch asks for the memory of image i, which is needed soon. In a shuffled
 // order the processor cannot guess it.
 func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
 	if s.dense == nil {
-		from, to := s.start[i], s.start[i+1]
-		k.Prefetch(s.index[from:to], s.value[from:to])
+		k.Prefetch(s.entry[s.start[i]:s.start[i+1]])
 	}
 }
 

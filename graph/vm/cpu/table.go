@@ -117,7 +117,7 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 					dense(r)
 					return
 				}
-				k.SparseDot(short, start, weights.data, s.index, s.value)
+				k.SparseDot(short, start, weights.data, s.entries, pl.table)
 			}
 		}, samples: func(from, to int) {
 			if pl.samples[from].dense != nil {
@@ -245,7 +245,7 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 					k.Rank1(w.data, s.dense, delta)
 					return
 				}
-				k.SparseAxpy(w.data, delta, s.index, s.value)
+				k.SparseAxpy(w.data, delta, s.entries, pl.table)
 			}}
 		}
 		return entry[T]{kernel: "SparseOuter, Rank1", gradient: pl.inputGradient(w, d)}

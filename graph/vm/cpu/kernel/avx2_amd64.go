@@ -4,17 +4,17 @@
 
 package kernel
 
-// sparseDotF32AVX2: z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
-func sparseDotF32AVX2(z []float32, b []float32, w []float32, idx []uint16, val []float32)
+// sparseDotF32AVX2: z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
+func sparseDotF32AVX2(z []float32, b []float32, w []float32, x []uint32, table []float32)
 
-// sparseAxpyF32AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
-func sparseAxpyF32AVX2(w []float32, g []float32, idx []uint16, val []float32)
+// sparseAxpyF32AVX2: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+func sparseAxpyF32AVX2(w []float32, g []float32, x []uint32, table []float32)
 
-// sparseMatMulF32AVX2: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
-func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// sparseMatMulF32AVX2: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 
-// sparseOuterF32AVX2: sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuterF32AVX2(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// sparseOuterF32AVX2: sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF32AVX2(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 
 // drainRowsF32AVX2: w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
 func drainRowsF32AVX2(w []float32, sum []float32, touched []uint8, n int, m int, width int)
@@ -52,8 +52,8 @@ func tanhDeltaF32AVX2(d []float32, g []float32, a []float32)
 // tanhOutputDeltaF32AVX2: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 func tanhOutputDeltaF32AVX2(d []float32, a []float32, y []float32, alpha float32)
 
-// prefetchF32AVX2: loads idx and val into the first-level cache
-func prefetchF32AVX2(idx []uint16, val []float32)
+// prefetchF32AVX2: loads x into the first-level cache
+func prefetchF32AVX2(x []uint32)
 
 // tileF32AVX2: c[i·n + j] += Σ_k a[k·4 + i]·b[k·24 + j], i < 4, j < 24, k < len(a)/4
 func tileF32AVX2(c []float32, n int, a []float32, b []float32)
@@ -64,17 +64,17 @@ func packF32AVX2(p []float32, w int, x []float32, n int)
 // packTransposedF32AVX2: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4
 func packTransposedF32AVX2(p []float32, w int, x []float32, n int)
 
-// sparseDotF64AVX2: z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
-func sparseDotF64AVX2(z []float64, b []float64, w []float64, idx []uint16, val []float64)
+// sparseDotF64AVX2: z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
+func sparseDotF64AVX2(z []float64, b []float64, w []float64, x []uint32, table []float64)
 
-// sparseAxpyF64AVX2: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
-func sparseAxpyF64AVX2(w []float64, g []float64, idx []uint16, val []float64)
+// sparseAxpyF64AVX2: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+func sparseAxpyF64AVX2(w []float64, g []float64, x []uint32, table []float64)
 
-// sparseMatMulF64AVX2: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
-func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// sparseMatMulF64AVX2: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, x []uint32, table []float64)
 
-// sparseOuterF64AVX2: sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuterF64AVX2(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// sparseOuterF64AVX2: sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF64AVX2(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float64)
 
 // drainRowsF64AVX2: w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
 func drainRowsF64AVX2(w []float64, sum []float64, touched []uint8, n int, m int, width int)
@@ -112,8 +112,8 @@ func tanhDeltaF64AVX2(d []float64, g []float64, a []float64)
 // tanhOutputDeltaF64AVX2: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 func tanhOutputDeltaF64AVX2(d []float64, a []float64, y []float64, alpha float64)
 
-// prefetchF64AVX2: loads idx and val into the first-level cache
-func prefetchF64AVX2(idx []uint16, val []float64)
+// prefetchF64AVX2: loads x into the first-level cache
+func prefetchF64AVX2(x []uint32)
 
 // tileF64AVX2: c[i·n + j] += Σ_k a[k·4 + i]·b[k·12 + j], i < 4, j < 12, k < len(a)/4
 func tileF64AVX2(c []float64, n int, a []float64, b []float64)

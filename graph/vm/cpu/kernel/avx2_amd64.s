@@ -22,15 +22,15 @@ DATA tail<>+112(SB)/8, $0x0000000000000000
 DATA tail<>+120(SB)/8, $0x0000000000000000
 GLOBL tail<>(SB), RODATA|NOPTR, $128
 
-// func sparseDotF32AVX2(z []float32, b []float32, w []float32, idx []uint16, val []float32)
+// func sparseDotF32AVX2(z []float32, b []float32, w []float32, x []uint32, table []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sparseDotF32AVX2(SB), NOSPLIT, $0-120
-	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
+	// z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x02, AX
-	MOVQ idx_base+72(FP), CX
-	MOVQ val_base+96(FP), DX
-	MOVQ idx_len+80(FP), BX
+	MOVQ x_base+72(FP), CX
+	MOVQ table_base+96(FP), DX
+	MOVQ x_len+80(FP), BX
 	MOVQ w_base+48(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -105,31 +105,30 @@ block14:
 	VMOVUPS 352(R9), Y11
 	VMOVUPS 384(R9), Y12
 	VMOVUPS 416(R9), Y13
-	MOVQ    DX, R10
 	MOVQ    BX, R11
-	MOVQ    CX, R12
+	MOVQ    CX, R10
 	TESTQ   R11, R11
 	JZ      block14done
 
 block14row:
-	VBROADCASTSS (R10), Y14
-	MOVWQZX      (R12), R13
-	IMULQ        DI, R13
-	VFMADD231PS  (SI)(R13*1), Y14, Y0
-	VFMADD231PS  32(SI)(R13*1), Y14, Y1
-	VFMADD231PS  64(SI)(R13*1), Y14, Y2
-	VFMADD231PS  96(SI)(R13*1), Y14, Y3
-	VFMADD231PS  128(SI)(R13*1), Y14, Y4
-	VFMADD231PS  160(SI)(R13*1), Y14, Y5
-	VFMADD231PS  192(SI)(R13*1), Y14, Y6
-	VFMADD231PS  224(SI)(R13*1), Y14, Y7
-	VFMADD231PS  256(SI)(R13*1), Y14, Y8
-	VFMADD231PS  288(SI)(R13*1), Y14, Y9
-	VFMADD231PS  320(SI)(R13*1), Y14, Y10
-	VFMADD231PS  352(SI)(R13*1), Y14, Y11
-	VFMADD231PS  384(SI)(R13*1), Y14, Y12
-	VFMADD231PS  416(SI)(R13*1), Y14, Y13
-	ADDQ         $0x02, R12
+	MOVWQZX      2(R10), R12
+	VBROADCASTSS (DX)(R12*4), Y14
+	MOVWQZX      (R10), R12
+	IMULQ        DI, R12
+	VFMADD231PS  (SI)(R12*1), Y14, Y0
+	VFMADD231PS  32(SI)(R12*1), Y14, Y1
+	VFMADD231PS  64(SI)(R12*1), Y14, Y2
+	VFMADD231PS  96(SI)(R12*1), Y14, Y3
+	VFMADD231PS  128(SI)(R12*1), Y14, Y4
+	VFMADD231PS  160(SI)(R12*1), Y14, Y5
+	VFMADD231PS  192(SI)(R12*1), Y14, Y6
+	VFMADD231PS  224(SI)(R12*1), Y14, Y7
+	VFMADD231PS  256(SI)(R12*1), Y14, Y8
+	VFMADD231PS  288(SI)(R12*1), Y14, Y9
+	VFMADD231PS  320(SI)(R12*1), Y14, Y10
+	VFMADD231PS  352(SI)(R12*1), Y14, Y11
+	VFMADD231PS  384(SI)(R12*1), Y14, Y12
+	VFMADD231PS  416(SI)(R12*1), Y14, Y13
 	ADDQ         $0x04, R10
 	DECQ         R11
 	JNZ          block14row
@@ -170,13 +169,13 @@ block13:
 	VMOVUPS 320(R9), Y10
 	VMOVUPS 352(R9), Y11
 	VMOVUPS 384(R9), Y12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	VBROADCASTSS (AX), Y13
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y13, Y0
@@ -192,9 +191,8 @@ block13row:
 	VFMADD231PS  320(SI)(BX*1), Y13, Y10
 	VFMADD231PS  352(SI)(BX*1), Y13, Y11
 	VFMADD231PS  384(SI)(BX*1), Y13, Y12
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -228,13 +226,13 @@ block12:
 	VMOVUPS 288(R9), Y9
 	VMOVUPS 320(R9), Y10
 	VMOVUPS 352(R9), Y11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	VBROADCASTSS (AX), Y12
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y12, Y0
@@ -249,9 +247,8 @@ block12row:
 	VFMADD231PS  288(SI)(BX*1), Y12, Y9
 	VFMADD231PS  320(SI)(BX*1), Y12, Y10
 	VFMADD231PS  352(SI)(BX*1), Y12, Y11
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -283,13 +280,13 @@ block11:
 	VMOVUPS 256(R9), Y8
 	VMOVUPS 288(R9), Y9
 	VMOVUPS 320(R9), Y10
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	VBROADCASTSS (AX), Y11
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y11, Y0
@@ -303,9 +300,8 @@ block11row:
 	VFMADD231PS  256(SI)(BX*1), Y11, Y8
 	VFMADD231PS  288(SI)(BX*1), Y11, Y9
 	VFMADD231PS  320(SI)(BX*1), Y11, Y10
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -335,13 +331,13 @@ block10:
 	VMOVUPS 224(R9), Y7
 	VMOVUPS 256(R9), Y8
 	VMOVUPS 288(R9), Y9
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	VBROADCASTSS (AX), Y10
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y10, Y0
@@ -354,9 +350,8 @@ block10row:
 	VFMADD231PS  224(SI)(BX*1), Y10, Y7
 	VFMADD231PS  256(SI)(BX*1), Y10, Y8
 	VFMADD231PS  288(SI)(BX*1), Y10, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -384,13 +379,13 @@ block9:
 	VMOVUPS 192(R9), Y6
 	VMOVUPS 224(R9), Y7
 	VMOVUPS 256(R9), Y8
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	VBROADCASTSS (AX), Y9
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y9, Y0
@@ -402,9 +397,8 @@ block9row:
 	VFMADD231PS  192(SI)(BX*1), Y9, Y6
 	VFMADD231PS  224(SI)(BX*1), Y9, Y7
 	VFMADD231PS  256(SI)(BX*1), Y9, Y8
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -430,13 +424,13 @@ block8:
 	VMOVUPS 160(R9), Y5
 	VMOVUPS 192(R9), Y6
 	VMOVUPS 224(R9), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block8done
 
 block8row:
-	VBROADCASTSS (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y0
@@ -447,9 +441,8 @@ block8row:
 	VFMADD231PS  160(SI)(BX*1), Y8, Y5
 	VFMADD231PS  192(SI)(BX*1), Y8, Y6
 	VFMADD231PS  224(SI)(BX*1), Y8, Y7
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -473,13 +466,13 @@ block7:
 	VMOVUPS 128(R9), Y4
 	VMOVUPS 160(R9), Y5
 	VMOVUPS 192(R9), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block7done
 
 block7row:
-	VBROADCASTSS (AX), Y7
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y7, Y0
@@ -489,9 +482,8 @@ block7row:
 	VFMADD231PS  128(SI)(BX*1), Y7, Y4
 	VFMADD231PS  160(SI)(BX*1), Y7, Y5
 	VFMADD231PS  192(SI)(BX*1), Y7, Y6
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -513,13 +505,13 @@ block6:
 	VMOVUPS 96(R9), Y3
 	VMOVUPS 128(R9), Y4
 	VMOVUPS 160(R9), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block6done
 
 block6row:
-	VBROADCASTSS (AX), Y6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y6, Y0
@@ -528,9 +520,8 @@ block6row:
 	VFMADD231PS  96(SI)(BX*1), Y6, Y3
 	VFMADD231PS  128(SI)(BX*1), Y6, Y4
 	VFMADD231PS  160(SI)(BX*1), Y6, Y5
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -550,13 +541,13 @@ block5:
 	VMOVUPS 64(R9), Y2
 	VMOVUPS 96(R9), Y3
 	VMOVUPS 128(R9), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block5done
 
 block5row:
-	VBROADCASTSS (AX), Y5
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y5, Y0
@@ -564,9 +555,8 @@ block5row:
 	VFMADD231PS  64(SI)(BX*1), Y5, Y2
 	VFMADD231PS  96(SI)(BX*1), Y5, Y3
 	VFMADD231PS  128(SI)(BX*1), Y5, Y4
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -588,47 +578,47 @@ block4:
 	VPXOR   Y5, Y5, Y5
 	VPXOR   Y6, Y6, Y6
 	VPXOR   Y7, Y7, Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSS (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y0
 	VFMADD231PS  32(SI)(BX*1), Y8, Y1
 	VFMADD231PS  64(SI)(BX*1), Y8, Y2
 	VFMADD231PS  96(SI)(BX*1), Y8, Y3
-	VBROADCASTSS 4(AX), Y8
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y4
 	VFMADD231PS  32(SI)(BX*1), Y8, Y5
 	VFMADD231PS  64(SI)(BX*1), Y8, Y6
 	VFMADD231PS  96(SI)(BX*1), Y8, Y7
-	ADDQ         $0x04, CX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y0
 	VFMADD231PS  32(SI)(BX*1), Y8, Y1
 	VFMADD231PS  64(SI)(BX*1), Y8, Y2
 	VFMADD231PS  96(SI)(BX*1), Y8, Y3
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -651,44 +641,44 @@ block3:
 	VPXOR   Y3, Y3, Y3
 	VPXOR   Y4, Y4, Y4
 	VPXOR   Y5, Y5, Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSS (AX), Y6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y6, Y0
 	VFMADD231PS  32(SI)(BX*1), Y6, Y1
 	VFMADD231PS  64(SI)(BX*1), Y6, Y2
-	VBROADCASTSS 4(AX), Y6
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y6, Y3
 	VFMADD231PS  32(SI)(BX*1), Y6, Y4
 	VFMADD231PS  64(SI)(BX*1), Y6, Y5
-	ADDQ         $0x04, CX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (AX), Y6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y6, Y0
 	VFMADD231PS  32(SI)(BX*1), Y6, Y1
 	VFMADD231PS  64(SI)(BX*1), Y6, Y2
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -711,51 +701,53 @@ block2:
 	VPXOR   Y5, Y5, Y5
 	VPXOR   Y6, Y6, Y6
 	VPXOR   Y7, Y7, Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSS (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y0
 	VFMADD231PS  32(SI)(BX*1), Y8, Y1
-	VBROADCASTSS 4(AX), Y8
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y2
 	VFMADD231PS  32(SI)(BX*1), Y8, Y3
-	VBROADCASTSS 8(AX), Y8
-	MOVWQZX      4(CX), BX
+	MOVWQZX      10(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
+	MOVWQZX      8(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y4
 	VFMADD231PS  32(SI)(BX*1), Y8, Y5
-	VBROADCASTSS 12(AX), Y8
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y6
 	VFMADD231PS  32(SI)(BX*1), Y8, Y7
-	ADDQ         $0x08, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y8, Y0
 	VFMADD231PS  32(SI)(BX*1), Y8, Y1
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -776,46 +768,48 @@ block1:
 	VPXOR   Y1, Y1, Y1
 	VPXOR   Y2, Y2, Y2
 	VPXOR   Y3, Y3, Y3
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSS (AX), Y4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y4, Y0
-	VBROADCASTSS 4(AX), Y4
-	MOVWQZX      2(CX), BX
-	IMULQ        DI, BX
-	VFMADD231PS  (SI)(BX*1), Y4, Y1
-	VBROADCASTSS 8(AX), Y4
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
 	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
+	VFMADD231PS  (SI)(BX*1), Y4, Y1
+	MOVWQZX      10(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
+	MOVWQZX      8(CX), BX
+	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y4, Y2
-	VBROADCASTSS 12(AX), Y4
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y4, Y3
-	ADDQ         $0x08, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (AX), Y4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y4, Y0
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -830,15 +824,15 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseAxpyF32AVX2(w []float32, g []float32, idx []uint16, val []float32)
+// func sparseAxpyF32AVX2(w []float32, g []float32, x []uint32, table []float32)
 // Requires: AVX, FMA3
 TEXT ·sparseAxpyF32AVX2(SB), NOSPLIT, $0-96
-	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
+	// w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x02, AX
-	MOVQ idx_base+48(FP), CX
-	MOVQ val_base+72(FP), DX
-	MOVQ idx_len+56(FP), BX
+	MOVQ x_base+48(FP), CX
+	MOVQ table_base+72(FP), DX
+	MOVQ x_len+56(FP), BX
 	MOVQ w_base+0(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -912,62 +906,59 @@ block14:
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
 	VMOVUPS 416(R8), Y13
-	MOVQ    DX, R9
 	MOVQ    BX, R10
-	MOVQ    CX, R11
-	LEAQ    (R11)(R10*2), R11
-	LEAQ    (R9)(R10*4), R9
+	LEAQ    (CX)(R10*4), R9
 	TESTQ   R10, R10
 	JZ      block14done
 
 block14row:
-	SUBQ         $0x02, R11
 	SUBQ         $0x04, R9
-	VBROADCASTSS (R9), Y14
-	MOVWQZX      (R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y15
+	MOVWQZX      2(R9), R11
+	VBROADCASTSS (DX)(R11*4), Y14
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y15
 	VFMADD231PS  Y0, Y14, Y15
-	VMOVUPS      Y15, (SI)(R12*1)
-	VMOVUPS      32(SI)(R12*1), Y15
+	VMOVUPS      Y15, (SI)(R11*1)
+	VMOVUPS      32(SI)(R11*1), Y15
 	VFMADD231PS  Y1, Y14, Y15
-	VMOVUPS      Y15, 32(SI)(R12*1)
-	VMOVUPS      64(SI)(R12*1), Y15
+	VMOVUPS      Y15, 32(SI)(R11*1)
+	VMOVUPS      64(SI)(R11*1), Y15
 	VFMADD231PS  Y2, Y14, Y15
-	VMOVUPS      Y15, 64(SI)(R12*1)
-	VMOVUPS      96(SI)(R12*1), Y15
+	VMOVUPS      Y15, 64(SI)(R11*1)
+	VMOVUPS      96(SI)(R11*1), Y15
 	VFMADD231PS  Y3, Y14, Y15
-	VMOVUPS      Y15, 96(SI)(R12*1)
-	VMOVUPS      128(SI)(R12*1), Y15
+	VMOVUPS      Y15, 96(SI)(R11*1)
+	VMOVUPS      128(SI)(R11*1), Y15
 	VFMADD231PS  Y4, Y14, Y15
-	VMOVUPS      Y15, 128(SI)(R12*1)
-	VMOVUPS      160(SI)(R12*1), Y15
+	VMOVUPS      Y15, 128(SI)(R11*1)
+	VMOVUPS      160(SI)(R11*1), Y15
 	VFMADD231PS  Y5, Y14, Y15
-	VMOVUPS      Y15, 160(SI)(R12*1)
-	VMOVUPS      192(SI)(R12*1), Y15
+	VMOVUPS      Y15, 160(SI)(R11*1)
+	VMOVUPS      192(SI)(R11*1), Y15
 	VFMADD231PS  Y6, Y14, Y15
-	VMOVUPS      Y15, 192(SI)(R12*1)
-	VMOVUPS      224(SI)(R12*1), Y15
+	VMOVUPS      Y15, 192(SI)(R11*1)
+	VMOVUPS      224(SI)(R11*1), Y15
 	VFMADD231PS  Y7, Y14, Y15
-	VMOVUPS      Y15, 224(SI)(R12*1)
-	VMOVUPS      256(SI)(R12*1), Y15
+	VMOVUPS      Y15, 224(SI)(R11*1)
+	VMOVUPS      256(SI)(R11*1), Y15
 	VFMADD231PS  Y8, Y14, Y15
-	VMOVUPS      Y15, 256(SI)(R12*1)
-	VMOVUPS      288(SI)(R12*1), Y15
+	VMOVUPS      Y15, 256(SI)(R11*1)
+	VMOVUPS      288(SI)(R11*1), Y15
 	VFMADD231PS  Y9, Y14, Y15
-	VMOVUPS      Y15, 288(SI)(R12*1)
-	VMOVUPS      320(SI)(R12*1), Y15
+	VMOVUPS      Y15, 288(SI)(R11*1)
+	VMOVUPS      320(SI)(R11*1), Y15
 	VFMADD231PS  Y10, Y14, Y15
-	VMOVUPS      Y15, 320(SI)(R12*1)
-	VMOVUPS      352(SI)(R12*1), Y15
+	VMOVUPS      Y15, 320(SI)(R11*1)
+	VMOVUPS      352(SI)(R11*1), Y15
 	VFMADD231PS  Y11, Y14, Y15
-	VMOVUPS      Y15, 352(SI)(R12*1)
-	VMOVUPS      384(SI)(R12*1), Y15
+	VMOVUPS      Y15, 352(SI)(R11*1)
+	VMOVUPS      384(SI)(R11*1), Y15
 	VFMADD231PS  Y12, Y14, Y15
-	VMOVUPS      Y15, 384(SI)(R12*1)
-	VMOVUPS      416(SI)(R12*1), Y15
+	VMOVUPS      Y15, 384(SI)(R11*1)
+	VMOVUPS      416(SI)(R11*1), Y15
 	VFMADD231PS  Y13, Y14, Y15
-	VMOVUPS      Y15, 416(SI)(R12*1)
+	VMOVUPS      Y15, 416(SI)(R11*1)
 	DECQ         R10
 	JNZ          block14row
 
@@ -992,17 +983,15 @@ block13:
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y13
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
@@ -1044,7 +1033,7 @@ block13row:
 	VMOVUPS      384(SI)(BX*1), Y14
 	VFMADD231PS  Y12, Y13, Y14
 	VMOVUPS      Y14, 384(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -1065,17 +1054,15 @@ block12:
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y12
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
@@ -1114,7 +1101,7 @@ block12row:
 	VMOVUPS      Y13, 288(SI)(BX*1)
 	VMOVUPS      Y14, 320(SI)(BX*1)
 	VMOVUPS      Y15, 352(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -1134,17 +1121,15 @@ block11:
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y11
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
@@ -1180,7 +1165,7 @@ block11row:
 	VMOVUPS      Y12, 256(SI)(BX*1)
 	VMOVUPS      Y13, 288(SI)(BX*1)
 	VMOVUPS      Y14, 320(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -1199,17 +1184,15 @@ block10:
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y10
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
@@ -1242,7 +1225,7 @@ block10row:
 	VMOVUPS      Y13, 224(SI)(BX*1)
 	VMOVUPS      Y14, 256(SI)(BX*1)
 	VMOVUPS      Y15, 288(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -1260,17 +1243,15 @@ block9:
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y9
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
@@ -1300,7 +1281,7 @@ block9row:
 	VMOVUPS      Y10, 192(SI)(BX*1)
 	VMOVUPS      Y11, 224(SI)(BX*1)
 	VMOVUPS      Y12, 256(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -1317,17 +1298,15 @@ block8:
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block8done
 
 block8row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y8
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
@@ -1354,7 +1333,7 @@ block8row:
 	VMOVUPS      224(SI)(BX*1), Y9
 	VFMADD231PS  Y7, Y8, Y9
 	VMOVUPS      Y9, 224(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -1370,17 +1349,15 @@ block7:
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block7done
 
 block7row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y7
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
@@ -1404,7 +1381,7 @@ block7row:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -1419,17 +1396,15 @@ block6:
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block6done
 
 block6row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y6
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
@@ -1450,7 +1425,7 @@ block6row:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -1464,17 +1439,15 @@ block5:
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block5done
 
 block5row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y5
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
@@ -1492,7 +1465,7 @@ block5row:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -1505,17 +1478,15 @@ block4:
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block4done
 
 block4row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y4
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
@@ -1530,7 +1501,7 @@ block4row:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -1542,17 +1513,15 @@ block3:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block3done
 
 block3row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y3
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
@@ -1564,7 +1533,7 @@ block3row:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -1575,17 +1544,15 @@ block3done:
 block2:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block2done
 
 block2row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y2
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
@@ -1594,7 +1561,7 @@ block2row:
 	VFMADD231PS  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -1604,23 +1571,21 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (R8), Y0
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block1done
 
 block1row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y1
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -1631,16 +1596,17 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sparseMatMulF32AVX2(SB), NOSPLIT, $0-160
-	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	// z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 	MOVQ z_base+0(FP), AX
 	MOVQ w_base+24(FP), CX
 	MOVQ n+48(FP), DX
 	SHLQ $0x02, DX
 	MOVQ width+56(FP), BX
 	SHLQ $0x02, BX
+	MOVQ table_base+136(FP), SI
 	MOVQ BX, R8
 
 columns:
@@ -1708,10 +1674,8 @@ block14sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R9*8), DI
 	SUBQ  R10, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R10*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R10*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R10*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -1726,12 +1690,13 @@ block14sample:
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
 	VPXOR Y13, Y13, Y13
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block14done
 
 block14row:
-	VBROADCASTSS (SI), Y14
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y14
 	MOVWQZX      (BX), R10
 	IMULQ        DX, R10
 	VFMADD231PS  (CX)(R10*1), Y14, Y0
@@ -1748,8 +1713,7 @@ block14row:
 	VFMADD231PS  352(CX)(R10*1), Y14, Y11
 	VFMADD231PS  384(CX)(R10*1), Y14, Y12
 	VFMADD231PS  416(CX)(R10*1), Y14, Y13
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block14row
 
@@ -1810,10 +1774,8 @@ block13sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -1827,12 +1789,13 @@ block13sample:
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block13done
 
 block13row:
-	VBROADCASTSS (SI), Y13
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y13
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y13, Y0
@@ -1848,8 +1811,7 @@ block13row:
 	VFMADD231PS  320(CX)(R9*1), Y13, Y10
 	VFMADD231PS  352(CX)(R9*1), Y13, Y11
 	VFMADD231PS  384(CX)(R9*1), Y13, Y12
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block13row
 
@@ -1906,10 +1868,8 @@ block12sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -1922,12 +1882,13 @@ block12sample:
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block12done
 
 block12row:
-	VBROADCASTSS (SI), Y12
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y12
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y12, Y0
@@ -1942,8 +1903,7 @@ block12row:
 	VFMADD231PS  288(CX)(R9*1), Y12, Y9
 	VFMADD231PS  320(CX)(R9*1), Y12, Y10
 	VFMADD231PS  352(CX)(R9*1), Y12, Y11
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block12row
 
@@ -1998,10 +1958,8 @@ block11sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2013,12 +1971,13 @@ block11sample:
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block11done
 
 block11row:
-	VBROADCASTSS (SI), Y11
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y11
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y11, Y0
@@ -2032,8 +1991,7 @@ block11row:
 	VFMADD231PS  256(CX)(R9*1), Y11, Y8
 	VFMADD231PS  288(CX)(R9*1), Y11, Y9
 	VFMADD231PS  320(CX)(R9*1), Y11, Y10
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block11row
 
@@ -2086,10 +2044,8 @@ block10sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2100,12 +2056,13 @@ block10sample:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block10done
 
 block10row:
-	VBROADCASTSS (SI), Y10
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y10
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y10, Y0
@@ -2118,8 +2075,7 @@ block10row:
 	VFMADD231PS  224(CX)(R9*1), Y10, Y7
 	VFMADD231PS  256(CX)(R9*1), Y10, Y8
 	VFMADD231PS  288(CX)(R9*1), Y10, Y9
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block10row
 
@@ -2170,10 +2126,8 @@ block9sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2183,12 +2137,13 @@ block9sample:
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block9done
 
 block9row:
-	VBROADCASTSS (SI), Y9
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y9
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y9, Y0
@@ -2200,8 +2155,7 @@ block9row:
 	VFMADD231PS  192(CX)(R9*1), Y9, Y6
 	VFMADD231PS  224(CX)(R9*1), Y9, Y7
 	VFMADD231PS  256(CX)(R9*1), Y9, Y8
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block9row
 
@@ -2250,10 +2204,8 @@ block8sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2262,12 +2214,13 @@ block8sample:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block8done
 
 block8row:
-	VBROADCASTSS (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y0
@@ -2278,8 +2231,7 @@ block8row:
 	VFMADD231PS  160(CX)(R9*1), Y8, Y5
 	VFMADD231PS  192(CX)(R9*1), Y8, Y6
 	VFMADD231PS  224(CX)(R9*1), Y8, Y7
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block8row
 
@@ -2326,10 +2278,8 @@ block7sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2337,12 +2287,13 @@ block7sample:
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block7done
 
 block7row:
-	VBROADCASTSS (SI), Y7
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y7
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y7, Y0
@@ -2352,8 +2303,7 @@ block7row:
 	VFMADD231PS  128(CX)(R9*1), Y7, Y4
 	VFMADD231PS  160(CX)(R9*1), Y7, Y5
 	VFMADD231PS  192(CX)(R9*1), Y7, Y6
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block7row
 
@@ -2398,22 +2348,21 @@ block6sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block6done
 
 block6row:
-	VBROADCASTSS (SI), Y6
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y6
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y6, Y0
@@ -2422,8 +2371,7 @@ block6row:
 	VFMADD231PS  96(CX)(R9*1), Y6, Y3
 	VFMADD231PS  128(CX)(R9*1), Y6, Y4
 	VFMADD231PS  160(CX)(R9*1), Y6, Y5
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block6row
 
@@ -2466,21 +2414,20 @@ block5sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block5done
 
 block5row:
-	VBROADCASTSS (SI), Y5
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y5
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y5, Y0
@@ -2488,8 +2435,7 @@ block5row:
 	VFMADD231PS  64(CX)(R9*1), Y5, Y2
 	VFMADD231PS  96(CX)(R9*1), Y5, Y3
 	VFMADD231PS  128(CX)(R9*1), Y5, Y4
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block5row
 
@@ -2530,10 +2476,8 @@ block4sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2542,27 +2486,28 @@ block4sample:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x02, DI
 	JLT   block4rest
 
 block4rows:
-	VBROADCASTSS (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y0
 	VFMADD231PS  32(CX)(R9*1), Y8, Y1
 	VFMADD231PS  64(CX)(R9*1), Y8, Y2
 	VFMADD231PS  96(CX)(R9*1), Y8, Y3
-	VBROADCASTSS 4(SI), Y8
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y4
 	VFMADD231PS  32(CX)(R9*1), Y8, Y5
 	VFMADD231PS  64(CX)(R9*1), Y8, Y6
 	VFMADD231PS  96(CX)(R9*1), Y8, Y7
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block4rows
 
@@ -2572,15 +2517,15 @@ block4rest:
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y0
 	VFMADD231PS  32(CX)(R9*1), Y8, Y1
 	VFMADD231PS  64(CX)(R9*1), Y8, Y2
 	VFMADD231PS  96(CX)(R9*1), Y8, Y3
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block4row
 
@@ -2623,35 +2568,34 @@ block3sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x02, DI
 	JLT   block3rest
 
 block3rows:
-	VBROADCASTSS (SI), Y6
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y6
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y6, Y0
 	VFMADD231PS  32(CX)(R9*1), Y6, Y1
 	VFMADD231PS  64(CX)(R9*1), Y6, Y2
-	VBROADCASTSS 4(SI), Y6
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y6
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y6, Y3
 	VFMADD231PS  32(CX)(R9*1), Y6, Y4
 	VFMADD231PS  64(CX)(R9*1), Y6, Y5
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block3rows
 
@@ -2661,14 +2605,14 @@ block3rest:
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (SI), Y6
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y6
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y6, Y0
 	VFMADD231PS  32(CX)(R9*1), Y6, Y1
 	VFMADD231PS  64(CX)(R9*1), Y6, Y2
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block3row
 
@@ -2708,10 +2652,8 @@ block2sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -2720,33 +2662,36 @@ block2sample:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x04, DI
 	JLT   block2rest
 
 block2rows:
-	VBROADCASTSS (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y0
 	VFMADD231PS  32(CX)(R9*1), Y8, Y1
-	VBROADCASTSS 4(SI), Y8
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y2
 	VFMADD231PS  32(CX)(R9*1), Y8, Y3
-	VBROADCASTSS 8(SI), Y8
-	MOVWQZX      4(BX), R9
+	MOVWQZX      10(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
+	MOVWQZX      8(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y4
 	VFMADD231PS  32(CX)(R9*1), Y8, Y5
-	VBROADCASTSS 12(SI), Y8
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y6
 	VFMADD231PS  32(CX)(R9*1), Y8, Y7
-	ADDQ         $0x08, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block2rows
 
@@ -2756,13 +2701,13 @@ block2rest:
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y8, Y0
 	VFMADD231PS  32(CX)(R9*1), Y8, Y1
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block2row
 
@@ -2803,37 +2748,38 @@ block1sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*4), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x04, DI
 	JLT   block1rest
 
 block1rows:
-	VBROADCASTSS (SI), Y4
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y4
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y4, Y0
-	VBROADCASTSS 4(SI), Y4
-	MOVWQZX      2(BX), R9
-	IMULQ        DX, R9
-	VFMADD231PS  (CX)(R9*1), Y4, Y1
-	VBROADCASTSS 8(SI), Y4
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y4
 	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y4, Y1
+	MOVWQZX      10(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y4
+	MOVWQZX      8(BX), R9
+	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y4, Y2
-	VBROADCASTSS 12(SI), Y4
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y4
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y4, Y3
-	ADDQ         $0x08, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block1rows
 
@@ -2843,12 +2789,12 @@ block1rest:
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (SI), Y4
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Y4
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y4, Y0
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block1row
 
@@ -2875,21 +2821,22 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseOuterF32AVX2(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// func sparseOuterF32AVX2(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 // Requires: AVX, FMA3
 TEXT ·sparseOuterF32AVX2(SB), NOSPLIT, $0-200
-	// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+	// sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
 	MOVQ  d_base+24(FP), AX
 	MOVQ  sum_base+0(FP), CX
 	MOVQ  m+80(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  width+96(FP), BX
 	SHLQ  $0x02, BX
-	MOVQ  touched_base+48(FP), SI
-	MOVQ  first+72(FP), DI
-	SUBQ  DI, SI
-	IMULQ DX, DI
-	SUBQ  DI, CX
+	MOVQ  table_base+176(FP), SI
+	MOVQ  touched_base+48(FP), DI
+	MOVQ  first+72(FP), R8
+	SUBQ  R8, DI
+	IMULQ DX, R8
+	SUBQ  R8, CX
 	MOVQ  BX, R9
 
 columns:
@@ -2957,10 +2904,8 @@ block14sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R10*8), R8
 	SUBQ    R11, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R11*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R11*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R11*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -2975,14 +2920,15 @@ block14sample:
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
 	VMOVUPS 416(AX), Y13
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block14done
 
 block14row:
-	VBROADCASTSS (DI), Y14
+	MOVWQZX      2(BX), R11
+	VBROADCASTSS (SI)(R11*4), Y14
 	MOVWQZX      (BX), R11
-	MOVB         $0x01, (SI)(R11*1)
+	MOVB         $0x01, (DI)(R11*1)
 	IMULQ        DX, R11
 	VMOVUPS      (CX)(R11*1), Y15
 	VFMADD231PS  Y0, Y14, Y15
@@ -3026,8 +2972,7 @@ block14row:
 	VMOVUPS      416(CX)(R11*1), Y15
 	VFMADD231PS  Y13, Y14, Y15
 	VMOVUPS      Y15, 416(CX)(R11*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block14row
 
@@ -3060,10 +3005,8 @@ block13sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3077,14 +3020,15 @@ block13sample:
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block13done
 
 block13row:
-	VBROADCASTSS (DI), Y13
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y13
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y14
 	VMOVUPS      32(CX)(R10*1), Y15
@@ -3125,8 +3069,7 @@ block13row:
 	VMOVUPS      384(CX)(R10*1), Y14
 	VFMADD231PS  Y12, Y13, Y14
 	VMOVUPS      Y14, 384(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block13row
 
@@ -3157,10 +3100,8 @@ block12sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3173,14 +3114,15 @@ block12sample:
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block12done
 
 block12row:
-	VBROADCASTSS (DI), Y12
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y12
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y13
 	VMOVUPS      32(CX)(R10*1), Y14
@@ -3218,8 +3160,7 @@ block12row:
 	VMOVUPS      Y13, 288(CX)(R10*1)
 	VMOVUPS      Y14, 320(CX)(R10*1)
 	VMOVUPS      Y15, 352(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block12row
 
@@ -3250,10 +3191,8 @@ block11sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3265,14 +3204,15 @@ block11sample:
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block11done
 
 block11row:
-	VBROADCASTSS (DI), Y11
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y11
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y12
 	VMOVUPS      32(CX)(R10*1), Y13
@@ -3307,8 +3247,7 @@ block11row:
 	VMOVUPS      Y12, 256(CX)(R10*1)
 	VMOVUPS      Y13, 288(CX)(R10*1)
 	VMOVUPS      Y14, 320(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block11row
 
@@ -3339,10 +3278,8 @@ block10sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3353,14 +3290,15 @@ block10sample:
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block10done
 
 block10row:
-	VBROADCASTSS (DI), Y10
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y10
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y11
 	VMOVUPS      32(CX)(R10*1), Y12
@@ -3392,8 +3330,7 @@ block10row:
 	VMOVUPS      Y13, 224(CX)(R10*1)
 	VMOVUPS      Y14, 256(CX)(R10*1)
 	VMOVUPS      Y15, 288(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block10row
 
@@ -3424,10 +3361,8 @@ block9sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3437,14 +3372,15 @@ block9sample:
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block9done
 
 block9row:
-	VBROADCASTSS (DI), Y9
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y9
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y10
 	VMOVUPS      32(CX)(R10*1), Y11
@@ -3473,8 +3409,7 @@ block9row:
 	VMOVUPS      Y10, 192(CX)(R10*1)
 	VMOVUPS      Y11, 224(CX)(R10*1)
 	VMOVUPS      Y12, 256(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block9row
 
@@ -3505,10 +3440,8 @@ block8sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3517,14 +3450,15 @@ block8sample:
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block8done
 
 block8row:
-	VBROADCASTSS (DI), Y8
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y8
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y9
 	VMOVUPS      32(CX)(R10*1), Y10
@@ -3550,8 +3484,7 @@ block8row:
 	VMOVUPS      224(CX)(R10*1), Y9
 	VFMADD231PS  Y7, Y8, Y9
 	VMOVUPS      Y9, 224(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block8row
 
@@ -3582,10 +3515,8 @@ block7sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -3593,14 +3524,15 @@ block7sample:
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block7done
 
 block7row:
-	VBROADCASTSS (DI), Y7
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y7
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y8
 	VMOVUPS      32(CX)(R10*1), Y9
@@ -3623,8 +3555,7 @@ block7row:
 	VMOVUPS      Y12, 128(CX)(R10*1)
 	VMOVUPS      Y13, 160(CX)(R10*1)
 	VMOVUPS      Y14, 192(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block7row
 
@@ -3655,24 +3586,23 @@ block6sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block6done
 
 block6row:
-	VBROADCASTSS (DI), Y6
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y6
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y7
 	VMOVUPS      32(CX)(R10*1), Y8
@@ -3692,8 +3622,7 @@ block6row:
 	VMOVUPS      Y10, 96(CX)(R10*1)
 	VMOVUPS      Y11, 128(CX)(R10*1)
 	VMOVUPS      Y12, 160(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block6row
 
@@ -3724,23 +3653,22 @@ block5sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block5done
 
 block5row:
-	VBROADCASTSS (DI), Y5
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y5
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y6
 	VMOVUPS      32(CX)(R10*1), Y7
@@ -3757,8 +3685,7 @@ block5row:
 	VMOVUPS      Y8, 64(CX)(R10*1)
 	VMOVUPS      Y9, 96(CX)(R10*1)
 	VMOVUPS      Y10, 128(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block5row
 
@@ -3789,22 +3716,21 @@ block4sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block4done
 
 block4row:
-	VBROADCASTSS (DI), Y4
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y4
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y5
 	VMOVUPS      32(CX)(R10*1), Y6
@@ -3818,8 +3744,7 @@ block4row:
 	VMOVUPS      Y6, 32(CX)(R10*1)
 	VMOVUPS      Y7, 64(CX)(R10*1)
 	VMOVUPS      Y8, 96(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block4row
 
@@ -3850,21 +3775,20 @@ block3sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block3done
 
 block3row:
-	VBROADCASTSS (DI), Y3
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y3
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y4
 	VMOVUPS      32(CX)(R10*1), Y5
@@ -3875,8 +3799,7 @@ block3row:
 	VMOVUPS      Y4, (CX)(R10*1)
 	VMOVUPS      Y5, 32(CX)(R10*1)
 	VMOVUPS      Y6, 64(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block3row
 
@@ -3907,20 +3830,19 @@ block2sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block2done
 
 block2row:
-	VBROADCASTSS (DI), Y2
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y2
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y3
 	VMOVUPS      32(CX)(R10*1), Y4
@@ -3928,8 +3850,7 @@ block2row:
 	VFMADD231PS  Y1, Y2, Y4
 	VMOVUPS      Y3, (CX)(R10*1)
 	VMOVUPS      Y4, 32(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block2row
 
@@ -3960,25 +3881,23 @@ block1sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block1done
 
 block1row:
-	VBROADCASTSS (DI), Y1
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Y1
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block1row
 
@@ -4334,8 +4253,8 @@ block14:
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
 	VPXOR Y13, Y13, Y13
-	MOVQ  CX, R8
 	MOVQ  DX, R9
+	MOVQ  CX, R8
 	MOVQ  BX, R10
 	TESTQ R9, R9
 	JZ    block14done
@@ -4396,14 +4315,13 @@ block13:
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block13done
 
 block13row:
-	VBROADCASTSS (AX), Y13
+	VBROADCASTSS (CX), Y13
 	VFMADD231PS  (DX), Y13, Y0
 	VFMADD231PS  32(DX), Y13, Y1
 	VFMADD231PS  64(DX), Y13, Y2
@@ -4418,8 +4336,8 @@ block13row:
 	VFMADD231PS  352(DX), Y13, Y11
 	VFMADD231PS  384(DX), Y13, Y12
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -4453,14 +4371,13 @@ block12:
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block12done
 
 block12row:
-	VBROADCASTSS (AX), Y12
+	VBROADCASTSS (CX), Y12
 	VFMADD231PS  (DX), Y12, Y0
 	VFMADD231PS  32(DX), Y12, Y1
 	VFMADD231PS  64(DX), Y12, Y2
@@ -4474,8 +4391,8 @@ block12row:
 	VFMADD231PS  320(DX), Y12, Y10
 	VFMADD231PS  352(DX), Y12, Y11
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -4507,14 +4424,13 @@ block11:
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block11done
 
 block11row:
-	VBROADCASTSS (AX), Y11
+	VBROADCASTSS (CX), Y11
 	VFMADD231PS  (DX), Y11, Y0
 	VFMADD231PS  32(DX), Y11, Y1
 	VFMADD231PS  64(DX), Y11, Y2
@@ -4527,8 +4443,8 @@ block11row:
 	VFMADD231PS  288(DX), Y11, Y9
 	VFMADD231PS  320(DX), Y11, Y10
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -4558,14 +4474,13 @@ block10:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block10done
 
 block10row:
-	VBROADCASTSS (AX), Y10
+	VBROADCASTSS (CX), Y10
 	VFMADD231PS  (DX), Y10, Y0
 	VFMADD231PS  32(DX), Y10, Y1
 	VFMADD231PS  64(DX), Y10, Y2
@@ -4577,8 +4492,8 @@ block10row:
 	VFMADD231PS  256(DX), Y10, Y8
 	VFMADD231PS  288(DX), Y10, Y9
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -4606,14 +4521,13 @@ block9:
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block9done
 
 block9row:
-	VBROADCASTSS (AX), Y9
+	VBROADCASTSS (CX), Y9
 	VFMADD231PS  (DX), Y9, Y0
 	VFMADD231PS  32(DX), Y9, Y1
 	VFMADD231PS  64(DX), Y9, Y2
@@ -4624,8 +4538,8 @@ block9row:
 	VFMADD231PS  224(DX), Y9, Y7
 	VFMADD231PS  256(DX), Y9, Y8
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -4651,14 +4565,13 @@ block8:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VFMADD231PS  (DX), Y8, Y0
 	VFMADD231PS  32(DX), Y8, Y1
 	VFMADD231PS  64(DX), Y8, Y2
@@ -4668,8 +4581,8 @@ block8row:
 	VFMADD231PS  192(DX), Y8, Y6
 	VFMADD231PS  224(DX), Y8, Y7
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -4693,14 +4606,13 @@ block7:
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSS (AX), Y7
+	VBROADCASTSS (CX), Y7
 	VFMADD231PS  (DX), Y7, Y0
 	VFMADD231PS  32(DX), Y7, Y1
 	VFMADD231PS  64(DX), Y7, Y2
@@ -4709,8 +4621,8 @@ block7row:
 	VFMADD231PS  160(DX), Y7, Y5
 	VFMADD231PS  192(DX), Y7, Y6
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -4732,14 +4644,13 @@ block6:
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSS (AX), Y6
+	VBROADCASTSS (CX), Y6
 	VFMADD231PS  (DX), Y6, Y0
 	VFMADD231PS  32(DX), Y6, Y1
 	VFMADD231PS  64(DX), Y6, Y2
@@ -4747,8 +4658,8 @@ block6row:
 	VFMADD231PS  128(DX), Y6, Y4
 	VFMADD231PS  160(DX), Y6, Y5
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -4768,22 +4679,21 @@ block5:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSS (AX), Y5
+	VBROADCASTSS (CX), Y5
 	VFMADD231PS  (DX), Y5, Y0
 	VFMADD231PS  32(DX), Y5, Y1
 	VFMADD231PS  64(DX), Y5, Y2
 	VFMADD231PS  96(DX), Y5, Y3
 	VFMADD231PS  128(DX), Y5, Y4
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -4805,43 +4715,42 @@ block4:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x02, CX
+	SUBQ  $0x02, AX
 	JLT   block4rest
 
 block4rows:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VFMADD231PS  (DX), Y8, Y0
 	VFMADD231PS  32(DX), Y8, Y1
 	VFMADD231PS  64(DX), Y8, Y2
 	VFMADD231PS  96(DX), Y8, Y3
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y8
+	VBROADCASTSS 4(CX), Y8
 	VFMADD231PS  (DX), Y8, Y4
 	VFMADD231PS  32(DX), Y8, Y5
 	VFMADD231PS  64(DX), Y8, Y6
 	VFMADD231PS  96(DX), Y8, Y7
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VFMADD231PS  (DX), Y8, Y0
 	VFMADD231PS  32(DX), Y8, Y1
 	VFMADD231PS  64(DX), Y8, Y2
 	VFMADD231PS  96(DX), Y8, Y3
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -4864,40 +4773,39 @@ block3:
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x02, CX
+	SUBQ  $0x02, AX
 	JLT   block3rest
 
 block3rows:
-	VBROADCASTSS (AX), Y6
+	VBROADCASTSS (CX), Y6
 	VFMADD231PS  (DX), Y6, Y0
 	VFMADD231PS  32(DX), Y6, Y1
 	VFMADD231PS  64(DX), Y6, Y2
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y6
+	VBROADCASTSS 4(CX), Y6
 	VFMADD231PS  (DX), Y6, Y3
 	VFMADD231PS  32(DX), Y6, Y4
 	VFMADD231PS  64(DX), Y6, Y5
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (AX), Y6
+	VBROADCASTSS (CX), Y6
 	VFMADD231PS  (DX), Y6, Y0
 	VFMADD231PS  32(DX), Y6, Y1
 	VFMADD231PS  64(DX), Y6, Y2
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -4920,45 +4828,44 @@ block2:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x04, CX
+	SUBQ  $0x04, AX
 	JLT   block2rest
 
 block2rows:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VFMADD231PS  (DX), Y8, Y0
 	VFMADD231PS  32(DX), Y8, Y1
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y8
+	VBROADCASTSS 4(CX), Y8
 	VFMADD231PS  (DX), Y8, Y2
 	VFMADD231PS  32(DX), Y8, Y3
 	ADDQ         SI, DX
-	VBROADCASTSS 8(AX), Y8
+	VBROADCASTSS 8(CX), Y8
 	VFMADD231PS  (DX), Y8, Y4
 	VFMADD231PS  32(DX), Y8, Y5
 	ADDQ         SI, DX
-	VBROADCASTSS 12(AX), Y8
+	VBROADCASTSS 12(CX), Y8
 	VFMADD231PS  (DX), Y8, Y6
 	VFMADD231PS  32(DX), Y8, Y7
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VFMADD231PS  (DX), Y8, Y0
 	VFMADD231PS  32(DX), Y8, Y1
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -4979,40 +4886,39 @@ block1:
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x04, CX
+	SUBQ  $0x04, AX
 	JLT   block1rest
 
 block1rows:
-	VBROADCASTSS (AX), Y4
+	VBROADCASTSS (CX), Y4
 	VFMADD231PS  (DX), Y4, Y0
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y4
+	VBROADCASTSS 4(CX), Y4
 	VFMADD231PS  (DX), Y4, Y1
 	ADDQ         SI, DX
-	VBROADCASTSS 8(AX), Y4
+	VBROADCASTSS 8(CX), Y4
 	VFMADD231PS  (DX), Y4, Y2
 	ADDQ         SI, DX
-	VBROADCASTSS 12(AX), Y4
+	VBROADCASTSS 12(CX), Y4
 	VFMADD231PS  (DX), Y4, Y3
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (AX), Y4
+	VBROADCASTSS (CX), Y4
 	VFMADD231PS  (DX), Y4, Y0
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -5108,8 +5014,8 @@ block14:
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
 	VMOVUPS 416(DI), Y13
-	MOVQ    CX, R8
 	MOVQ    DX, R9
+	MOVQ    CX, R8
 	MOVQ    BX, R10
 	TESTQ   R9, R9
 	JZ      block14done
@@ -5184,14 +5090,13 @@ block13:
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	VBROADCASTSS (AX), Y13
+	VBROADCASTSS (CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VFMADD231PS  Y0, Y13, Y14
@@ -5232,8 +5137,8 @@ block13row:
 	VFMADD231PS  Y12, Y13, Y14
 	VMOVUPS      Y14, 384(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -5254,14 +5159,13 @@ block12:
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	VBROADCASTSS (AX), Y12
+	VBROADCASTSS (CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -5299,8 +5203,8 @@ block12row:
 	VMOVUPS      Y14, 320(DX)
 	VMOVUPS      Y15, 352(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -5320,14 +5224,13 @@ block11:
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	VBROADCASTSS (AX), Y11
+	VBROADCASTSS (CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -5362,8 +5265,8 @@ block11row:
 	VMOVUPS      Y13, 288(DX)
 	VMOVUPS      Y14, 320(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -5382,14 +5285,13 @@ block10:
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	VBROADCASTSS (AX), Y10
+	VBROADCASTSS (CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -5421,8 +5323,8 @@ block10row:
 	VMOVUPS      Y14, 256(DX)
 	VMOVUPS      Y15, 288(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -5440,14 +5342,13 @@ block9:
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	VBROADCASTSS (AX), Y9
+	VBROADCASTSS (CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -5476,8 +5377,8 @@ block9row:
 	VMOVUPS      Y11, 224(DX)
 	VMOVUPS      Y12, 256(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -5494,14 +5395,13 @@ block8:
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block8done
 
 block8row:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -5527,8 +5427,8 @@ block8row:
 	VFMADD231PS  Y7, Y8, Y9
 	VMOVUPS      Y9, 224(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -5544,14 +5444,13 @@ block7:
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block7done
 
 block7row:
-	VBROADCASTSS (AX), Y7
+	VBROADCASTSS (CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -5574,8 +5473,8 @@ block7row:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -5590,14 +5489,13 @@ block6:
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block6done
 
 block6row:
-	VBROADCASTSS (AX), Y6
+	VBROADCASTSS (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -5617,8 +5515,8 @@ block6row:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -5632,14 +5530,13 @@ block5:
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block5done
 
 block5row:
-	VBROADCASTSS (AX), Y5
+	VBROADCASTSS (CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -5656,8 +5553,8 @@ block5row:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -5670,14 +5567,13 @@ block4:
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block4done
 
 block4row:
-	VBROADCASTSS (AX), Y4
+	VBROADCASTSS (CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -5691,8 +5587,8 @@ block4row:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -5704,14 +5600,13 @@ block3:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block3done
 
 block3row:
-	VBROADCASTSS (AX), Y3
+	VBROADCASTSS (CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -5722,8 +5617,8 @@ block3row:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -5734,14 +5629,13 @@ block3done:
 block2:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block2done
 
 block2row:
-	VBROADCASTSS (AX), Y2
+	VBROADCASTSS (CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PS  Y0, Y2, Y3
@@ -5749,8 +5643,8 @@ block2row:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -5760,20 +5654,19 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (DI), Y0
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block1done
 
 block1row:
-	VBROADCASTSS (AX), Y1
+	VBROADCASTSS (CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -6150,36 +6043,23 @@ test:
 	VZEROUPPER
 	RET
 
-// func prefetchF32AVX2(idx []uint16, val []float32)
+// func prefetchF32AVX2(x []uint32)
 // Requires: MMX+
-TEXT ·prefetchF32AVX2(SB), NOSPLIT, $0-48
-	// loads idx and val into the first-level cache
-	MOVQ idx_base+0(FP), AX
-	MOVQ idx_len+8(FP), CX
-	SHLQ $0x01, CX
-	JMP  idxtest
+TEXT ·prefetchF32AVX2(SB), NOSPLIT, $0-24
+	// loads x into the first-level cache
+	MOVQ x_base+0(FP), AX
+	MOVQ x_len+8(FP), CX
+	SHLQ $0x02, CX
+	JMP  test
 
-idxline:
+line:
 	PREFETCHT0 (AX)
 	ADDQ       $0x40, AX
 	SUBQ       $0x40, CX
 
-idxtest:
+test:
 	TESTQ CX, CX
-	JGT   idxline
-	MOVQ  val_base+24(FP), AX
-	MOVQ  val_len+32(FP), CX
-	SHLQ  $0x02, CX
-	JMP   valtest
-
-valline:
-	PREFETCHT0 (AX)
-	ADDQ       $0x40, AX
-	SUBQ       $0x40, CX
-
-valtest:
-	TESTQ CX, CX
-	JGT   valline
+	JGT   line
 	RET
 
 // func tileF32AVX2(c []float32, n int, a []float32, b []float32)
@@ -6496,15 +6376,15 @@ end:
 	VZEROUPPER
 	RET
 
-// func sparseDotF64AVX2(z []float64, b []float64, w []float64, idx []uint16, val []float64)
+// func sparseDotF64AVX2(z []float64, b []float64, w []float64, x []uint32, table []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sparseDotF64AVX2(SB), NOSPLIT, $0-120
-	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
+	// z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x03, AX
-	MOVQ idx_base+72(FP), CX
-	MOVQ val_base+96(FP), DX
-	MOVQ idx_len+80(FP), BX
+	MOVQ x_base+72(FP), CX
+	MOVQ table_base+96(FP), DX
+	MOVQ x_len+80(FP), BX
 	MOVQ w_base+48(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -6579,32 +6459,31 @@ block14:
 	VMOVUPS 352(R9), Y11
 	VMOVUPS 384(R9), Y12
 	VMOVUPS 416(R9), Y13
-	MOVQ    DX, R10
 	MOVQ    BX, R11
-	MOVQ    CX, R12
+	MOVQ    CX, R10
 	TESTQ   R11, R11
 	JZ      block14done
 
 block14row:
-	VBROADCASTSD (R10), Y14
-	MOVWQZX      (R12), R13
-	IMULQ        DI, R13
-	VFMADD231PD  (SI)(R13*1), Y14, Y0
-	VFMADD231PD  32(SI)(R13*1), Y14, Y1
-	VFMADD231PD  64(SI)(R13*1), Y14, Y2
-	VFMADD231PD  96(SI)(R13*1), Y14, Y3
-	VFMADD231PD  128(SI)(R13*1), Y14, Y4
-	VFMADD231PD  160(SI)(R13*1), Y14, Y5
-	VFMADD231PD  192(SI)(R13*1), Y14, Y6
-	VFMADD231PD  224(SI)(R13*1), Y14, Y7
-	VFMADD231PD  256(SI)(R13*1), Y14, Y8
-	VFMADD231PD  288(SI)(R13*1), Y14, Y9
-	VFMADD231PD  320(SI)(R13*1), Y14, Y10
-	VFMADD231PD  352(SI)(R13*1), Y14, Y11
-	VFMADD231PD  384(SI)(R13*1), Y14, Y12
-	VFMADD231PD  416(SI)(R13*1), Y14, Y13
-	ADDQ         $0x02, R12
-	ADDQ         $0x08, R10
+	MOVWQZX      2(R10), R12
+	VBROADCASTSD (DX)(R12*8), Y14
+	MOVWQZX      (R10), R12
+	IMULQ        DI, R12
+	VFMADD231PD  (SI)(R12*1), Y14, Y0
+	VFMADD231PD  32(SI)(R12*1), Y14, Y1
+	VFMADD231PD  64(SI)(R12*1), Y14, Y2
+	VFMADD231PD  96(SI)(R12*1), Y14, Y3
+	VFMADD231PD  128(SI)(R12*1), Y14, Y4
+	VFMADD231PD  160(SI)(R12*1), Y14, Y5
+	VFMADD231PD  192(SI)(R12*1), Y14, Y6
+	VFMADD231PD  224(SI)(R12*1), Y14, Y7
+	VFMADD231PD  256(SI)(R12*1), Y14, Y8
+	VFMADD231PD  288(SI)(R12*1), Y14, Y9
+	VFMADD231PD  320(SI)(R12*1), Y14, Y10
+	VFMADD231PD  352(SI)(R12*1), Y14, Y11
+	VFMADD231PD  384(SI)(R12*1), Y14, Y12
+	VFMADD231PD  416(SI)(R12*1), Y14, Y13
+	ADDQ         $0x04, R10
 	DECQ         R11
 	JNZ          block14row
 
@@ -6644,13 +6523,13 @@ block13:
 	VMOVUPS 320(R9), Y10
 	VMOVUPS 352(R9), Y11
 	VMOVUPS 384(R9), Y12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	VBROADCASTSD (AX), Y13
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y13, Y0
@@ -6666,9 +6545,8 @@ block13row:
 	VFMADD231PD  320(SI)(BX*1), Y13, Y10
 	VFMADD231PD  352(SI)(BX*1), Y13, Y11
 	VFMADD231PD  384(SI)(BX*1), Y13, Y12
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -6702,13 +6580,13 @@ block12:
 	VMOVUPS 288(R9), Y9
 	VMOVUPS 320(R9), Y10
 	VMOVUPS 352(R9), Y11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	VBROADCASTSD (AX), Y12
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y12, Y0
@@ -6723,9 +6601,8 @@ block12row:
 	VFMADD231PD  288(SI)(BX*1), Y12, Y9
 	VFMADD231PD  320(SI)(BX*1), Y12, Y10
 	VFMADD231PD  352(SI)(BX*1), Y12, Y11
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -6757,13 +6634,13 @@ block11:
 	VMOVUPS 256(R9), Y8
 	VMOVUPS 288(R9), Y9
 	VMOVUPS 320(R9), Y10
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	VBROADCASTSD (AX), Y11
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y11, Y0
@@ -6777,9 +6654,8 @@ block11row:
 	VFMADD231PD  256(SI)(BX*1), Y11, Y8
 	VFMADD231PD  288(SI)(BX*1), Y11, Y9
 	VFMADD231PD  320(SI)(BX*1), Y11, Y10
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -6809,13 +6685,13 @@ block10:
 	VMOVUPS 224(R9), Y7
 	VMOVUPS 256(R9), Y8
 	VMOVUPS 288(R9), Y9
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	VBROADCASTSD (AX), Y10
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y10, Y0
@@ -6828,9 +6704,8 @@ block10row:
 	VFMADD231PD  224(SI)(BX*1), Y10, Y7
 	VFMADD231PD  256(SI)(BX*1), Y10, Y8
 	VFMADD231PD  288(SI)(BX*1), Y10, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -6858,13 +6733,13 @@ block9:
 	VMOVUPS 192(R9), Y6
 	VMOVUPS 224(R9), Y7
 	VMOVUPS 256(R9), Y8
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	VBROADCASTSD (AX), Y9
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y9, Y0
@@ -6876,9 +6751,8 @@ block9row:
 	VFMADD231PD  192(SI)(BX*1), Y9, Y6
 	VFMADD231PD  224(SI)(BX*1), Y9, Y7
 	VFMADD231PD  256(SI)(BX*1), Y9, Y8
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -6904,13 +6778,13 @@ block8:
 	VMOVUPS 160(R9), Y5
 	VMOVUPS 192(R9), Y6
 	VMOVUPS 224(R9), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block8done
 
 block8row:
-	VBROADCASTSD (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y0
@@ -6921,9 +6795,8 @@ block8row:
 	VFMADD231PD  160(SI)(BX*1), Y8, Y5
 	VFMADD231PD  192(SI)(BX*1), Y8, Y6
 	VFMADD231PD  224(SI)(BX*1), Y8, Y7
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -6947,13 +6820,13 @@ block7:
 	VMOVUPS 128(R9), Y4
 	VMOVUPS 160(R9), Y5
 	VMOVUPS 192(R9), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block7done
 
 block7row:
-	VBROADCASTSD (AX), Y7
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y7, Y0
@@ -6963,9 +6836,8 @@ block7row:
 	VFMADD231PD  128(SI)(BX*1), Y7, Y4
 	VFMADD231PD  160(SI)(BX*1), Y7, Y5
 	VFMADD231PD  192(SI)(BX*1), Y7, Y6
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -6987,13 +6859,13 @@ block6:
 	VMOVUPS 96(R9), Y3
 	VMOVUPS 128(R9), Y4
 	VMOVUPS 160(R9), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block6done
 
 block6row:
-	VBROADCASTSD (AX), Y6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y6, Y0
@@ -7002,9 +6874,8 @@ block6row:
 	VFMADD231PD  96(SI)(BX*1), Y6, Y3
 	VFMADD231PD  128(SI)(BX*1), Y6, Y4
 	VFMADD231PD  160(SI)(BX*1), Y6, Y5
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -7024,13 +6895,13 @@ block5:
 	VMOVUPS 64(R9), Y2
 	VMOVUPS 96(R9), Y3
 	VMOVUPS 128(R9), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block5done
 
 block5row:
-	VBROADCASTSD (AX), Y5
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y5, Y0
@@ -7038,9 +6909,8 @@ block5row:
 	VFMADD231PD  64(SI)(BX*1), Y5, Y2
 	VFMADD231PD  96(SI)(BX*1), Y5, Y3
 	VFMADD231PD  128(SI)(BX*1), Y5, Y4
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -7062,47 +6932,47 @@ block4:
 	VPXOR   Y5, Y5, Y5
 	VPXOR   Y6, Y6, Y6
 	VPXOR   Y7, Y7, Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSD (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y0
 	VFMADD231PD  32(SI)(BX*1), Y8, Y1
 	VFMADD231PD  64(SI)(BX*1), Y8, Y2
 	VFMADD231PD  96(SI)(BX*1), Y8, Y3
-	VBROADCASTSD 8(AX), Y8
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y4
 	VFMADD231PD  32(SI)(BX*1), Y8, Y5
 	VFMADD231PD  64(SI)(BX*1), Y8, Y6
 	VFMADD231PD  96(SI)(BX*1), Y8, Y7
-	ADDQ         $0x04, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y0
 	VFMADD231PD  32(SI)(BX*1), Y8, Y1
 	VFMADD231PD  64(SI)(BX*1), Y8, Y2
 	VFMADD231PD  96(SI)(BX*1), Y8, Y3
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -7125,44 +6995,44 @@ block3:
 	VPXOR   Y3, Y3, Y3
 	VPXOR   Y4, Y4, Y4
 	VPXOR   Y5, Y5, Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSD (AX), Y6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y6, Y0
 	VFMADD231PD  32(SI)(BX*1), Y6, Y1
 	VFMADD231PD  64(SI)(BX*1), Y6, Y2
-	VBROADCASTSD 8(AX), Y6
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y6, Y3
 	VFMADD231PD  32(SI)(BX*1), Y6, Y4
 	VFMADD231PD  64(SI)(BX*1), Y6, Y5
-	ADDQ         $0x04, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (AX), Y6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y6, Y0
 	VFMADD231PD  32(SI)(BX*1), Y6, Y1
 	VFMADD231PD  64(SI)(BX*1), Y6, Y2
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -7185,51 +7055,53 @@ block2:
 	VPXOR   Y5, Y5, Y5
 	VPXOR   Y6, Y6, Y6
 	VPXOR   Y7, Y7, Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSD (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y0
 	VFMADD231PD  32(SI)(BX*1), Y8, Y1
-	VBROADCASTSD 8(AX), Y8
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y2
 	VFMADD231PD  32(SI)(BX*1), Y8, Y3
-	VBROADCASTSD 16(AX), Y8
-	MOVWQZX      4(CX), BX
+	MOVWQZX      10(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
+	MOVWQZX      8(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y4
 	VFMADD231PD  32(SI)(BX*1), Y8, Y5
-	VBROADCASTSD 24(AX), Y8
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y6
 	VFMADD231PD  32(SI)(BX*1), Y8, Y7
-	ADDQ         $0x08, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (AX), Y8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y8, Y0
 	VFMADD231PD  32(SI)(BX*1), Y8, Y1
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -7250,46 +7122,48 @@ block1:
 	VPXOR   Y1, Y1, Y1
 	VPXOR   Y2, Y2, Y2
 	VPXOR   Y3, Y3, Y3
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSD (AX), Y4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y4, Y0
-	VBROADCASTSD 8(AX), Y4
-	MOVWQZX      2(CX), BX
-	IMULQ        DI, BX
-	VFMADD231PD  (SI)(BX*1), Y4, Y1
-	VBROADCASTSD 16(AX), Y4
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
 	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
+	VFMADD231PD  (SI)(BX*1), Y4, Y1
+	MOVWQZX      10(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
+	MOVWQZX      8(CX), BX
+	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y4, Y2
-	VBROADCASTSD 24(AX), Y4
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y4, Y3
-	ADDQ         $0x08, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (AX), Y4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y4, Y0
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -7304,15 +7178,15 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseAxpyF64AVX2(w []float64, g []float64, idx []uint16, val []float64)
+// func sparseAxpyF64AVX2(w []float64, g []float64, x []uint32, table []float64)
 // Requires: AVX, FMA3
 TEXT ·sparseAxpyF64AVX2(SB), NOSPLIT, $0-96
-	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
+	// w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x03, AX
-	MOVQ idx_base+48(FP), CX
-	MOVQ val_base+72(FP), DX
-	MOVQ idx_len+56(FP), BX
+	MOVQ x_base+48(FP), CX
+	MOVQ table_base+72(FP), DX
+	MOVQ x_len+56(FP), BX
 	MOVQ w_base+0(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -7386,62 +7260,59 @@ block14:
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
 	VMOVUPS 416(R8), Y13
-	MOVQ    DX, R9
 	MOVQ    BX, R10
-	MOVQ    CX, R11
-	LEAQ    (R11)(R10*2), R11
-	LEAQ    (R9)(R10*8), R9
+	LEAQ    (CX)(R10*4), R9
 	TESTQ   R10, R10
 	JZ      block14done
 
 block14row:
-	SUBQ         $0x02, R11
-	SUBQ         $0x08, R9
-	VBROADCASTSD (R9), Y14
-	MOVWQZX      (R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y15
+	SUBQ         $0x04, R9
+	MOVWQZX      2(R9), R11
+	VBROADCASTSD (DX)(R11*8), Y14
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y15
 	VFMADD231PD  Y0, Y14, Y15
-	VMOVUPS      Y15, (SI)(R12*1)
-	VMOVUPS      32(SI)(R12*1), Y15
+	VMOVUPS      Y15, (SI)(R11*1)
+	VMOVUPS      32(SI)(R11*1), Y15
 	VFMADD231PD  Y1, Y14, Y15
-	VMOVUPS      Y15, 32(SI)(R12*1)
-	VMOVUPS      64(SI)(R12*1), Y15
+	VMOVUPS      Y15, 32(SI)(R11*1)
+	VMOVUPS      64(SI)(R11*1), Y15
 	VFMADD231PD  Y2, Y14, Y15
-	VMOVUPS      Y15, 64(SI)(R12*1)
-	VMOVUPS      96(SI)(R12*1), Y15
+	VMOVUPS      Y15, 64(SI)(R11*1)
+	VMOVUPS      96(SI)(R11*1), Y15
 	VFMADD231PD  Y3, Y14, Y15
-	VMOVUPS      Y15, 96(SI)(R12*1)
-	VMOVUPS      128(SI)(R12*1), Y15
+	VMOVUPS      Y15, 96(SI)(R11*1)
+	VMOVUPS      128(SI)(R11*1), Y15
 	VFMADD231PD  Y4, Y14, Y15
-	VMOVUPS      Y15, 128(SI)(R12*1)
-	VMOVUPS      160(SI)(R12*1), Y15
+	VMOVUPS      Y15, 128(SI)(R11*1)
+	VMOVUPS      160(SI)(R11*1), Y15
 	VFMADD231PD  Y5, Y14, Y15
-	VMOVUPS      Y15, 160(SI)(R12*1)
-	VMOVUPS      192(SI)(R12*1), Y15
+	VMOVUPS      Y15, 160(SI)(R11*1)
+	VMOVUPS      192(SI)(R11*1), Y15
 	VFMADD231PD  Y6, Y14, Y15
-	VMOVUPS      Y15, 192(SI)(R12*1)
-	VMOVUPS      224(SI)(R12*1), Y15
+	VMOVUPS      Y15, 192(SI)(R11*1)
+	VMOVUPS      224(SI)(R11*1), Y15
 	VFMADD231PD  Y7, Y14, Y15
-	VMOVUPS      Y15, 224(SI)(R12*1)
-	VMOVUPS      256(SI)(R12*1), Y15
+	VMOVUPS      Y15, 224(SI)(R11*1)
+	VMOVUPS      256(SI)(R11*1), Y15
 	VFMADD231PD  Y8, Y14, Y15
-	VMOVUPS      Y15, 256(SI)(R12*1)
-	VMOVUPS      288(SI)(R12*1), Y15
+	VMOVUPS      Y15, 256(SI)(R11*1)
+	VMOVUPS      288(SI)(R11*1), Y15
 	VFMADD231PD  Y9, Y14, Y15
-	VMOVUPS      Y15, 288(SI)(R12*1)
-	VMOVUPS      320(SI)(R12*1), Y15
+	VMOVUPS      Y15, 288(SI)(R11*1)
+	VMOVUPS      320(SI)(R11*1), Y15
 	VFMADD231PD  Y10, Y14, Y15
-	VMOVUPS      Y15, 320(SI)(R12*1)
-	VMOVUPS      352(SI)(R12*1), Y15
+	VMOVUPS      Y15, 320(SI)(R11*1)
+	VMOVUPS      352(SI)(R11*1), Y15
 	VFMADD231PD  Y11, Y14, Y15
-	VMOVUPS      Y15, 352(SI)(R12*1)
-	VMOVUPS      384(SI)(R12*1), Y15
+	VMOVUPS      Y15, 352(SI)(R11*1)
+	VMOVUPS      384(SI)(R11*1), Y15
 	VFMADD231PD  Y12, Y14, Y15
-	VMOVUPS      Y15, 384(SI)(R12*1)
-	VMOVUPS      416(SI)(R12*1), Y15
+	VMOVUPS      Y15, 384(SI)(R11*1)
+	VMOVUPS      416(SI)(R11*1), Y15
 	VFMADD231PD  Y13, Y14, Y15
-	VMOVUPS      Y15, 416(SI)(R12*1)
+	VMOVUPS      Y15, 416(SI)(R11*1)
 	DECQ         R10
 	JNZ          block14row
 
@@ -7466,17 +7337,15 @@ block13:
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y13
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
@@ -7518,7 +7387,7 @@ block13row:
 	VMOVUPS      384(SI)(BX*1), Y14
 	VFMADD231PD  Y12, Y13, Y14
 	VMOVUPS      Y14, 384(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -7539,17 +7408,15 @@ block12:
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y12
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
@@ -7588,7 +7455,7 @@ block12row:
 	VMOVUPS      Y13, 288(SI)(BX*1)
 	VMOVUPS      Y14, 320(SI)(BX*1)
 	VMOVUPS      Y15, 352(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -7608,17 +7475,15 @@ block11:
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y11
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
@@ -7654,7 +7519,7 @@ block11row:
 	VMOVUPS      Y12, 256(SI)(BX*1)
 	VMOVUPS      Y13, 288(SI)(BX*1)
 	VMOVUPS      Y14, 320(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -7673,17 +7538,15 @@ block10:
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y10
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
@@ -7716,7 +7579,7 @@ block10row:
 	VMOVUPS      Y13, 224(SI)(BX*1)
 	VMOVUPS      Y14, 256(SI)(BX*1)
 	VMOVUPS      Y15, 288(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -7734,17 +7597,15 @@ block9:
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y9
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
@@ -7774,7 +7635,7 @@ block9row:
 	VMOVUPS      Y10, 192(SI)(BX*1)
 	VMOVUPS      Y11, 224(SI)(BX*1)
 	VMOVUPS      Y12, 256(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -7791,17 +7652,15 @@ block8:
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block8done
 
 block8row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y8
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
@@ -7828,7 +7687,7 @@ block8row:
 	VMOVUPS      224(SI)(BX*1), Y9
 	VFMADD231PD  Y7, Y8, Y9
 	VMOVUPS      Y9, 224(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -7844,17 +7703,15 @@ block7:
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block7done
 
 block7row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y7
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
@@ -7878,7 +7735,7 @@ block7row:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -7893,17 +7750,15 @@ block6:
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block6done
 
 block6row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y6
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
@@ -7924,7 +7779,7 @@ block6row:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -7938,17 +7793,15 @@ block5:
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block5done
 
 block5row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y5
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
@@ -7966,7 +7819,7 @@ block5row:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -7979,17 +7832,15 @@ block4:
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block4done
 
 block4row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y4
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
@@ -8004,7 +7855,7 @@ block4row:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -8016,17 +7867,15 @@ block3:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block3done
 
 block3row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y3
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
@@ -8038,7 +7887,7 @@ block3row:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -8049,17 +7898,15 @@ block3done:
 block2:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block2done
 
 block2row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y2
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
@@ -8068,7 +7915,7 @@ block2row:
 	VFMADD231PD  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -8078,23 +7925,21 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (R8), Y0
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	TESTQ   AX, AX
 	JZ      block1done
 
 block1row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y1
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -8105,16 +7950,17 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, x []uint32, table []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·sparseMatMulF64AVX2(SB), NOSPLIT, $0-160
-	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	// z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 	MOVQ z_base+0(FP), AX
 	MOVQ w_base+24(FP), CX
 	MOVQ n+48(FP), DX
 	SHLQ $0x03, DX
 	MOVQ width+56(FP), BX
 	SHLQ $0x03, BX
+	MOVQ table_base+136(FP), SI
 	MOVQ BX, R8
 
 columns:
@@ -8182,10 +8028,8 @@ block14sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R9*8), DI
 	SUBQ  R10, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R10*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R10*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R10*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8200,12 +8044,13 @@ block14sample:
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
 	VPXOR Y13, Y13, Y13
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block14done
 
 block14row:
-	VBROADCASTSD (SI), Y14
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y14
 	MOVWQZX      (BX), R10
 	IMULQ        DX, R10
 	VFMADD231PD  (CX)(R10*1), Y14, Y0
@@ -8222,8 +8067,7 @@ block14row:
 	VFMADD231PD  352(CX)(R10*1), Y14, Y11
 	VFMADD231PD  384(CX)(R10*1), Y14, Y12
 	VFMADD231PD  416(CX)(R10*1), Y14, Y13
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block14row
 
@@ -8284,10 +8128,8 @@ block13sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8301,12 +8143,13 @@ block13sample:
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block13done
 
 block13row:
-	VBROADCASTSD (SI), Y13
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y13
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y13, Y0
@@ -8322,8 +8165,7 @@ block13row:
 	VFMADD231PD  320(CX)(R9*1), Y13, Y10
 	VFMADD231PD  352(CX)(R9*1), Y13, Y11
 	VFMADD231PD  384(CX)(R9*1), Y13, Y12
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block13row
 
@@ -8380,10 +8222,8 @@ block12sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8396,12 +8236,13 @@ block12sample:
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block12done
 
 block12row:
-	VBROADCASTSD (SI), Y12
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y12
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y12, Y0
@@ -8416,8 +8257,7 @@ block12row:
 	VFMADD231PD  288(CX)(R9*1), Y12, Y9
 	VFMADD231PD  320(CX)(R9*1), Y12, Y10
 	VFMADD231PD  352(CX)(R9*1), Y12, Y11
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block12row
 
@@ -8472,10 +8312,8 @@ block11sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8487,12 +8325,13 @@ block11sample:
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block11done
 
 block11row:
-	VBROADCASTSD (SI), Y11
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y11
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y11, Y0
@@ -8506,8 +8345,7 @@ block11row:
 	VFMADD231PD  256(CX)(R9*1), Y11, Y8
 	VFMADD231PD  288(CX)(R9*1), Y11, Y9
 	VFMADD231PD  320(CX)(R9*1), Y11, Y10
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block11row
 
@@ -8560,10 +8398,8 @@ block10sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8574,12 +8410,13 @@ block10sample:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block10done
 
 block10row:
-	VBROADCASTSD (SI), Y10
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y10
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y10, Y0
@@ -8592,8 +8429,7 @@ block10row:
 	VFMADD231PD  224(CX)(R9*1), Y10, Y7
 	VFMADD231PD  256(CX)(R9*1), Y10, Y8
 	VFMADD231PD  288(CX)(R9*1), Y10, Y9
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block10row
 
@@ -8644,10 +8480,8 @@ block9sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8657,12 +8491,13 @@ block9sample:
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block9done
 
 block9row:
-	VBROADCASTSD (SI), Y9
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y9
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y9, Y0
@@ -8674,8 +8509,7 @@ block9row:
 	VFMADD231PD  192(CX)(R9*1), Y9, Y6
 	VFMADD231PD  224(CX)(R9*1), Y9, Y7
 	VFMADD231PD  256(CX)(R9*1), Y9, Y8
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block9row
 
@@ -8724,10 +8558,8 @@ block8sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8736,12 +8568,13 @@ block8sample:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block8done
 
 block8row:
-	VBROADCASTSD (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y0
@@ -8752,8 +8585,7 @@ block8row:
 	VFMADD231PD  160(CX)(R9*1), Y8, Y5
 	VFMADD231PD  192(CX)(R9*1), Y8, Y6
 	VFMADD231PD  224(CX)(R9*1), Y8, Y7
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block8row
 
@@ -8800,10 +8632,8 @@ block7sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -8811,12 +8641,13 @@ block7sample:
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block7done
 
 block7row:
-	VBROADCASTSD (SI), Y7
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y7
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y7, Y0
@@ -8826,8 +8657,7 @@ block7row:
 	VFMADD231PD  128(CX)(R9*1), Y7, Y4
 	VFMADD231PD  160(CX)(R9*1), Y7, Y5
 	VFMADD231PD  192(CX)(R9*1), Y7, Y6
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block7row
 
@@ -8872,22 +8702,21 @@ block6sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block6done
 
 block6row:
-	VBROADCASTSD (SI), Y6
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y6
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y6, Y0
@@ -8896,8 +8725,7 @@ block6row:
 	VFMADD231PD  96(CX)(R9*1), Y6, Y3
 	VFMADD231PD  128(CX)(R9*1), Y6, Y4
 	VFMADD231PD  160(CX)(R9*1), Y6, Y5
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block6row
 
@@ -8940,21 +8768,20 @@ block5sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	TESTQ DI, DI
 	JZ    block5done
 
 block5row:
-	VBROADCASTSD (SI), Y5
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y5
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y5, Y0
@@ -8962,8 +8789,7 @@ block5row:
 	VFMADD231PD  64(CX)(R9*1), Y5, Y2
 	VFMADD231PD  96(CX)(R9*1), Y5, Y3
 	VFMADD231PD  128(CX)(R9*1), Y5, Y4
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block5row
 
@@ -9004,10 +8830,8 @@ block4sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -9016,27 +8840,28 @@ block4sample:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x02, DI
 	JLT   block4rest
 
 block4rows:
-	VBROADCASTSD (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y0
 	VFMADD231PD  32(CX)(R9*1), Y8, Y1
 	VFMADD231PD  64(CX)(R9*1), Y8, Y2
 	VFMADD231PD  96(CX)(R9*1), Y8, Y3
-	VBROADCASTSD 8(SI), Y8
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y4
 	VFMADD231PD  32(CX)(R9*1), Y8, Y5
 	VFMADD231PD  64(CX)(R9*1), Y8, Y6
 	VFMADD231PD  96(CX)(R9*1), Y8, Y7
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block4rows
 
@@ -9046,15 +8871,15 @@ block4rest:
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y0
 	VFMADD231PD  32(CX)(R9*1), Y8, Y1
 	VFMADD231PD  64(CX)(R9*1), Y8, Y2
 	VFMADD231PD  96(CX)(R9*1), Y8, Y3
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block4row
 
@@ -9097,35 +8922,34 @@ block3sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x02, DI
 	JLT   block3rest
 
 block3rows:
-	VBROADCASTSD (SI), Y6
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y6
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y6, Y0
 	VFMADD231PD  32(CX)(R9*1), Y6, Y1
 	VFMADD231PD  64(CX)(R9*1), Y6, Y2
-	VBROADCASTSD 8(SI), Y6
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y6
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y6, Y3
 	VFMADD231PD  32(CX)(R9*1), Y6, Y4
 	VFMADD231PD  64(CX)(R9*1), Y6, Y5
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block3rows
 
@@ -9135,14 +8959,14 @@ block3rest:
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (SI), Y6
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y6
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y6, Y0
 	VFMADD231PD  32(CX)(R9*1), Y6, Y1
 	VFMADD231PD  64(CX)(R9*1), Y6, Y2
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block3row
 
@@ -9182,10 +9006,8 @@ block2sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -9194,33 +9016,36 @@ block2sample:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x04, DI
 	JLT   block2rest
 
 block2rows:
-	VBROADCASTSD (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y0
 	VFMADD231PD  32(CX)(R9*1), Y8, Y1
-	VBROADCASTSD 8(SI), Y8
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y2
 	VFMADD231PD  32(CX)(R9*1), Y8, Y3
-	VBROADCASTSD 16(SI), Y8
-	MOVWQZX      4(BX), R9
+	MOVWQZX      10(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
+	MOVWQZX      8(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y4
 	VFMADD231PD  32(CX)(R9*1), Y8, Y5
-	VBROADCASTSD 24(SI), Y8
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y6
 	VFMADD231PD  32(CX)(R9*1), Y8, Y7
-	ADDQ         $0x08, BX
-	ADDQ         $0x20, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block2rows
 
@@ -9230,13 +9055,13 @@ block2rest:
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (SI), Y8
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y8
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y8, Y0
 	VFMADD231PD  32(CX)(R9*1), Y8, Y1
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block2row
 
@@ -9277,37 +9102,38 @@ block1sample:
 	MOVQ  hi_base+88(FP), DI
 	MOVQ  (DI)(R8*8), DI
 	SUBQ  R9, DI
-	MOVQ  idx_base+112(FP), BX
-	LEAQ  (BX)(R9*2), BX
-	MOVQ  val_base+136(FP), SI
-	LEAQ  (SI)(R9*8), SI
+	MOVQ  x_base+112(FP), BX
+	LEAQ  (BX)(R9*4), BX
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	MOVQ  DI, DI
+	MOVQ  BX, BX
 	SUBQ  $0x04, DI
 	JLT   block1rest
 
 block1rows:
-	VBROADCASTSD (SI), Y4
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y4
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y4, Y0
-	VBROADCASTSD 8(SI), Y4
-	MOVWQZX      2(BX), R9
-	IMULQ        DX, R9
-	VFMADD231PD  (CX)(R9*1), Y4, Y1
-	VBROADCASTSD 16(SI), Y4
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y4
 	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y4, Y1
+	MOVWQZX      10(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y4
+	MOVWQZX      8(BX), R9
+	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y4, Y2
-	VBROADCASTSD 24(SI), Y4
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y4
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y4, Y3
-	ADDQ         $0x08, BX
-	ADDQ         $0x20, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block1rows
 
@@ -9317,12 +9143,12 @@ block1rest:
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (SI), Y4
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Y4
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y4, Y0
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block1row
 
@@ -9349,21 +9175,22 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseOuterF64AVX2(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// func sparseOuterF64AVX2(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float64)
 // Requires: AVX, FMA3
 TEXT ·sparseOuterF64AVX2(SB), NOSPLIT, $0-200
-	// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+	// sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
 	MOVQ  d_base+24(FP), AX
 	MOVQ  sum_base+0(FP), CX
 	MOVQ  m+80(FP), DX
 	SHLQ  $0x03, DX
 	MOVQ  width+96(FP), BX
 	SHLQ  $0x03, BX
-	MOVQ  touched_base+48(FP), SI
-	MOVQ  first+72(FP), DI
-	SUBQ  DI, SI
-	IMULQ DX, DI
-	SUBQ  DI, CX
+	MOVQ  table_base+176(FP), SI
+	MOVQ  touched_base+48(FP), DI
+	MOVQ  first+72(FP), R8
+	SUBQ  R8, DI
+	IMULQ DX, R8
+	SUBQ  R8, CX
 	MOVQ  BX, R9
 
 columns:
@@ -9431,10 +9258,8 @@ block14sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R10*8), R8
 	SUBQ    R11, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R11*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R11*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R11*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9449,14 +9274,15 @@ block14sample:
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
 	VMOVUPS 416(AX), Y13
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block14done
 
 block14row:
-	VBROADCASTSD (DI), Y14
+	MOVWQZX      2(BX), R11
+	VBROADCASTSD (SI)(R11*8), Y14
 	MOVWQZX      (BX), R11
-	MOVB         $0x01, (SI)(R11*1)
+	MOVB         $0x01, (DI)(R11*1)
 	IMULQ        DX, R11
 	VMOVUPS      (CX)(R11*1), Y15
 	VFMADD231PD  Y0, Y14, Y15
@@ -9500,8 +9326,7 @@ block14row:
 	VMOVUPS      416(CX)(R11*1), Y15
 	VFMADD231PD  Y13, Y14, Y15
 	VMOVUPS      Y15, 416(CX)(R11*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block14row
 
@@ -9534,10 +9359,8 @@ block13sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9551,14 +9374,15 @@ block13sample:
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
 	VMOVUPS 384(AX), Y12
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block13done
 
 block13row:
-	VBROADCASTSD (DI), Y13
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y13
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y14
 	VMOVUPS      32(CX)(R10*1), Y15
@@ -9599,8 +9423,7 @@ block13row:
 	VMOVUPS      384(CX)(R10*1), Y14
 	VFMADD231PD  Y12, Y13, Y14
 	VMOVUPS      Y14, 384(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block13row
 
@@ -9631,10 +9454,8 @@ block12sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9647,14 +9468,15 @@ block12sample:
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
 	VMOVUPS 352(AX), Y11
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block12done
 
 block12row:
-	VBROADCASTSD (DI), Y12
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y12
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y13
 	VMOVUPS      32(CX)(R10*1), Y14
@@ -9692,8 +9514,7 @@ block12row:
 	VMOVUPS      Y13, 288(CX)(R10*1)
 	VMOVUPS      Y14, 320(CX)(R10*1)
 	VMOVUPS      Y15, 352(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block12row
 
@@ -9724,10 +9545,8 @@ block11sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9739,14 +9558,15 @@ block11sample:
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
 	VMOVUPS 320(AX), Y10
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block11done
 
 block11row:
-	VBROADCASTSD (DI), Y11
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y11
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y12
 	VMOVUPS      32(CX)(R10*1), Y13
@@ -9781,8 +9601,7 @@ block11row:
 	VMOVUPS      Y12, 256(CX)(R10*1)
 	VMOVUPS      Y13, 288(CX)(R10*1)
 	VMOVUPS      Y14, 320(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block11row
 
@@ -9813,10 +9632,8 @@ block10sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9827,14 +9644,15 @@ block10sample:
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
 	VMOVUPS 288(AX), Y9
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block10done
 
 block10row:
-	VBROADCASTSD (DI), Y10
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y10
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y11
 	VMOVUPS      32(CX)(R10*1), Y12
@@ -9866,8 +9684,7 @@ block10row:
 	VMOVUPS      Y13, 224(CX)(R10*1)
 	VMOVUPS      Y14, 256(CX)(R10*1)
 	VMOVUPS      Y15, 288(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block10row
 
@@ -9898,10 +9715,8 @@ block9sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9911,14 +9726,15 @@ block9sample:
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
 	VMOVUPS 256(AX), Y8
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block9done
 
 block9row:
-	VBROADCASTSD (DI), Y9
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y9
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y10
 	VMOVUPS      32(CX)(R10*1), Y11
@@ -9947,8 +9763,7 @@ block9row:
 	VMOVUPS      Y10, 192(CX)(R10*1)
 	VMOVUPS      Y11, 224(CX)(R10*1)
 	VMOVUPS      Y12, 256(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block9row
 
@@ -9979,10 +9794,8 @@ block8sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -9991,14 +9804,15 @@ block8sample:
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
 	VMOVUPS 224(AX), Y7
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block8done
 
 block8row:
-	VBROADCASTSD (DI), Y8
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y8
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y9
 	VMOVUPS      32(CX)(R10*1), Y10
@@ -10024,8 +9838,7 @@ block8row:
 	VMOVUPS      224(CX)(R10*1), Y9
 	VFMADD231PD  Y7, Y8, Y9
 	VMOVUPS      Y9, 224(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block8row
 
@@ -10056,10 +9869,8 @@ block7sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -10067,14 +9878,15 @@ block7sample:
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
 	VMOVUPS 192(AX), Y6
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block7done
 
 block7row:
-	VBROADCASTSD (DI), Y7
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y7
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y8
 	VMOVUPS      32(CX)(R10*1), Y9
@@ -10097,8 +9909,7 @@ block7row:
 	VMOVUPS      Y12, 128(CX)(R10*1)
 	VMOVUPS      Y13, 160(CX)(R10*1)
 	VMOVUPS      Y14, 192(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block7row
 
@@ -10129,24 +9940,23 @@ block6sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
 	VMOVUPS 160(AX), Y5
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block6done
 
 block6row:
-	VBROADCASTSD (DI), Y6
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y6
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y7
 	VMOVUPS      32(CX)(R10*1), Y8
@@ -10166,8 +9976,7 @@ block6row:
 	VMOVUPS      Y10, 96(CX)(R10*1)
 	VMOVUPS      Y11, 128(CX)(R10*1)
 	VMOVUPS      Y12, 160(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block6row
 
@@ -10198,23 +10007,22 @@ block5sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	VMOVUPS 128(AX), Y4
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block5done
 
 block5row:
-	VBROADCASTSD (DI), Y5
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y5
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y6
 	VMOVUPS      32(CX)(R10*1), Y7
@@ -10231,8 +10039,7 @@ block5row:
 	VMOVUPS      Y8, 64(CX)(R10*1)
 	VMOVUPS      Y9, 96(CX)(R10*1)
 	VMOVUPS      Y10, 128(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block5row
 
@@ -10263,22 +10070,21 @@ block4sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block4done
 
 block4row:
-	VBROADCASTSD (DI), Y4
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y4
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y5
 	VMOVUPS      32(CX)(R10*1), Y6
@@ -10292,8 +10098,7 @@ block4row:
 	VMOVUPS      Y6, 32(CX)(R10*1)
 	VMOVUPS      Y7, 64(CX)(R10*1)
 	VMOVUPS      Y8, 96(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block4row
 
@@ -10324,21 +10129,20 @@ block3sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block3done
 
 block3row:
-	VBROADCASTSD (DI), Y3
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y3
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y4
 	VMOVUPS      32(CX)(R10*1), Y5
@@ -10349,8 +10153,7 @@ block3row:
 	VMOVUPS      Y4, (CX)(R10*1)
 	VMOVUPS      Y5, 32(CX)(R10*1)
 	VMOVUPS      Y6, 64(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block3row
 
@@ -10381,20 +10184,19 @@ block2sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block2done
 
 block2row:
-	VBROADCASTSD (DI), Y2
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y2
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y3
 	VMOVUPS      32(CX)(R10*1), Y4
@@ -10402,8 +10204,7 @@ block2row:
 	VFMADD231PD  Y1, Y2, Y4
 	VMOVUPS      Y3, (CX)(R10*1)
 	VMOVUPS      Y4, 32(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block2row
 
@@ -10434,25 +10235,23 @@ block1sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	TESTQ   R8, R8
 	JZ      block1done
 
 block1row:
-	VBROADCASTSD (DI), Y1
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Y1
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block1row
 
@@ -10735,8 +10534,8 @@ block14:
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
 	VPXOR Y13, Y13, Y13
-	MOVQ  CX, R8
 	MOVQ  DX, R9
+	MOVQ  CX, R8
 	MOVQ  BX, R10
 	TESTQ R9, R9
 	JZ    block14done
@@ -10797,14 +10596,13 @@ block13:
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
 	VPXOR Y12, Y12, Y12
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block13done
 
 block13row:
-	VBROADCASTSD (AX), Y13
+	VBROADCASTSD (CX), Y13
 	VFMADD231PD  (DX), Y13, Y0
 	VFMADD231PD  32(DX), Y13, Y1
 	VFMADD231PD  64(DX), Y13, Y2
@@ -10819,8 +10617,8 @@ block13row:
 	VFMADD231PD  352(DX), Y13, Y11
 	VFMADD231PD  384(DX), Y13, Y12
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -10854,14 +10652,13 @@ block12:
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block12done
 
 block12row:
-	VBROADCASTSD (AX), Y12
+	VBROADCASTSD (CX), Y12
 	VFMADD231PD  (DX), Y12, Y0
 	VFMADD231PD  32(DX), Y12, Y1
 	VFMADD231PD  64(DX), Y12, Y2
@@ -10875,8 +10672,8 @@ block12row:
 	VFMADD231PD  320(DX), Y12, Y10
 	VFMADD231PD  352(DX), Y12, Y11
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -10908,14 +10705,13 @@ block11:
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block11done
 
 block11row:
-	VBROADCASTSD (AX), Y11
+	VBROADCASTSD (CX), Y11
 	VFMADD231PD  (DX), Y11, Y0
 	VFMADD231PD  32(DX), Y11, Y1
 	VFMADD231PD  64(DX), Y11, Y2
@@ -10928,8 +10724,8 @@ block11row:
 	VFMADD231PD  288(DX), Y11, Y9
 	VFMADD231PD  320(DX), Y11, Y10
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -10959,14 +10755,13 @@ block10:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block10done
 
 block10row:
-	VBROADCASTSD (AX), Y10
+	VBROADCASTSD (CX), Y10
 	VFMADD231PD  (DX), Y10, Y0
 	VFMADD231PD  32(DX), Y10, Y1
 	VFMADD231PD  64(DX), Y10, Y2
@@ -10978,8 +10773,8 @@ block10row:
 	VFMADD231PD  256(DX), Y10, Y8
 	VFMADD231PD  288(DX), Y10, Y9
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -11007,14 +10802,13 @@ block9:
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block9done
 
 block9row:
-	VBROADCASTSD (AX), Y9
+	VBROADCASTSD (CX), Y9
 	VFMADD231PD  (DX), Y9, Y0
 	VFMADD231PD  32(DX), Y9, Y1
 	VFMADD231PD  64(DX), Y9, Y2
@@ -11025,8 +10819,8 @@ block9row:
 	VFMADD231PD  224(DX), Y9, Y7
 	VFMADD231PD  256(DX), Y9, Y8
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -11052,14 +10846,13 @@ block8:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VFMADD231PD  (DX), Y8, Y0
 	VFMADD231PD  32(DX), Y8, Y1
 	VFMADD231PD  64(DX), Y8, Y2
@@ -11069,8 +10862,8 @@ block8row:
 	VFMADD231PD  192(DX), Y8, Y6
 	VFMADD231PD  224(DX), Y8, Y7
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -11094,14 +10887,13 @@ block7:
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSD (AX), Y7
+	VBROADCASTSD (CX), Y7
 	VFMADD231PD  (DX), Y7, Y0
 	VFMADD231PD  32(DX), Y7, Y1
 	VFMADD231PD  64(DX), Y7, Y2
@@ -11110,8 +10902,8 @@ block7row:
 	VFMADD231PD  160(DX), Y7, Y5
 	VFMADD231PD  192(DX), Y7, Y6
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -11133,14 +10925,13 @@ block6:
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSD (AX), Y6
+	VBROADCASTSD (CX), Y6
 	VFMADD231PD  (DX), Y6, Y0
 	VFMADD231PD  32(DX), Y6, Y1
 	VFMADD231PD  64(DX), Y6, Y2
@@ -11148,8 +10939,8 @@ block6row:
 	VFMADD231PD  128(DX), Y6, Y4
 	VFMADD231PD  160(DX), Y6, Y5
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -11169,22 +10960,21 @@ block5:
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	TESTQ CX, CX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSD (AX), Y5
+	VBROADCASTSD (CX), Y5
 	VFMADD231PD  (DX), Y5, Y0
 	VFMADD231PD  32(DX), Y5, Y1
 	VFMADD231PD  64(DX), Y5, Y2
 	VFMADD231PD  96(DX), Y5, Y3
 	VFMADD231PD  128(DX), Y5, Y4
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -11206,43 +10996,42 @@ block4:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x02, CX
+	SUBQ  $0x02, AX
 	JLT   block4rest
 
 block4rows:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VFMADD231PD  (DX), Y8, Y0
 	VFMADD231PD  32(DX), Y8, Y1
 	VFMADD231PD  64(DX), Y8, Y2
 	VFMADD231PD  96(DX), Y8, Y3
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y8
+	VBROADCASTSD 8(CX), Y8
 	VFMADD231PD  (DX), Y8, Y4
 	VFMADD231PD  32(DX), Y8, Y5
 	VFMADD231PD  64(DX), Y8, Y6
 	VFMADD231PD  96(DX), Y8, Y7
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VFMADD231PD  (DX), Y8, Y0
 	VFMADD231PD  32(DX), Y8, Y1
 	VFMADD231PD  64(DX), Y8, Y2
 	VFMADD231PD  96(DX), Y8, Y3
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -11265,40 +11054,39 @@ block3:
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x02, CX
+	SUBQ  $0x02, AX
 	JLT   block3rest
 
 block3rows:
-	VBROADCASTSD (AX), Y6
+	VBROADCASTSD (CX), Y6
 	VFMADD231PD  (DX), Y6, Y0
 	VFMADD231PD  32(DX), Y6, Y1
 	VFMADD231PD  64(DX), Y6, Y2
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y6
+	VBROADCASTSD 8(CX), Y6
 	VFMADD231PD  (DX), Y6, Y3
 	VFMADD231PD  32(DX), Y6, Y4
 	VFMADD231PD  64(DX), Y6, Y5
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (AX), Y6
+	VBROADCASTSD (CX), Y6
 	VFMADD231PD  (DX), Y6, Y0
 	VFMADD231PD  32(DX), Y6, Y1
 	VFMADD231PD  64(DX), Y6, Y2
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -11321,45 +11109,44 @@ block2:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x04, CX
+	SUBQ  $0x04, AX
 	JLT   block2rest
 
 block2rows:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VFMADD231PD  (DX), Y8, Y0
 	VFMADD231PD  32(DX), Y8, Y1
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y8
+	VBROADCASTSD 8(CX), Y8
 	VFMADD231PD  (DX), Y8, Y2
 	VFMADD231PD  32(DX), Y8, Y3
 	ADDQ         SI, DX
-	VBROADCASTSD 16(AX), Y8
+	VBROADCASTSD 16(CX), Y8
 	VFMADD231PD  (DX), Y8, Y4
 	VFMADD231PD  32(DX), Y8, Y5
 	ADDQ         SI, DX
-	VBROADCASTSD 24(AX), Y8
+	VBROADCASTSD 24(CX), Y8
 	VFMADD231PD  (DX), Y8, Y6
 	VFMADD231PD  32(DX), Y8, Y7
 	ADDQ         SI, DX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x20, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VFMADD231PD  (DX), Y8, Y0
 	VFMADD231PD  32(DX), Y8, Y1
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -11380,40 +11167,39 @@ block1:
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	MOVQ  CX, AX
-	MOVQ  DX, CX
+	MOVQ  DX, AX
 	MOVQ  BX, DX
-	SUBQ  $0x04, CX
+	SUBQ  $0x04, AX
 	JLT   block1rest
 
 block1rows:
-	VBROADCASTSD (AX), Y4
+	VBROADCASTSD (CX), Y4
 	VFMADD231PD  (DX), Y4, Y0
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y4
+	VBROADCASTSD 8(CX), Y4
 	VFMADD231PD  (DX), Y4, Y1
 	ADDQ         SI, DX
-	VBROADCASTSD 16(AX), Y4
+	VBROADCASTSD 16(CX), Y4
 	VFMADD231PD  (DX), Y4, Y2
 	ADDQ         SI, DX
-	VBROADCASTSD 24(AX), Y4
+	VBROADCASTSD 24(CX), Y4
 	VFMADD231PD  (DX), Y4, Y3
 	ADDQ         SI, DX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x20, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (AX), Y4
+	VBROADCASTSD (CX), Y4
 	VFMADD231PD  (DX), Y4, Y0
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -11509,8 +11295,8 @@ block14:
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
 	VMOVUPS 416(DI), Y13
-	MOVQ    CX, R8
 	MOVQ    DX, R9
+	MOVQ    CX, R8
 	MOVQ    BX, R10
 	TESTQ   R9, R9
 	JZ      block14done
@@ -11585,14 +11371,13 @@ block13:
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	VBROADCASTSD (AX), Y13
+	VBROADCASTSD (CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VFMADD231PD  Y0, Y13, Y14
@@ -11633,8 +11418,8 @@ block13row:
 	VFMADD231PD  Y12, Y13, Y14
 	VMOVUPS      Y14, 384(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -11655,14 +11440,13 @@ block12:
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	VBROADCASTSD (AX), Y12
+	VBROADCASTSD (CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -11700,8 +11484,8 @@ block12row:
 	VMOVUPS      Y14, 320(DX)
 	VMOVUPS      Y15, 352(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -11721,14 +11505,13 @@ block11:
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	VBROADCASTSD (AX), Y11
+	VBROADCASTSD (CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -11763,8 +11546,8 @@ block11row:
 	VMOVUPS      Y13, 288(DX)
 	VMOVUPS      Y14, 320(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -11783,14 +11566,13 @@ block10:
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	VBROADCASTSD (AX), Y10
+	VBROADCASTSD (CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -11822,8 +11604,8 @@ block10row:
 	VMOVUPS      Y14, 256(DX)
 	VMOVUPS      Y15, 288(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -11841,14 +11623,13 @@ block9:
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	VBROADCASTSD (AX), Y9
+	VBROADCASTSD (CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -11877,8 +11658,8 @@ block9row:
 	VMOVUPS      Y11, 224(DX)
 	VMOVUPS      Y12, 256(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -11895,14 +11676,13 @@ block8:
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block8done
 
 block8row:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -11928,8 +11708,8 @@ block8row:
 	VFMADD231PD  Y7, Y8, Y9
 	VMOVUPS      Y9, 224(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -11945,14 +11725,13 @@ block7:
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block7done
 
 block7row:
-	VBROADCASTSD (AX), Y7
+	VBROADCASTSD (CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -11975,8 +11754,8 @@ block7row:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -11991,14 +11770,13 @@ block6:
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block6done
 
 block6row:
-	VBROADCASTSD (AX), Y6
+	VBROADCASTSD (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -12018,8 +11796,8 @@ block6row:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -12033,14 +11811,13 @@ block5:
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block5done
 
 block5row:
-	VBROADCASTSD (AX), Y5
+	VBROADCASTSD (CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -12057,8 +11834,8 @@ block5row:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -12071,14 +11848,13 @@ block4:
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block4done
 
 block4row:
-	VBROADCASTSD (AX), Y4
+	VBROADCASTSD (CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -12092,8 +11868,8 @@ block4row:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -12105,14 +11881,13 @@ block3:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block3done
 
 block3row:
-	VBROADCASTSD (AX), Y3
+	VBROADCASTSD (CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -12123,8 +11898,8 @@ block3row:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -12135,14 +11910,13 @@ block3done:
 block2:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block2done
 
 block2row:
-	VBROADCASTSD (AX), Y2
+	VBROADCASTSD (CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PD  Y0, Y2, Y3
@@ -12150,8 +11924,8 @@ block2row:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -12161,20 +11935,19 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (DI), Y0
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	TESTQ   CX, CX
+	TESTQ   AX, AX
 	JZ      block1done
 
 block1row:
-	VBROADCASTSD (AX), Y1
+	VBROADCASTSD (CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -12593,36 +12366,23 @@ test:
 	VZEROUPPER
 	RET
 
-// func prefetchF64AVX2(idx []uint16, val []float64)
+// func prefetchF64AVX2(x []uint32)
 // Requires: MMX+
-TEXT ·prefetchF64AVX2(SB), NOSPLIT, $0-48
-	// loads idx and val into the first-level cache
-	MOVQ idx_base+0(FP), AX
-	MOVQ idx_len+8(FP), CX
-	SHLQ $0x01, CX
-	JMP  idxtest
+TEXT ·prefetchF64AVX2(SB), NOSPLIT, $0-24
+	// loads x into the first-level cache
+	MOVQ x_base+0(FP), AX
+	MOVQ x_len+8(FP), CX
+	SHLQ $0x02, CX
+	JMP  test
 
-idxline:
+line:
 	PREFETCHT0 (AX)
 	ADDQ       $0x40, AX
 	SUBQ       $0x40, CX
 
-idxtest:
+test:
 	TESTQ CX, CX
-	JGT   idxline
-	MOVQ  val_base+24(FP), AX
-	MOVQ  val_len+32(FP), CX
-	SHLQ  $0x03, CX
-	JMP   valtest
-
-valline:
-	PREFETCHT0 (AX)
-	ADDQ       $0x40, AX
-	SUBQ       $0x40, CX
-
-valtest:
-	TESTQ CX, CX
-	JGT   valline
+	JGT   line
 	RET
 
 // func tileF64AVX2(c []float64, n int, a []float64, b []float64)

@@ -4,17 +4,23 @@
 
 package kernel
 
-// sparseDotF32AVX512: z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
-func sparseDotF32AVX512(z []float32, b []float32, w []float32, idx []uint16, val []float32)
+// vendor: the first four letters of the vendor's name, the first one in the lowest byte
+func vendor() uint32
 
-// sparseAxpyF32AVX512: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
-func sparseAxpyF32AVX512(w []float32, g []float32, idx []uint16, val []float32)
+// sparseDotF32AVX512: z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
+func sparseDotF32AVX512(z []float32, b []float32, w []float32, x []uint32, table []float32)
 
-// sparseMatMulF32AVX512: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
-func sparseMatMulF32AVX512(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// sparseAxpyF32AVX512: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+func sparseAxpyF32AVX512(w []float32, g []float32, x []uint32, table []float32)
 
-// sparseOuterF32AVX512: sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuterF32AVX512(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// sparseAxpyHalvesF32AVX512: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+func sparseAxpyHalvesF32AVX512(w []float32, g []float32, x []uint32, table []float32)
+
+// sparseMatMulF32AVX512: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMulF32AVX512(z []float32, w []float32, n int, width int, lo []int, hi []int, x []uint32, table []float32)
+
+// sparseOuterF32AVX512: sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF32AVX512(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 
 // drainRowsF32AVX512: w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
 func drainRowsF32AVX512(w []float32, sum []float32, touched []uint8, n int, m int, width int)
@@ -27,6 +33,9 @@ func vecMatF32AVX512(g []float32, w []float32, d []float32)
 
 // rank1F32AVX512: w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 func rank1F32AVX512(w []float32, d []float32, a []float32)
+
+// rank1HalvesF32AVX512: w[i·n + j] += d[i]·a[j], n = Pad(len(a))
+func rank1HalvesF32AVX512(w []float32, d []float32, a []float32)
 
 // axpyF32AVX512: y[j] += alpha·x[j]
 func axpyF32AVX512(y []float32, x []float32, alpha float32)
@@ -52,8 +61,8 @@ func tanhDeltaF32AVX512(d []float32, g []float32, a []float32)
 // tanhOutputDeltaF32AVX512: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 func tanhOutputDeltaF32AVX512(d []float32, a []float32, y []float32, alpha float32)
 
-// prefetchF32AVX512: loads idx and val into the first-level cache
-func prefetchF32AVX512(idx []uint16, val []float32)
+// prefetchF32AVX512: loads x into the first-level cache
+func prefetchF32AVX512(x []uint32)
 
 // tileF32AVX512: c[i·n + j] += Σ_k a[k·8 + i]·b[k·32 + j], i < 8, j < 32, k < len(a)/8
 func tileF32AVX512(c []float32, n int, a []float32, b []float32)
@@ -64,17 +73,20 @@ func packF32AVX512(p []float32, w int, x []float32, n int)
 // packTransposedF32AVX512: p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4
 func packTransposedF32AVX512(p []float32, w int, x []float32, n int)
 
-// sparseDotF64AVX512: z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
-func sparseDotF64AVX512(z []float64, b []float64, w []float64, idx []uint16, val []float64)
+// sparseDotF64AVX512: z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
+func sparseDotF64AVX512(z []float64, b []float64, w []float64, x []uint32, table []float64)
 
-// sparseAxpyF64AVX512: w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
-func sparseAxpyF64AVX512(w []float64, g []float64, idx []uint16, val []float64)
+// sparseAxpyF64AVX512: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+func sparseAxpyF64AVX512(w []float64, g []float64, x []uint32, table []float64)
 
-// sparseMatMulF64AVX512: z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
-func sparseMatMulF64AVX512(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// sparseAxpyHalvesF64AVX512: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+func sparseAxpyHalvesF64AVX512(w []float64, g []float64, x []uint32, table []float64)
 
-// sparseOuterF64AVX512: sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuterF64AVX512(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// sparseMatMulF64AVX512: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMulF64AVX512(z []float64, w []float64, n int, width int, lo []int, hi []int, x []uint32, table []float64)
+
+// sparseOuterF64AVX512: sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuterF64AVX512(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float64)
 
 // drainRowsF64AVX512: w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0
 func drainRowsF64AVX512(w []float64, sum []float64, touched []uint8, n int, m int, width int)
@@ -87,6 +99,9 @@ func vecMatF64AVX512(g []float64, w []float64, d []float64)
 
 // rank1F64AVX512: w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 func rank1F64AVX512(w []float64, d []float64, a []float64)
+
+// rank1HalvesF64AVX512: w[i·n + j] += d[i]·a[j], n = Pad(len(a))
+func rank1HalvesF64AVX512(w []float64, d []float64, a []float64)
 
 // axpyF64AVX512: y[j] += alpha·x[j]
 func axpyF64AVX512(y []float64, x []float64, alpha float64)
@@ -112,8 +127,8 @@ func tanhDeltaF64AVX512(d []float64, g []float64, a []float64)
 // tanhOutputDeltaF64AVX512: d[j] = alpha·(a[j] − y[j])·(1 − a[j]²), 0 if subnormal
 func tanhOutputDeltaF64AVX512(d []float64, a []float64, y []float64, alpha float64)
 
-// prefetchF64AVX512: loads idx and val into the first-level cache
-func prefetchF64AVX512(idx []uint16, val []float64)
+// prefetchF64AVX512: loads x into the first-level cache
+func prefetchF64AVX512(x []uint32)
 
 // tileF64AVX512: c[i·n + j] += Σ_k a[k·8 + i]·b[k·16 + j], i < 8, j < 16, k < len(a)/8
 func tileF64AVX512(c []float64, n int, a []float64, b []float64)

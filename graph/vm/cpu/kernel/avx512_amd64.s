@@ -4,6 +4,16 @@
 
 #include "textflag.h"
 
+// func vendor() uint32
+// Requires: CPUID
+TEXT ·vendor(SB), NOSPLIT, $0-4
+	// CPUID with 0 in EAX (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2)
+	XORL AX, AX
+	XORL CX, CX
+	CPUID
+	MOVL BX, ret+0(FP)
+	RET
+
 DATA tail<>+0(SB)/8, $0xffffffffffffffff
 DATA tail<>+8(SB)/8, $0xffffffffffffffff
 DATA tail<>+16(SB)/8, $0xffffffffffffffff
@@ -22,15 +32,15 @@ DATA tail<>+112(SB)/8, $0x0000000000000000
 DATA tail<>+120(SB)/8, $0x0000000000000000
 GLOBL tail<>(SB), RODATA|NOPTR, $128
 
-// func sparseDotF32AVX512(z []float32, b []float32, w []float32, idx []uint16, val []float32)
+// func sparseDotF32AVX512(z []float32, b []float32, w []float32, x []uint32, table []float32)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseDotF32AVX512(SB), NOSPLIT, $0-120
-	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
+	// z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x02, AX
-	MOVQ idx_base+72(FP), CX
-	MOVQ val_base+96(FP), DX
-	MOVQ idx_len+80(FP), BX
+	MOVQ x_base+72(FP), CX
+	MOVQ table_base+96(FP), DX
+	MOVQ x_len+80(FP), BX
 	MOVQ w_base+48(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -106,25 +116,24 @@ block16:
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Z6
 	VMOVUPS 448(R9), Z7
-	MOVQ    DX, R10
 	MOVQ    BX, R11
-	MOVQ    CX, R12
+	MOVQ    CX, R10
 	TESTQ   R11, R11
 	JZ      block16done
 
 block16row:
-	VBROADCASTSS (R10), Z8
-	MOVWQZX      (R12), R13
-	IMULQ        DI, R13
-	VFMADD231PS  (SI)(R13*1), Z8, Z0
-	VFMADD231PS  64(SI)(R13*1), Z8, Z1
-	VFMADD231PS  128(SI)(R13*1), Z8, Z2
-	VFMADD231PS  192(SI)(R13*1), Z8, Z3
-	VFMADD231PS  256(SI)(R13*1), Z8, Z4
-	VFMADD231PS  320(SI)(R13*1), Z8, Z5
-	VFMADD231PS  384(SI)(R13*1), Z8, Z6
-	VFMADD231PS  448(SI)(R13*1), Z8, Z7
-	ADDQ         $0x02, R12
+	MOVWQZX      2(R10), R12
+	VBROADCASTSS (DX)(R12*4), Z8
+	MOVWQZX      (R10), R12
+	IMULQ        DI, R12
+	VFMADD231PS  (SI)(R12*1), Z8, Z0
+	VFMADD231PS  64(SI)(R12*1), Z8, Z1
+	VFMADD231PS  128(SI)(R12*1), Z8, Z2
+	VFMADD231PS  192(SI)(R12*1), Z8, Z3
+	VFMADD231PS  256(SI)(R12*1), Z8, Z4
+	VFMADD231PS  320(SI)(R12*1), Z8, Z5
+	VFMADD231PS  384(SI)(R12*1), Z8, Z6
+	VFMADD231PS  448(SI)(R12*1), Z8, Z7
 	ADDQ         $0x04, R10
 	DECQ         R11
 	JNZ          block16row
@@ -154,13 +163,13 @@ block15:
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Z6
 	VMOVUPS 448(R9), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block15done
 
 block15row:
-	VBROADCASTSS (AX), Z8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z8, Z0
@@ -171,9 +180,8 @@ block15row:
 	VFMADD231PS  320(SI)(BX*1), Z8, Z5
 	VFMADD231PS  384(SI)(BX*1), Z8, Z6
 	VFMADD231PS  448(SI)(BX*1), Y8, Y7
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -197,13 +205,13 @@ block14:
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Z6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block14done
 
 block14row:
-	VBROADCASTSS (AX), Z7
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z7, Z0
@@ -213,9 +221,8 @@ block14row:
 	VFMADD231PS  256(SI)(BX*1), Z7, Z4
 	VFMADD231PS  320(SI)(BX*1), Z7, Z5
 	VFMADD231PS  384(SI)(BX*1), Z7, Z6
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -238,13 +245,13 @@ block13:
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	VBROADCASTSS (AX), Z7
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z7, Z0
@@ -254,9 +261,8 @@ block13row:
 	VFMADD231PS  256(SI)(BX*1), Z7, Z4
 	VFMADD231PS  320(SI)(BX*1), Z7, Z5
 	VFMADD231PS  384(SI)(BX*1), Y7, Y6
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -278,13 +284,13 @@ block12:
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Z5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	VBROADCASTSS (AX), Z6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z6, Z0
@@ -293,9 +299,8 @@ block12row:
 	VFMADD231PS  192(SI)(BX*1), Z6, Z3
 	VFMADD231PS  256(SI)(BX*1), Z6, Z4
 	VFMADD231PS  320(SI)(BX*1), Z6, Z5
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -316,13 +321,13 @@ block11:
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	VBROADCASTSS (AX), Z6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z6, Z0
@@ -331,9 +336,8 @@ block11row:
 	VFMADD231PS  192(SI)(BX*1), Z6, Z3
 	VFMADD231PS  256(SI)(BX*1), Z6, Z4
 	VFMADD231PS  320(SI)(BX*1), Y6, Y5
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -353,13 +357,13 @@ block10:
 	VMOVUPS 128(R9), Z2
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Z4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	VBROADCASTSS (AX), Z5
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z5, Z0
@@ -367,9 +371,8 @@ block10row:
 	VFMADD231PS  128(SI)(BX*1), Z5, Z2
 	VFMADD231PS  192(SI)(BX*1), Z5, Z3
 	VFMADD231PS  256(SI)(BX*1), Z5, Z4
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -388,13 +391,13 @@ block9:
 	VMOVUPS 128(R9), Z2
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	VBROADCASTSS (AX), Z5
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z5, Z0
@@ -402,9 +405,8 @@ block9row:
 	VFMADD231PS  128(SI)(BX*1), Z5, Z2
 	VFMADD231PS  192(SI)(BX*1), Z5, Z3
 	VFMADD231PS  256(SI)(BX*1), Y5, Y4
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -426,47 +428,47 @@ block8:
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block8rest
 
 block8rows:
-	VBROADCASTSS (AX), Z4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z4, Z0
 	VFMADD231PS  64(SI)(BX*1), Z4, Z1
 	VFMADD231PS  128(SI)(BX*1), Z4, Z2
 	VFMADD231PS  192(SI)(BX*1), Z4, Z3
-	VBROADCASTSS 4(AX), Z4
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z4, Z9
 	VFMADD231PS  64(SI)(BX*1), Z4, Z10
 	VFMADD231PS  128(SI)(BX*1), Z4, Z11
 	VFMADD231PS  192(SI)(BX*1), Z4, Z12
-	ADDQ         $0x04, CX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSS (AX), Z4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z4, Z0
 	VFMADD231PS  64(SI)(BX*1), Z4, Z1
 	VFMADD231PS  128(SI)(BX*1), Z4, Z2
 	VFMADD231PS  192(SI)(BX*1), Z4, Z3
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -491,47 +493,47 @@ block7:
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block7rest
 
 block7rows:
-	VBROADCASTSS (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z3, Z0
 	VFMADD231PS  64(SI)(BX*1), Z3, Z1
 	VFMADD231PS  128(SI)(BX*1), Z3, Z2
 	VFMADD231PS  192(SI)(BX*1), Y3, Y9
-	VBROADCASTSS 4(AX), Z3
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z3, Z10
 	VFMADD231PS  64(SI)(BX*1), Z3, Z11
 	VFMADD231PS  128(SI)(BX*1), Z3, Z12
 	VFMADD231PS  192(SI)(BX*1), Y3, Y13
-	ADDQ         $0x04, CX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSS (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z3, Z0
 	VFMADD231PS  64(SI)(BX*1), Z3, Z1
 	VFMADD231PS  128(SI)(BX*1), Z3, Z2
 	VFMADD231PS  192(SI)(BX*1), Y3, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -554,44 +556,44 @@ block6:
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block6rest
 
 block6rows:
-	VBROADCASTSS (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z3, Z0
 	VFMADD231PS  64(SI)(BX*1), Z3, Z1
 	VFMADD231PS  128(SI)(BX*1), Z3, Z2
-	VBROADCASTSS 4(AX), Z3
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z3, Z9
 	VFMADD231PS  64(SI)(BX*1), Z3, Z10
 	VFMADD231PS  128(SI)(BX*1), Z3, Z11
-	ADDQ         $0x04, CX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSS (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z3, Z0
 	VFMADD231PS  64(SI)(BX*1), Z3, Z1
 	VFMADD231PS  128(SI)(BX*1), Z3, Z2
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -612,44 +614,44 @@ block5:
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block5rest
 
 block5rows:
-	VBROADCASTSS (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z0
 	VFMADD231PS  64(SI)(BX*1), Z2, Z1
 	VFMADD231PS  128(SI)(BX*1), Y2, Y9
-	VBROADCASTSS 4(AX), Z2
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z10
 	VFMADD231PS  64(SI)(BX*1), Z2, Z11
 	VFMADD231PS  128(SI)(BX*1), Y2, Y12
-	ADDQ         $0x04, CX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSS (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z0
 	VFMADD231PS  64(SI)(BX*1), Z2, Z1
 	VFMADD231PS  128(SI)(BX*1), Y2, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -672,51 +674,53 @@ block4:
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSS (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z0
 	VFMADD231PS  64(SI)(BX*1), Z2, Z1
-	VBROADCASTSS 4(AX), Z2
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z9
 	VFMADD231PS  64(SI)(BX*1), Z2, Z10
-	VBROADCASTSS 8(AX), Z2
-	MOVWQZX      4(CX), BX
+	MOVWQZX      10(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      8(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z11
 	VFMADD231PS  64(SI)(BX*1), Z2, Z12
-	VBROADCASTSS 12(AX), Z2
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z13
 	VFMADD231PS  64(SI)(BX*1), Z2, Z14
-	ADDQ         $0x08, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z2, Z0
 	VFMADD231PS  64(SI)(BX*1), Z2, Z1
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -741,51 +745,53 @@ block3:
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSS (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z0
 	VFMADD231PS  64(SI)(BX*1), Y1, Y9
-	VBROADCASTSS 4(AX), Z1
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z10
 	VFMADD231PS  64(SI)(BX*1), Y1, Y11
-	VBROADCASTSS 8(AX), Z1
-	MOVWQZX      4(CX), BX
+	MOVWQZX      10(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      8(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z12
 	VFMADD231PS  64(SI)(BX*1), Y1, Y13
-	VBROADCASTSS 12(AX), Z1
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z14
 	VFMADD231PS  64(SI)(BX*1), Y1, Y15
-	ADDQ         $0x08, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z0
 	VFMADD231PS  64(SI)(BX*1), Y1, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -806,46 +812,48 @@ block2:
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSS (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z0
-	VBROADCASTSS 4(AX), Z1
-	MOVWQZX      2(CX), BX
-	IMULQ        DI, BX
-	VFMADD231PS  (SI)(BX*1), Z1, Z9
-	VBROADCASTSS 8(AX), Z1
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
 	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
+	VFMADD231PS  (SI)(BX*1), Z1, Z9
+	MOVWQZX      10(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      8(CX), BX
+	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z10
-	VBROADCASTSS 12(AX), Z1
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z11
-	ADDQ         $0x08, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Z1, Z0
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -862,46 +870,48 @@ block1:
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSS (AX), Z0
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z0
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y0, Y9
-	VBROADCASTSS 4(AX), Z0
-	MOVWQZX      2(CX), BX
-	IMULQ        DI, BX
-	VFMADD231PS  (SI)(BX*1), Y0, Y10
-	VBROADCASTSS 8(AX), Z0
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z0
 	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
+	VFMADD231PS  (SI)(BX*1), Y0, Y10
+	MOVWQZX      10(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z0
+	MOVWQZX      8(CX), BX
+	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y0, Y11
-	VBROADCASTSS 12(AX), Z0
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z0
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y0, Y12
-	ADDQ         $0x08, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (AX), Z0
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z0
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PS  (SI)(BX*1), Y0, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x04, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -916,15 +926,1422 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseAxpyF32AVX512(w []float32, g []float32, idx []uint16, val []float32)
-// Requires: AVX, FMA3
+// func sparseAxpyF32AVX512(w []float32, g []float32, x []uint32, table []float32)
+// Requires: AVX, AVX512F, FMA3
 TEXT ·sparseAxpyF32AVX512(SB), NOSPLIT, $0-96
-	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
+	// w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x02, AX
-	MOVQ idx_base+48(FP), CX
-	MOVQ val_base+72(FP), DX
-	MOVQ idx_len+56(FP), BX
+	MOVQ x_base+48(FP), CX
+	MOVQ table_base+72(FP), DX
+	MOVQ x_len+56(FP), BX
+	MOVQ w_base+0(FP), SI
+	LEAQ 63(AX), DI
+	ANDQ $-64, DI
+	MOVQ g_base+24(FP), R8
+
+columns:
+	CMPQ AX, $0x00000100
+	JGE  from8
+	CMPQ AX, $0x00000080
+	JGE  from4
+	CMPQ AX, $0x00000040
+	JGE  from2
+	CMPQ AX, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ AX, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ AX, $0x000000c0
+	JGE  from6
+	CMPQ AX, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ AX, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ AX, $0x00000180
+	JGE  from12
+	CMPQ AX, $0x00000140
+	JGE  from10
+	CMPQ AX, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ AX, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ AX, $0x000001c0
+	JGE  from14
+	CMPQ AX, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ AX, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ AX, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	VMOVUPS 448(R8), Z7
+	MOVQ    BX, R10
+	LEAQ    (CX)(R10*4), R9
+	SUBQ    $0x02, R10
+	JLT     block16rest
+
+block16rows:
+	SUBQ         $0x08, R9
+	MOVWQZX      2(R9), R11
+	VBROADCASTSS (DX)(R11*4), Z8
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Z9
+	VMOVUPS      64(SI)(R11*1), Z10
+	VMOVUPS      128(SI)(R11*1), Z11
+	VMOVUPS      192(SI)(R11*1), Z12
+	VMOVUPS      256(SI)(R11*1), Z13
+	VMOVUPS      320(SI)(R11*1), Z14
+	VMOVUPS      384(SI)(R11*1), Z15
+	VMOVUPS      448(SI)(R11*1), Z16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z9, (SI)(R11*1)
+	VMOVUPS      Z10, 64(SI)(R11*1)
+	VMOVUPS      Z11, 128(SI)(R11*1)
+	VMOVUPS      Z12, 192(SI)(R11*1)
+	VMOVUPS      Z13, 256(SI)(R11*1)
+	VMOVUPS      Z14, 320(SI)(R11*1)
+	VMOVUPS      Z15, 384(SI)(R11*1)
+	VMOVUPS      Z16, 448(SI)(R11*1)
+	MOVWQZX      6(R9), R11
+	VBROADCASTSS (DX)(R11*4), Z8
+	MOVWQZX      4(R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Z9
+	VMOVUPS      64(SI)(R11*1), Z10
+	VMOVUPS      128(SI)(R11*1), Z11
+	VMOVUPS      192(SI)(R11*1), Z12
+	VMOVUPS      256(SI)(R11*1), Z13
+	VMOVUPS      320(SI)(R11*1), Z14
+	VMOVUPS      384(SI)(R11*1), Z15
+	VMOVUPS      448(SI)(R11*1), Z16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z9, (SI)(R11*1)
+	VMOVUPS      Z10, 64(SI)(R11*1)
+	VMOVUPS      Z11, 128(SI)(R11*1)
+	VMOVUPS      Z12, 192(SI)(R11*1)
+	VMOVUPS      Z13, 256(SI)(R11*1)
+	VMOVUPS      Z14, 320(SI)(R11*1)
+	VMOVUPS      Z15, 384(SI)(R11*1)
+	VMOVUPS      Z16, 448(SI)(R11*1)
+	SUBQ         $0x02, R10
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, R10
+	TESTQ R10, R10
+	JZ    block16done
+
+block16row:
+	SUBQ         $0x04, R9
+	MOVWQZX      2(R9), R11
+	VBROADCASTSS (DX)(R11*4), Z8
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Z9
+	VMOVUPS      64(SI)(R11*1), Z10
+	VMOVUPS      128(SI)(R11*1), Z11
+	VMOVUPS      192(SI)(R11*1), Z12
+	VMOVUPS      256(SI)(R11*1), Z13
+	VMOVUPS      320(SI)(R11*1), Z14
+	VMOVUPS      384(SI)(R11*1), Z15
+	VMOVUPS      448(SI)(R11*1), Z16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z9, (SI)(R11*1)
+	VMOVUPS      Z10, 64(SI)(R11*1)
+	VMOVUPS      Z11, 128(SI)(R11*1)
+	VMOVUPS      Z12, 192(SI)(R11*1)
+	VMOVUPS      Z13, 256(SI)(R11*1)
+	VMOVUPS      Z14, 320(SI)(R11*1)
+	VMOVUPS      Z15, 384(SI)(R11*1)
+	VMOVUPS      Z16, 448(SI)(R11*1)
+	DECQ         R10
+	JNZ          block16row
+
+block16done:
+	ADDQ $0x00000200, R8
+	ADDQ $0x00000200, SI
+	SUBQ $0x00000200, AX
+	JMP  columns
+
+	// Column block of 480 bytes.
+block15:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	VMOVUPS 448(R8), Y7
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block15rest
+
+block15rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z8
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z9
+	VMOVUPS      64(SI)(BX*1), Z10
+	VMOVUPS      128(SI)(BX*1), Z11
+	VMOVUPS      192(SI)(BX*1), Z12
+	VMOVUPS      256(SI)(BX*1), Z13
+	VMOVUPS      320(SI)(BX*1), Z14
+	VMOVUPS      384(SI)(BX*1), Z15
+	VMOVUPS      448(SI)(BX*1), Y16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Z9, (SI)(BX*1)
+	VMOVUPS      Z10, 64(SI)(BX*1)
+	VMOVUPS      Z11, 128(SI)(BX*1)
+	VMOVUPS      Z12, 192(SI)(BX*1)
+	VMOVUPS      Z13, 256(SI)(BX*1)
+	VMOVUPS      Z14, 320(SI)(BX*1)
+	VMOVUPS      Z15, 384(SI)(BX*1)
+	VMOVUPS      Y16, 448(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z8
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z9
+	VMOVUPS      64(SI)(BX*1), Z10
+	VMOVUPS      128(SI)(BX*1), Z11
+	VMOVUPS      192(SI)(BX*1), Z12
+	VMOVUPS      256(SI)(BX*1), Z13
+	VMOVUPS      320(SI)(BX*1), Z14
+	VMOVUPS      384(SI)(BX*1), Z15
+	VMOVUPS      448(SI)(BX*1), Y16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Z9, (SI)(BX*1)
+	VMOVUPS      Z10, 64(SI)(BX*1)
+	VMOVUPS      Z11, 128(SI)(BX*1)
+	VMOVUPS      Z12, 192(SI)(BX*1)
+	VMOVUPS      Z13, 256(SI)(BX*1)
+	VMOVUPS      Z14, 320(SI)(BX*1)
+	VMOVUPS      Z15, 384(SI)(BX*1)
+	VMOVUPS      Y16, 448(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block15done
+
+block15row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z8
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z9
+	VMOVUPS      64(SI)(BX*1), Z10
+	VMOVUPS      128(SI)(BX*1), Z11
+	VMOVUPS      192(SI)(BX*1), Z12
+	VMOVUPS      256(SI)(BX*1), Z13
+	VMOVUPS      320(SI)(BX*1), Z14
+	VMOVUPS      384(SI)(BX*1), Z15
+	VMOVUPS      448(SI)(BX*1), Y16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Z9, (SI)(BX*1)
+	VMOVUPS      Z10, 64(SI)(BX*1)
+	VMOVUPS      Z11, 128(SI)(BX*1)
+	VMOVUPS      Z12, 192(SI)(BX*1)
+	VMOVUPS      Z13, 256(SI)(BX*1)
+	VMOVUPS      Z14, 320(SI)(BX*1)
+	VMOVUPS      Z15, 384(SI)(BX*1)
+	VMOVUPS      Y16, 448(SI)(BX*1)
+	DECQ         AX
+	JNZ          block15row
+
+block15done:
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block14rest
+
+block14rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Z14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Z14, 384(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Z14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Z14, 384(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block14done
+
+block14row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Z14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Z14, 384(SI)(BX*1)
+	DECQ         AX
+	JNZ          block14row
+
+block14done:
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Y6
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block13rest
+
+block13rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Y14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Y14, 384(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Y14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Y14, 384(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block13done
+
+block13row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Y14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Y14, 384(SI)(BX*1)
+	DECQ         AX
+	JNZ          block13row
+
+block13done:
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block12rest
+
+block12rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Z12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Z12, 320(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Z12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Z12, 320(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block12done
+
+block12row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Z12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Z12, 320(SI)(BX*1)
+	DECQ         AX
+	JNZ          block12row
+
+block12done:
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Y5
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block11rest
+
+block11rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Y12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Y12, 320(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Y12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Y12, 320(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block11done
+
+block11row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Y12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Y12, 320(SI)(BX*1)
+	DECQ         AX
+	JNZ          block11row
+
+block11done:
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block10rest
+
+block10rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Z10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Z10, 256(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Z10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Z10, 256(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block10done
+
+block10row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Z10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Z10, 256(SI)(BX*1)
+	DECQ         AX
+	JNZ          block10row
+
+block10done:
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Y4
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block9rest
+
+block9rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Y10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Y10, 256(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Y10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Y10, 256(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block9done
+
+block9row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Y10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Y10, 256(SI)(BX*1)
+	DECQ         AX
+	JNZ          block9row
+
+block9done:
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block8rest
+
+block8rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Z8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Z8, 192(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Z8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Z8, 192(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block8done
+
+block8row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Z8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Z8, 192(SI)(BX*1)
+	DECQ         AX
+	JNZ          block8row
+
+block8done:
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Y3
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block7rest
+
+block7rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Y8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Y8, 192(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Y8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Y8, 192(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block7done
+
+block7row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Y8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Y8, 192(SI)(BX*1)
+	DECQ         AX
+	JNZ          block7row
+
+block7done:
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block6rest
+
+block6rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Z6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Z6, 128(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Z6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Z6, 128(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block6done
+
+block6row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Z6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Z6, 128(SI)(BX*1)
+	DECQ         AX
+	JNZ          block6row
+
+block6done:
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Y2
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block5rest
+
+block5rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Y6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Y6, 128(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Y6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Y6, 128(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block5done
+
+block5row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Y6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Y6, 128(SI)(BX*1)
+	DECQ         AX
+	JNZ          block5row
+
+block5done:
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block4rest
+
+block4rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Z4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Z4, 64(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Z4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Z4, 64(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block4done
+
+block4row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Z4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Z4, 64(SI)(BX*1)
+	DECQ         AX
+	JNZ          block4row
+
+block4done:
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Y1
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block3rest
+
+block3rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Y4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Y4, 64(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Y4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Y4, 64(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block3done
+
+block3row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Y4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Y4, 64(SI)(BX*1)
+	DECQ         AX
+	JNZ          block3row
+
+block3done:
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	VMOVUPS (R8), Z0
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block2rest
+
+block2rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block2done
+
+block2row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (SI)(BX*1)
+	DECQ         AX
+	JNZ          block2row
+
+block2done:
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	VMOVUPS (R8), Y0
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block1rest
+
+block1rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block1done
+
+block1row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (SI)(BX*1)
+	DECQ         AX
+	JNZ          block1row
+
+block1done:
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseAxpyHalvesF32AVX512(w []float32, g []float32, x []uint32, table []float32)
+// Requires: AVX, FMA3
+TEXT ·sparseAxpyHalvesF32AVX512(SB), NOSPLIT, $0-96
+	// w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+	MOVQ g_len+32(FP), AX
+	SHLQ $0x02, AX
+	MOVQ x_base+48(FP), CX
+	MOVQ table_base+72(FP), DX
+	MOVQ x_len+56(FP), BX
 	MOVQ w_base+0(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -1007,35 +2424,32 @@ block16:
 	VMOVUPS 416(R8), Y13
 	VMOVUPS 448(R8), Y14
 	VMOVUPS 480(R8), Y15
-	MOVQ    DX, R9
 	MOVQ    BX, R10
-	MOVQ    CX, R11
-	LEAQ    (R11)(R10*2), R11
-	LEAQ    (R9)(R10*4), R9
+	LEAQ    (CX)(R10*4), R9
 	SUBQ    $0x02, R10
 	JLT     block16rest
 
 block16rows:
-	SUBQ         $0x04, R11
 	SUBQ         $0x08, R9
-	VBROADCASTSS (R9), Y16
-	MOVWQZX      (R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y17
-	VMOVUPS      32(SI)(R12*1), Y18
-	VMOVUPS      64(SI)(R12*1), Y19
-	VMOVUPS      96(SI)(R12*1), Y20
-	VMOVUPS      128(SI)(R12*1), Y21
-	VMOVUPS      160(SI)(R12*1), Y22
-	VMOVUPS      192(SI)(R12*1), Y23
-	VMOVUPS      224(SI)(R12*1), Y24
-	VMOVUPS      256(SI)(R12*1), Y25
-	VMOVUPS      288(SI)(R12*1), Y26
-	VMOVUPS      320(SI)(R12*1), Y27
-	VMOVUPS      352(SI)(R12*1), Y28
-	VMOVUPS      384(SI)(R12*1), Y29
-	VMOVUPS      416(SI)(R12*1), Y30
-	VMOVUPS      448(SI)(R12*1), Y31
+	MOVWQZX      2(R9), R11
+	VBROADCASTSS (DX)(R11*4), Y16
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y17
+	VMOVUPS      32(SI)(R11*1), Y18
+	VMOVUPS      64(SI)(R11*1), Y19
+	VMOVUPS      96(SI)(R11*1), Y20
+	VMOVUPS      128(SI)(R11*1), Y21
+	VMOVUPS      160(SI)(R11*1), Y22
+	VMOVUPS      192(SI)(R11*1), Y23
+	VMOVUPS      224(SI)(R11*1), Y24
+	VMOVUPS      256(SI)(R11*1), Y25
+	VMOVUPS      288(SI)(R11*1), Y26
+	VMOVUPS      320(SI)(R11*1), Y27
+	VMOVUPS      352(SI)(R11*1), Y28
+	VMOVUPS      384(SI)(R11*1), Y29
+	VMOVUPS      416(SI)(R11*1), Y30
+	VMOVUPS      448(SI)(R11*1), Y31
 	VFMADD231PS  Y0, Y16, Y17
 	VFMADD231PS  Y1, Y16, Y18
 	VFMADD231PS  Y2, Y16, Y19
@@ -1051,42 +2465,43 @@ block16rows:
 	VFMADD231PS  Y12, Y16, Y29
 	VFMADD231PS  Y13, Y16, Y30
 	VFMADD231PS  Y14, Y16, Y31
-	VMOVUPS      Y17, (SI)(R12*1)
-	VMOVUPS      Y18, 32(SI)(R12*1)
-	VMOVUPS      Y19, 64(SI)(R12*1)
-	VMOVUPS      Y20, 96(SI)(R12*1)
-	VMOVUPS      Y21, 128(SI)(R12*1)
-	VMOVUPS      Y22, 160(SI)(R12*1)
-	VMOVUPS      Y23, 192(SI)(R12*1)
-	VMOVUPS      Y24, 224(SI)(R12*1)
-	VMOVUPS      Y25, 256(SI)(R12*1)
-	VMOVUPS      Y26, 288(SI)(R12*1)
-	VMOVUPS      Y27, 320(SI)(R12*1)
-	VMOVUPS      Y28, 352(SI)(R12*1)
-	VMOVUPS      Y29, 384(SI)(R12*1)
-	VMOVUPS      Y30, 416(SI)(R12*1)
-	VMOVUPS      Y31, 448(SI)(R12*1)
-	VMOVUPS      480(SI)(R12*1), Y17
+	VMOVUPS      Y17, (SI)(R11*1)
+	VMOVUPS      Y18, 32(SI)(R11*1)
+	VMOVUPS      Y19, 64(SI)(R11*1)
+	VMOVUPS      Y20, 96(SI)(R11*1)
+	VMOVUPS      Y21, 128(SI)(R11*1)
+	VMOVUPS      Y22, 160(SI)(R11*1)
+	VMOVUPS      Y23, 192(SI)(R11*1)
+	VMOVUPS      Y24, 224(SI)(R11*1)
+	VMOVUPS      Y25, 256(SI)(R11*1)
+	VMOVUPS      Y26, 288(SI)(R11*1)
+	VMOVUPS      Y27, 320(SI)(R11*1)
+	VMOVUPS      Y28, 352(SI)(R11*1)
+	VMOVUPS      Y29, 384(SI)(R11*1)
+	VMOVUPS      Y30, 416(SI)(R11*1)
+	VMOVUPS      Y31, 448(SI)(R11*1)
+	VMOVUPS      480(SI)(R11*1), Y17
 	VFMADD231PS  Y15, Y16, Y17
-	VMOVUPS      Y17, 480(SI)(R12*1)
-	VBROADCASTSS 4(R9), Y16
-	MOVWQZX      2(R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y17
-	VMOVUPS      32(SI)(R12*1), Y18
-	VMOVUPS      64(SI)(R12*1), Y19
-	VMOVUPS      96(SI)(R12*1), Y20
-	VMOVUPS      128(SI)(R12*1), Y21
-	VMOVUPS      160(SI)(R12*1), Y22
-	VMOVUPS      192(SI)(R12*1), Y23
-	VMOVUPS      224(SI)(R12*1), Y24
-	VMOVUPS      256(SI)(R12*1), Y25
-	VMOVUPS      288(SI)(R12*1), Y26
-	VMOVUPS      320(SI)(R12*1), Y27
-	VMOVUPS      352(SI)(R12*1), Y28
-	VMOVUPS      384(SI)(R12*1), Y29
-	VMOVUPS      416(SI)(R12*1), Y30
-	VMOVUPS      448(SI)(R12*1), Y31
+	VMOVUPS      Y17, 480(SI)(R11*1)
+	MOVWQZX      6(R9), R11
+	VBROADCASTSS (DX)(R11*4), Y16
+	MOVWQZX      4(R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y17
+	VMOVUPS      32(SI)(R11*1), Y18
+	VMOVUPS      64(SI)(R11*1), Y19
+	VMOVUPS      96(SI)(R11*1), Y20
+	VMOVUPS      128(SI)(R11*1), Y21
+	VMOVUPS      160(SI)(R11*1), Y22
+	VMOVUPS      192(SI)(R11*1), Y23
+	VMOVUPS      224(SI)(R11*1), Y24
+	VMOVUPS      256(SI)(R11*1), Y25
+	VMOVUPS      288(SI)(R11*1), Y26
+	VMOVUPS      320(SI)(R11*1), Y27
+	VMOVUPS      352(SI)(R11*1), Y28
+	VMOVUPS      384(SI)(R11*1), Y29
+	VMOVUPS      416(SI)(R11*1), Y30
+	VMOVUPS      448(SI)(R11*1), Y31
 	VFMADD231PS  Y0, Y16, Y17
 	VFMADD231PS  Y1, Y16, Y18
 	VFMADD231PS  Y2, Y16, Y19
@@ -1102,24 +2517,24 @@ block16rows:
 	VFMADD231PS  Y12, Y16, Y29
 	VFMADD231PS  Y13, Y16, Y30
 	VFMADD231PS  Y14, Y16, Y31
-	VMOVUPS      Y17, (SI)(R12*1)
-	VMOVUPS      Y18, 32(SI)(R12*1)
-	VMOVUPS      Y19, 64(SI)(R12*1)
-	VMOVUPS      Y20, 96(SI)(R12*1)
-	VMOVUPS      Y21, 128(SI)(R12*1)
-	VMOVUPS      Y22, 160(SI)(R12*1)
-	VMOVUPS      Y23, 192(SI)(R12*1)
-	VMOVUPS      Y24, 224(SI)(R12*1)
-	VMOVUPS      Y25, 256(SI)(R12*1)
-	VMOVUPS      Y26, 288(SI)(R12*1)
-	VMOVUPS      Y27, 320(SI)(R12*1)
-	VMOVUPS      Y28, 352(SI)(R12*1)
-	VMOVUPS      Y29, 384(SI)(R12*1)
-	VMOVUPS      Y30, 416(SI)(R12*1)
-	VMOVUPS      Y31, 448(SI)(R12*1)
-	VMOVUPS      480(SI)(R12*1), Y17
+	VMOVUPS      Y17, (SI)(R11*1)
+	VMOVUPS      Y18, 32(SI)(R11*1)
+	VMOVUPS      Y19, 64(SI)(R11*1)
+	VMOVUPS      Y20, 96(SI)(R11*1)
+	VMOVUPS      Y21, 128(SI)(R11*1)
+	VMOVUPS      Y22, 160(SI)(R11*1)
+	VMOVUPS      Y23, 192(SI)(R11*1)
+	VMOVUPS      Y24, 224(SI)(R11*1)
+	VMOVUPS      Y25, 256(SI)(R11*1)
+	VMOVUPS      Y26, 288(SI)(R11*1)
+	VMOVUPS      Y27, 320(SI)(R11*1)
+	VMOVUPS      Y28, 352(SI)(R11*1)
+	VMOVUPS      Y29, 384(SI)(R11*1)
+	VMOVUPS      Y30, 416(SI)(R11*1)
+	VMOVUPS      Y31, 448(SI)(R11*1)
+	VMOVUPS      480(SI)(R11*1), Y17
 	VFMADD231PS  Y15, Y16, Y17
-	VMOVUPS      Y17, 480(SI)(R12*1)
+	VMOVUPS      Y17, 480(SI)(R11*1)
 	SUBQ         $0x02, R10
 	JGE          block16rows
 
@@ -1129,26 +2544,26 @@ block16rest:
 	JZ    block16done
 
 block16row:
-	SUBQ         $0x02, R11
 	SUBQ         $0x04, R9
-	VBROADCASTSS (R9), Y16
-	MOVWQZX      (R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y17
-	VMOVUPS      32(SI)(R12*1), Y18
-	VMOVUPS      64(SI)(R12*1), Y19
-	VMOVUPS      96(SI)(R12*1), Y20
-	VMOVUPS      128(SI)(R12*1), Y21
-	VMOVUPS      160(SI)(R12*1), Y22
-	VMOVUPS      192(SI)(R12*1), Y23
-	VMOVUPS      224(SI)(R12*1), Y24
-	VMOVUPS      256(SI)(R12*1), Y25
-	VMOVUPS      288(SI)(R12*1), Y26
-	VMOVUPS      320(SI)(R12*1), Y27
-	VMOVUPS      352(SI)(R12*1), Y28
-	VMOVUPS      384(SI)(R12*1), Y29
-	VMOVUPS      416(SI)(R12*1), Y30
-	VMOVUPS      448(SI)(R12*1), Y31
+	MOVWQZX      2(R9), R11
+	VBROADCASTSS (DX)(R11*4), Y16
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y17
+	VMOVUPS      32(SI)(R11*1), Y18
+	VMOVUPS      64(SI)(R11*1), Y19
+	VMOVUPS      96(SI)(R11*1), Y20
+	VMOVUPS      128(SI)(R11*1), Y21
+	VMOVUPS      160(SI)(R11*1), Y22
+	VMOVUPS      192(SI)(R11*1), Y23
+	VMOVUPS      224(SI)(R11*1), Y24
+	VMOVUPS      256(SI)(R11*1), Y25
+	VMOVUPS      288(SI)(R11*1), Y26
+	VMOVUPS      320(SI)(R11*1), Y27
+	VMOVUPS      352(SI)(R11*1), Y28
+	VMOVUPS      384(SI)(R11*1), Y29
+	VMOVUPS      416(SI)(R11*1), Y30
+	VMOVUPS      448(SI)(R11*1), Y31
 	VFMADD231PS  Y0, Y16, Y17
 	VFMADD231PS  Y1, Y16, Y18
 	VFMADD231PS  Y2, Y16, Y19
@@ -1164,24 +2579,24 @@ block16row:
 	VFMADD231PS  Y12, Y16, Y29
 	VFMADD231PS  Y13, Y16, Y30
 	VFMADD231PS  Y14, Y16, Y31
-	VMOVUPS      Y17, (SI)(R12*1)
-	VMOVUPS      Y18, 32(SI)(R12*1)
-	VMOVUPS      Y19, 64(SI)(R12*1)
-	VMOVUPS      Y20, 96(SI)(R12*1)
-	VMOVUPS      Y21, 128(SI)(R12*1)
-	VMOVUPS      Y22, 160(SI)(R12*1)
-	VMOVUPS      Y23, 192(SI)(R12*1)
-	VMOVUPS      Y24, 224(SI)(R12*1)
-	VMOVUPS      Y25, 256(SI)(R12*1)
-	VMOVUPS      Y26, 288(SI)(R12*1)
-	VMOVUPS      Y27, 320(SI)(R12*1)
-	VMOVUPS      Y28, 352(SI)(R12*1)
-	VMOVUPS      Y29, 384(SI)(R12*1)
-	VMOVUPS      Y30, 416(SI)(R12*1)
-	VMOVUPS      Y31, 448(SI)(R12*1)
-	VMOVUPS      480(SI)(R12*1), Y17
+	VMOVUPS      Y17, (SI)(R11*1)
+	VMOVUPS      Y18, 32(SI)(R11*1)
+	VMOVUPS      Y19, 64(SI)(R11*1)
+	VMOVUPS      Y20, 96(SI)(R11*1)
+	VMOVUPS      Y21, 128(SI)(R11*1)
+	VMOVUPS      Y22, 160(SI)(R11*1)
+	VMOVUPS      Y23, 192(SI)(R11*1)
+	VMOVUPS      Y24, 224(SI)(R11*1)
+	VMOVUPS      Y25, 256(SI)(R11*1)
+	VMOVUPS      Y26, 288(SI)(R11*1)
+	VMOVUPS      Y27, 320(SI)(R11*1)
+	VMOVUPS      Y28, 352(SI)(R11*1)
+	VMOVUPS      Y29, 384(SI)(R11*1)
+	VMOVUPS      Y30, 416(SI)(R11*1)
+	VMOVUPS      Y31, 448(SI)(R11*1)
+	VMOVUPS      480(SI)(R11*1), Y17
 	VFMADD231PS  Y15, Y16, Y17
-	VMOVUPS      Y17, 480(SI)(R12*1)
+	VMOVUPS      Y17, 480(SI)(R11*1)
 	DECQ         R10
 	JNZ          block16row
 
@@ -1208,17 +2623,15 @@ block15:
 	VMOVUPS 384(R8), Y12
 	VMOVUPS 416(R8), Y13
 	VMOVUPS 448(R8), Y14
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block15rest
 
 block15rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y15
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y15
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y16
@@ -1266,8 +2679,9 @@ block15rows:
 	VMOVUPS      Y28, 384(SI)(BX*1)
 	VMOVUPS      Y29, 416(SI)(BX*1)
 	VMOVUPS      Y30, 448(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y15
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y15
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y16
 	VMOVUPS      32(SI)(BX*1), Y17
@@ -1314,18 +2728,18 @@ block15rows:
 	VMOVUPS      Y28, 384(SI)(BX*1)
 	VMOVUPS      Y29, 416(SI)(BX*1)
 	VMOVUPS      Y30, 448(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block15rows
 
 block15rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block15done
 
 block15row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y15
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y15
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y16
@@ -1373,7 +2787,7 @@ block15row:
 	VMOVUPS      Y28, 384(SI)(BX*1)
 	VMOVUPS      Y29, 416(SI)(BX*1)
 	VMOVUPS      Y30, 448(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -1396,17 +2810,15 @@ block14:
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
 	VMOVUPS 416(R8), Y13
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block14rest
 
 block14rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y14
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y14
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y15
@@ -1451,8 +2863,9 @@ block14rows:
 	VMOVUPS      Y26, 352(SI)(BX*1)
 	VMOVUPS      Y27, 384(SI)(BX*1)
 	VMOVUPS      Y28, 416(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y14
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y14
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y15
 	VMOVUPS      32(SI)(BX*1), Y16
@@ -1496,18 +2909,18 @@ block14rows:
 	VMOVUPS      Y26, 352(SI)(BX*1)
 	VMOVUPS      Y27, 384(SI)(BX*1)
 	VMOVUPS      Y28, 416(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block14rows
 
 block14rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block14done
 
 block14row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y14
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y14
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y15
@@ -1552,7 +2965,7 @@ block14row:
 	VMOVUPS      Y26, 352(SI)(BX*1)
 	VMOVUPS      Y27, 384(SI)(BX*1)
 	VMOVUPS      Y28, 416(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -1574,17 +2987,15 @@ block13:
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block13rest
 
 block13rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y13
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
@@ -1626,8 +3037,9 @@ block13rows:
 	VMOVUPS      Y24, 320(SI)(BX*1)
 	VMOVUPS      Y25, 352(SI)(BX*1)
 	VMOVUPS      Y26, 384(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y13
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y13
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
 	VMOVUPS      32(SI)(BX*1), Y15
@@ -1668,18 +3080,18 @@ block13rows:
 	VMOVUPS      Y24, 320(SI)(BX*1)
 	VMOVUPS      Y25, 352(SI)(BX*1)
 	VMOVUPS      Y26, 384(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block13rows
 
 block13rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block13done
 
 block13row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y13
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
@@ -1721,7 +3133,7 @@ block13row:
 	VMOVUPS      Y24, 320(SI)(BX*1)
 	VMOVUPS      Y25, 352(SI)(BX*1)
 	VMOVUPS      Y26, 384(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -1742,17 +3154,15 @@ block12:
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block12rest
 
 block12rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y12
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
@@ -1791,8 +3201,9 @@ block12rows:
 	VMOVUPS      Y22, 288(SI)(BX*1)
 	VMOVUPS      Y23, 320(SI)(BX*1)
 	VMOVUPS      Y24, 352(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y12
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y12
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
 	VMOVUPS      32(SI)(BX*1), Y14
@@ -1830,18 +3241,18 @@ block12rows:
 	VMOVUPS      Y22, 288(SI)(BX*1)
 	VMOVUPS      Y23, 320(SI)(BX*1)
 	VMOVUPS      Y24, 352(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block12rows
 
 block12rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block12done
 
 block12row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y12
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
@@ -1880,7 +3291,7 @@ block12row:
 	VMOVUPS      Y22, 288(SI)(BX*1)
 	VMOVUPS      Y23, 320(SI)(BX*1)
 	VMOVUPS      Y24, 352(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -1900,17 +3311,15 @@ block11:
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block11rest
 
 block11rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y11
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
@@ -1946,8 +3355,9 @@ block11rows:
 	VMOVUPS      Y20, 256(SI)(BX*1)
 	VMOVUPS      Y21, 288(SI)(BX*1)
 	VMOVUPS      Y22, 320(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y11
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y11
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
 	VMOVUPS      32(SI)(BX*1), Y13
@@ -1982,18 +3392,18 @@ block11rows:
 	VMOVUPS      Y20, 256(SI)(BX*1)
 	VMOVUPS      Y21, 288(SI)(BX*1)
 	VMOVUPS      Y22, 320(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block11rows
 
 block11rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block11done
 
 block11row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y11
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
@@ -2029,7 +3439,7 @@ block11row:
 	VMOVUPS      Y20, 256(SI)(BX*1)
 	VMOVUPS      Y21, 288(SI)(BX*1)
 	VMOVUPS      Y22, 320(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -2048,17 +3458,15 @@ block10:
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block10rest
 
 block10rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y10
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
@@ -2091,8 +3499,9 @@ block10rows:
 	VMOVUPS      Y18, 224(SI)(BX*1)
 	VMOVUPS      Y19, 256(SI)(BX*1)
 	VMOVUPS      Y20, 288(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y10
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y10
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
 	VMOVUPS      32(SI)(BX*1), Y12
@@ -2124,18 +3533,18 @@ block10rows:
 	VMOVUPS      Y18, 224(SI)(BX*1)
 	VMOVUPS      Y19, 256(SI)(BX*1)
 	VMOVUPS      Y20, 288(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block10rows
 
 block10rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block10done
 
 block10row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y10
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
@@ -2168,7 +3577,7 @@ block10row:
 	VMOVUPS      Y18, 224(SI)(BX*1)
 	VMOVUPS      Y19, 256(SI)(BX*1)
 	VMOVUPS      Y20, 288(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -2186,17 +3595,15 @@ block9:
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block9rest
 
 block9rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y9
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
@@ -2226,8 +3633,9 @@ block9rows:
 	VMOVUPS      Y16, 192(SI)(BX*1)
 	VMOVUPS      Y17, 224(SI)(BX*1)
 	VMOVUPS      Y18, 256(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y9
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y9
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
 	VMOVUPS      32(SI)(BX*1), Y11
@@ -2256,18 +3664,18 @@ block9rows:
 	VMOVUPS      Y16, 192(SI)(BX*1)
 	VMOVUPS      Y17, 224(SI)(BX*1)
 	VMOVUPS      Y18, 256(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block9rows
 
 block9rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block9done
 
 block9row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y9
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
@@ -2297,7 +3705,7 @@ block9row:
 	VMOVUPS      Y16, 192(SI)(BX*1)
 	VMOVUPS      Y17, 224(SI)(BX*1)
 	VMOVUPS      Y18, 256(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -2314,17 +3722,15 @@ block8:
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block8rest
 
 block8rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y8
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
@@ -2351,8 +3757,9 @@ block8rows:
 	VMOVUPS      Y14, 160(SI)(BX*1)
 	VMOVUPS      Y15, 192(SI)(BX*1)
 	VMOVUPS      Y16, 224(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y8
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
 	VMOVUPS      32(SI)(BX*1), Y10
@@ -2378,18 +3785,18 @@ block8rows:
 	VMOVUPS      Y14, 160(SI)(BX*1)
 	VMOVUPS      Y15, 192(SI)(BX*1)
 	VMOVUPS      Y16, 224(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y8
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
@@ -2416,7 +3823,7 @@ block8row:
 	VMOVUPS      Y14, 160(SI)(BX*1)
 	VMOVUPS      Y15, 192(SI)(BX*1)
 	VMOVUPS      Y16, 224(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -2432,17 +3839,15 @@ block7:
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block7rest
 
 block7rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y7
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
@@ -2466,8 +3871,9 @@ block7rows:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y7
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y7
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
 	VMOVUPS      32(SI)(BX*1), Y9
@@ -2490,18 +3896,18 @@ block7rows:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y7
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
@@ -2525,7 +3931,7 @@ block7row:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -2540,17 +3946,15 @@ block6:
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block6rest
 
 block6rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y6
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
@@ -2571,8 +3975,9 @@ block6rows:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y6
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
 	VMOVUPS      32(SI)(BX*1), Y8
@@ -2592,18 +3997,18 @@ block6rows:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y6
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
@@ -2624,7 +4029,7 @@ block6row:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -2638,17 +4043,15 @@ block5:
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block5rest
 
 block5rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y5
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
@@ -2666,8 +4069,9 @@ block5rows:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y5
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y5
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
 	VMOVUPS      32(SI)(BX*1), Y7
@@ -2684,18 +4088,18 @@ block5rows:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y5
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
@@ -2713,7 +4117,7 @@ block5row:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -2726,17 +4130,15 @@ block4:
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block4rest
 
 block4rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y4
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
@@ -2751,8 +4153,9 @@ block4rows:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y4
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
 	VMOVUPS      32(SI)(BX*1), Y6
@@ -2766,18 +4169,18 @@ block4rows:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y4
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
@@ -2792,7 +4195,7 @@ block4row:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -2804,17 +4207,15 @@ block3:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block3rest
 
 block3rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y3
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
@@ -2826,8 +4227,9 @@ block3rows:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y3
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y3
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
 	VMOVUPS      32(SI)(BX*1), Y5
@@ -2838,18 +4240,18 @@ block3rows:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y3
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
@@ -2861,7 +4263,7 @@ block3row:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -2872,17 +4274,15 @@ block3done:
 block2:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block2rest
 
 block2rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y2
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
@@ -2891,8 +4291,9 @@ block2rows:
 	VFMADD231PS  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	VBROADCASTSS 4(AX), Y2
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y2
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
 	VMOVUPS      32(SI)(BX*1), Y4
@@ -2900,18 +4301,18 @@ block2rows:
 	VFMADD231PS  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y2
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
@@ -2920,7 +4321,7 @@ block2row:
 	VFMADD231PS  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -2930,46 +4331,45 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (R8), Y0
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*4), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block1rest
 
 block1rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSS (AX), Y1
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	VBROADCASTSS 4(AX), Y1
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y1
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x04, AX
-	VBROADCASTSS (AX), Y1
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSS (DX)(BX*4), Y1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -2980,16 +4380,17 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseMatMulF32AVX512(z []float32, w []float32, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// func sparseMatMulF32AVX512(z []float32, w []float32, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseMatMulF32AVX512(SB), NOSPLIT, $0-160
-	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	// z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 	MOVQ z_base+0(FP), AX
 	MOVQ w_base+24(FP), CX
 	MOVQ n+48(FP), DX
 	SHLQ $0x02, DX
 	MOVQ width+56(FP), BX
 	SHLQ $0x02, BX
+	MOVQ table_base+136(FP), SI
 	MOVQ BX, R8
 
 columns:
@@ -3064,10 +4465,8 @@ block16sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R9*8), DI
 	SUBQ   R10, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R10*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R10*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R10*4), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3076,12 +4475,13 @@ block16sample:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block16done
 
 block16row:
-	VBROADCASTSS (SI), Z8
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z8
 	MOVWQZX      (BX), R10
 	IMULQ        DX, R10
 	VFMADD231PS  (CX)(R10*1), Z8, Z0
@@ -3092,8 +4492,7 @@ block16row:
 	VFMADD231PS  320(CX)(R10*1), Z8, Z5
 	VFMADD231PS  384(CX)(R10*1), Z8, Z6
 	VFMADD231PS  448(CX)(R10*1), Z8, Z7
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block16row
 
@@ -3142,10 +4541,8 @@ block15sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -3154,12 +4551,13 @@ block15sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block15done
 
 block15row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
@@ -3170,8 +4568,7 @@ block15row:
 	VFMADD231PS  320(CX)(R9*1), Z0, Z14
 	VFMADD231PS  384(CX)(R9*1), Z0, Z15
 	VFMADD231PS  448(CX)(R9*1), Y0, Y16
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block15row
 
@@ -3218,10 +4615,8 @@ block14sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -3229,12 +4624,13 @@ block14sample:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block14done
 
 block14row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
@@ -3244,8 +4640,7 @@ block14row:
 	VFMADD231PS  256(CX)(R9*1), Z0, Z13
 	VFMADD231PS  320(CX)(R9*1), Z0, Z14
 	VFMADD231PS  384(CX)(R9*1), Z0, Z15
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block14row
 
@@ -3290,10 +4685,8 @@ block13sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -3301,12 +4694,13 @@ block13sample:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block13done
 
 block13row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
@@ -3316,8 +4710,7 @@ block13row:
 	VFMADD231PS  256(CX)(R9*1), Z0, Z13
 	VFMADD231PS  320(CX)(R9*1), Z0, Z14
 	VFMADD231PS  384(CX)(R9*1), Y0, Y15
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block13row
 
@@ -3362,22 +4755,21 @@ block12sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block12done
 
 block12row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
@@ -3386,8 +4778,7 @@ block12row:
 	VFMADD231PS  192(CX)(R9*1), Z0, Z12
 	VFMADD231PS  256(CX)(R9*1), Z0, Z13
 	VFMADD231PS  320(CX)(R9*1), Z0, Z14
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block12row
 
@@ -3430,22 +4821,21 @@ block11sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block11done
 
 block11row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
@@ -3454,8 +4844,7 @@ block11row:
 	VFMADD231PS  192(CX)(R9*1), Z0, Z12
 	VFMADD231PS  256(CX)(R9*1), Z0, Z13
 	VFMADD231PS  320(CX)(R9*1), Y0, Y14
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block11row
 
@@ -3498,21 +4887,20 @@ block10sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block10done
 
 block10row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
@@ -3520,8 +4908,7 @@ block10row:
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
 	VFMADD231PS  192(CX)(R9*1), Z0, Z12
 	VFMADD231PS  256(CX)(R9*1), Z0, Z13
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block10row
 
@@ -3562,21 +4949,20 @@ block9sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block9done
 
 block9row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
@@ -3584,8 +4970,7 @@ block9row:
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
 	VFMADD231PS  192(CX)(R9*1), Z0, Z12
 	VFMADD231PS  256(CX)(R9*1), Y0, Y13
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block9row
 
@@ -3626,10 +5011,8 @@ block8sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -3638,27 +5021,28 @@ block8sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block8rest
 
 block8rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
 	VFMADD231PS  192(CX)(R9*1), Z0, Z12
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z13
 	VFMADD231PS  64(CX)(R9*1), Z0, Z14
 	VFMADD231PS  128(CX)(R9*1), Z0, Z15
 	VFMADD231PS  192(CX)(R9*1), Z0, Z16
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block8rows
 
@@ -3668,15 +5052,15 @@ block8rest:
 	JZ    block8done
 
 block8row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
 	VFMADD231PS  192(CX)(R9*1), Z0, Z12
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block8row
 
@@ -3719,10 +5103,8 @@ block7sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -3731,27 +5113,28 @@ block7sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block7rest
 
 block7rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
 	VFMADD231PS  192(CX)(R9*1), Y0, Y12
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z13
 	VFMADD231PS  64(CX)(R9*1), Z0, Z14
 	VFMADD231PS  128(CX)(R9*1), Z0, Z15
 	VFMADD231PS  192(CX)(R9*1), Y0, Y16
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block7rows
 
@@ -3761,15 +5144,15 @@ block7rest:
 	JZ    block7done
 
 block7row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
 	VFMADD231PS  192(CX)(R9*1), Y0, Y12
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block7row
 
@@ -3812,35 +5195,34 @@ block6sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block6rest
 
 block6rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z12
 	VFMADD231PS  64(CX)(R9*1), Z0, Z13
 	VFMADD231PS  128(CX)(R9*1), Z0, Z14
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block6rows
 
@@ -3850,14 +5232,14 @@ block6rest:
 	JZ    block6done
 
 block6row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Z0, Z11
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block6row
 
@@ -3897,35 +5279,34 @@ block5sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block5rest
 
 block5rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Y0, Y11
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z12
 	VFMADD231PS  64(CX)(R9*1), Z0, Z13
 	VFMADD231PS  128(CX)(R9*1), Y0, Y14
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block5rows
 
@@ -3935,14 +5316,14 @@ block5rest:
 	JZ    block5done
 
 block5row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
 	VFMADD231PS  128(CX)(R9*1), Y0, Y11
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block5row
 
@@ -3982,10 +5363,8 @@ block4sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -3994,33 +5373,36 @@ block4sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block4rest
 
 block4rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z11
 	VFMADD231PS  64(CX)(R9*1), Z0, Z12
-	VBROADCASTSS 8(SI), Z0
-	MOVWQZX      4(BX), R9
+	MOVWQZX      10(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      8(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z13
 	VFMADD231PS  64(CX)(R9*1), Z0, Z14
-	VBROADCASTSS 12(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z15
 	VFMADD231PS  64(CX)(R9*1), Z0, Z16
-	ADDQ         $0x08, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block4rows
 
@@ -4030,13 +5412,13 @@ block4rest:
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Z0, Z10
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block4row
 
@@ -4077,10 +5459,8 @@ block3sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -4089,33 +5469,36 @@ block3sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block3rest
 
 block3rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Y0, Y10
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z11
 	VFMADD231PS  64(CX)(R9*1), Y0, Y12
-	VBROADCASTSS 8(SI), Z0
-	MOVWQZX      4(BX), R9
+	MOVWQZX      10(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      8(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z13
 	VFMADD231PS  64(CX)(R9*1), Y0, Y14
-	VBROADCASTSS 12(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z15
 	VFMADD231PS  64(CX)(R9*1), Y0, Y16
-	ADDQ         $0x08, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block3rows
 
@@ -4125,13 +5508,13 @@ block3rest:
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
 	VFMADD231PS  64(CX)(R9*1), Y0, Y10
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block3row
 
@@ -4172,37 +5555,38 @@ block2sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block2rest
 
 block2rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
-	IMULQ        DX, R9
-	VFMADD231PS  (CX)(R9*1), Z0, Z10
-	VBROADCASTSS 8(SI), Z0
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Z0, Z10
+	MOVWQZX      10(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      8(BX), R9
+	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z11
-	VBROADCASTSS 12(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z12
-	ADDQ         $0x08, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block2rows
 
@@ -4212,12 +5596,12 @@ block2rest:
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Z0, Z9
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block2row
 
@@ -4253,37 +5637,38 @@ block1sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*4), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block1rest
 
 block1rows:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y0, Y9
-	VBROADCASTSS 4(SI), Z0
-	MOVWQZX      2(BX), R9
-	IMULQ        DX, R9
-	VFMADD231PS  (CX)(R9*1), Y0, Y10
-	VBROADCASTSS 8(SI), Z0
+	MOVWQZX      6(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
+	VFMADD231PS  (CX)(R9*1), Y0, Y10
+	MOVWQZX      10(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      8(BX), R9
+	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y0, Y11
-	VBROADCASTSS 12(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y0, Y12
-	ADDQ         $0x08, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block1rows
 
@@ -4293,12 +5678,12 @@ block1rest:
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSS (SI)(R9*4), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PS  (CX)(R9*1), Y0, Y9
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block1row
 
@@ -4325,21 +5710,22 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseOuterF32AVX512(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float32)
+// func sparseOuterF32AVX512(sum []float32, d []float32, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseOuterF32AVX512(SB), NOSPLIT, $0-200
-	// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+	// sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
 	MOVQ  d_base+24(FP), AX
 	MOVQ  sum_base+0(FP), CX
 	MOVQ  m+80(FP), DX
 	SHLQ  $0x02, DX
 	MOVQ  width+96(FP), BX
 	SHLQ  $0x02, BX
-	MOVQ  touched_base+48(FP), SI
-	MOVQ  first+72(FP), DI
-	SUBQ  DI, SI
-	IMULQ DX, DI
-	SUBQ  DI, CX
+	MOVQ  table_base+176(FP), SI
+	MOVQ  touched_base+48(FP), DI
+	MOVQ  first+72(FP), R8
+	SUBQ  R8, DI
+	IMULQ DX, R8
+	SUBQ  R8, CX
 	MOVQ  BX, R9
 
 columns:
@@ -4414,10 +5800,8 @@ block16sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R10*8), R8
 	SUBQ    R11, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R11*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R11*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R11*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -4426,14 +5810,15 @@ block16sample:
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
 	VMOVUPS 448(AX), Z7
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block16rest
 
 block16rows:
-	VBROADCASTSS (DI), Z8
+	MOVWQZX      2(BX), R11
+	VBROADCASTSS (SI)(R11*4), Z8
 	MOVWQZX      (BX), R11
-	MOVB         $0x01, (SI)(R11*1)
+	MOVB         $0x01, (DI)(R11*1)
 	IMULQ        DX, R11
 	VMOVUPS      (CX)(R11*1), Z9
 	VMOVUPS      64(CX)(R11*1), Z10
@@ -4459,9 +5844,49 @@ block16rows:
 	VMOVUPS      Z14, 320(CX)(R11*1)
 	VMOVUPS      Z15, 384(CX)(R11*1)
 	VMOVUPS      Z16, 448(CX)(R11*1)
-	VBROADCASTSS 4(DI), Z8
+	MOVWQZX      6(BX), R11
+	VBROADCASTSS (SI)(R11*4), Z8
+	MOVWQZX      4(BX), R11
+	MOVB         $0x01, (DI)(R11*1)
+	IMULQ        DX, R11
+	VMOVUPS      (CX)(R11*1), Z9
+	VMOVUPS      64(CX)(R11*1), Z10
+	VMOVUPS      128(CX)(R11*1), Z11
+	VMOVUPS      192(CX)(R11*1), Z12
+	VMOVUPS      256(CX)(R11*1), Z13
+	VMOVUPS      320(CX)(R11*1), Z14
+	VMOVUPS      384(CX)(R11*1), Z15
+	VMOVUPS      448(CX)(R11*1), Z16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z9, (CX)(R11*1)
+	VMOVUPS      Z10, 64(CX)(R11*1)
+	VMOVUPS      Z11, 128(CX)(R11*1)
+	VMOVUPS      Z12, 192(CX)(R11*1)
+	VMOVUPS      Z13, 256(CX)(R11*1)
+	VMOVUPS      Z14, 320(CX)(R11*1)
+	VMOVUPS      Z15, 384(CX)(R11*1)
+	VMOVUPS      Z16, 448(CX)(R11*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block16done
+
+block16row:
 	MOVWQZX      2(BX), R11
-	MOVB         $0x01, (SI)(R11*1)
+	VBROADCASTSS (SI)(R11*4), Z8
+	MOVWQZX      (BX), R11
+	MOVB         $0x01, (DI)(R11*1)
 	IMULQ        DX, R11
 	VMOVUPS      (CX)(R11*1), Z9
 	VMOVUPS      64(CX)(R11*1), Z10
@@ -4488,46 +5913,6 @@ block16rows:
 	VMOVUPS      Z15, 384(CX)(R11*1)
 	VMOVUPS      Z16, 448(CX)(R11*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block16rows
-
-block16rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block16done
-
-block16row:
-	VBROADCASTSS (DI), Z8
-	MOVWQZX      (BX), R11
-	MOVB         $0x01, (SI)(R11*1)
-	IMULQ        DX, R11
-	VMOVUPS      (CX)(R11*1), Z9
-	VMOVUPS      64(CX)(R11*1), Z10
-	VMOVUPS      128(CX)(R11*1), Z11
-	VMOVUPS      192(CX)(R11*1), Z12
-	VMOVUPS      256(CX)(R11*1), Z13
-	VMOVUPS      320(CX)(R11*1), Z14
-	VMOVUPS      384(CX)(R11*1), Z15
-	VMOVUPS      448(CX)(R11*1), Z16
-	VFMADD231PS  Z0, Z8, Z9
-	VFMADD231PS  Z1, Z8, Z10
-	VFMADD231PS  Z2, Z8, Z11
-	VFMADD231PS  Z3, Z8, Z12
-	VFMADD231PS  Z4, Z8, Z13
-	VFMADD231PS  Z5, Z8, Z14
-	VFMADD231PS  Z6, Z8, Z15
-	VFMADD231PS  Z7, Z8, Z16
-	VMOVUPS      Z9, (CX)(R11*1)
-	VMOVUPS      Z10, 64(CX)(R11*1)
-	VMOVUPS      Z11, 128(CX)(R11*1)
-	VMOVUPS      Z12, 192(CX)(R11*1)
-	VMOVUPS      Z13, 256(CX)(R11*1)
-	VMOVUPS      Z14, 320(CX)(R11*1)
-	VMOVUPS      Z15, 384(CX)(R11*1)
-	VMOVUPS      Z16, 448(CX)(R11*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block16row
 
@@ -4560,10 +5945,8 @@ block15sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -4572,14 +5955,15 @@ block15sample:
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
 	VMOVUPS 448(AX), Y7
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block15rest
 
 block15rows:
-	VBROADCASTSS (DI), Z8
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z8
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z9
 	VMOVUPS      64(CX)(R10*1), Z10
@@ -4605,9 +5989,49 @@ block15rows:
 	VMOVUPS      Z14, 320(CX)(R10*1)
 	VMOVUPS      Z15, 384(CX)(R10*1)
 	VMOVUPS      Y16, 448(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z8
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z8
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z9
+	VMOVUPS      64(CX)(R10*1), Z10
+	VMOVUPS      128(CX)(R10*1), Z11
+	VMOVUPS      192(CX)(R10*1), Z12
+	VMOVUPS      256(CX)(R10*1), Z13
+	VMOVUPS      320(CX)(R10*1), Z14
+	VMOVUPS      384(CX)(R10*1), Z15
+	VMOVUPS      448(CX)(R10*1), Y16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Z9, (CX)(R10*1)
+	VMOVUPS      Z10, 64(CX)(R10*1)
+	VMOVUPS      Z11, 128(CX)(R10*1)
+	VMOVUPS      Z12, 192(CX)(R10*1)
+	VMOVUPS      Z13, 256(CX)(R10*1)
+	VMOVUPS      Z14, 320(CX)(R10*1)
+	VMOVUPS      Z15, 384(CX)(R10*1)
+	VMOVUPS      Y16, 448(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block15done
+
+block15row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z8
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z9
 	VMOVUPS      64(CX)(R10*1), Z10
@@ -4634,46 +6058,6 @@ block15rows:
 	VMOVUPS      Z15, 384(CX)(R10*1)
 	VMOVUPS      Y16, 448(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block15rows
-
-block15rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block15done
-
-block15row:
-	VBROADCASTSS (DI), Z8
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z9
-	VMOVUPS      64(CX)(R10*1), Z10
-	VMOVUPS      128(CX)(R10*1), Z11
-	VMOVUPS      192(CX)(R10*1), Z12
-	VMOVUPS      256(CX)(R10*1), Z13
-	VMOVUPS      320(CX)(R10*1), Z14
-	VMOVUPS      384(CX)(R10*1), Z15
-	VMOVUPS      448(CX)(R10*1), Y16
-	VFMADD231PS  Z0, Z8, Z9
-	VFMADD231PS  Z1, Z8, Z10
-	VFMADD231PS  Z2, Z8, Z11
-	VFMADD231PS  Z3, Z8, Z12
-	VFMADD231PS  Z4, Z8, Z13
-	VFMADD231PS  Z5, Z8, Z14
-	VFMADD231PS  Z6, Z8, Z15
-	VFMADD231PS  Y7, Y8, Y16
-	VMOVUPS      Z9, (CX)(R10*1)
-	VMOVUPS      Z10, 64(CX)(R10*1)
-	VMOVUPS      Z11, 128(CX)(R10*1)
-	VMOVUPS      Z12, 192(CX)(R10*1)
-	VMOVUPS      Z13, 256(CX)(R10*1)
-	VMOVUPS      Z14, 320(CX)(R10*1)
-	VMOVUPS      Z15, 384(CX)(R10*1)
-	VMOVUPS      Y16, 448(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block15row
 
@@ -4704,10 +6088,8 @@ block14sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -4715,14 +6097,15 @@ block14sample:
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block14rest
 
 block14rows:
-	VBROADCASTSS (DI), Z7
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z7
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -4745,9 +6128,46 @@ block14rows:
 	VMOVUPS      Z12, 256(CX)(R10*1)
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Z14, 384(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z7
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z7
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z8
+	VMOVUPS      64(CX)(R10*1), Z9
+	VMOVUPS      128(CX)(R10*1), Z10
+	VMOVUPS      192(CX)(R10*1), Z11
+	VMOVUPS      256(CX)(R10*1), Z12
+	VMOVUPS      320(CX)(R10*1), Z13
+	VMOVUPS      384(CX)(R10*1), Z14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z8, (CX)(R10*1)
+	VMOVUPS      Z9, 64(CX)(R10*1)
+	VMOVUPS      Z10, 128(CX)(R10*1)
+	VMOVUPS      Z11, 192(CX)(R10*1)
+	VMOVUPS      Z12, 256(CX)(R10*1)
+	VMOVUPS      Z13, 320(CX)(R10*1)
+	VMOVUPS      Z14, 384(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block14done
+
+block14row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z7
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -4771,43 +6191,6 @@ block14rows:
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Z14, 384(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block14rows
-
-block14rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block14done
-
-block14row:
-	VBROADCASTSS (DI), Z7
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z8
-	VMOVUPS      64(CX)(R10*1), Z9
-	VMOVUPS      128(CX)(R10*1), Z10
-	VMOVUPS      192(CX)(R10*1), Z11
-	VMOVUPS      256(CX)(R10*1), Z12
-	VMOVUPS      320(CX)(R10*1), Z13
-	VMOVUPS      384(CX)(R10*1), Z14
-	VFMADD231PS  Z0, Z7, Z8
-	VFMADD231PS  Z1, Z7, Z9
-	VFMADD231PS  Z2, Z7, Z10
-	VFMADD231PS  Z3, Z7, Z11
-	VFMADD231PS  Z4, Z7, Z12
-	VFMADD231PS  Z5, Z7, Z13
-	VFMADD231PS  Z6, Z7, Z14
-	VMOVUPS      Z8, (CX)(R10*1)
-	VMOVUPS      Z9, 64(CX)(R10*1)
-	VMOVUPS      Z10, 128(CX)(R10*1)
-	VMOVUPS      Z11, 192(CX)(R10*1)
-	VMOVUPS      Z12, 256(CX)(R10*1)
-	VMOVUPS      Z13, 320(CX)(R10*1)
-	VMOVUPS      Z14, 384(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block14row
 
@@ -4838,10 +6221,8 @@ block13sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -4849,14 +6230,15 @@ block13sample:
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Y6
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block13rest
 
 block13rows:
-	VBROADCASTSS (DI), Z7
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z7
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -4879,9 +6261,46 @@ block13rows:
 	VMOVUPS      Z12, 256(CX)(R10*1)
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Y14, 384(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z7
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z7
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z8
+	VMOVUPS      64(CX)(R10*1), Z9
+	VMOVUPS      128(CX)(R10*1), Z10
+	VMOVUPS      192(CX)(R10*1), Z11
+	VMOVUPS      256(CX)(R10*1), Z12
+	VMOVUPS      320(CX)(R10*1), Z13
+	VMOVUPS      384(CX)(R10*1), Y14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Z8, (CX)(R10*1)
+	VMOVUPS      Z9, 64(CX)(R10*1)
+	VMOVUPS      Z10, 128(CX)(R10*1)
+	VMOVUPS      Z11, 192(CX)(R10*1)
+	VMOVUPS      Z12, 256(CX)(R10*1)
+	VMOVUPS      Z13, 320(CX)(R10*1)
+	VMOVUPS      Y14, 384(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block13done
+
+block13row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z7
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -4905,43 +6324,6 @@ block13rows:
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Y14, 384(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block13rows
-
-block13rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block13done
-
-block13row:
-	VBROADCASTSS (DI), Z7
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z8
-	VMOVUPS      64(CX)(R10*1), Z9
-	VMOVUPS      128(CX)(R10*1), Z10
-	VMOVUPS      192(CX)(R10*1), Z11
-	VMOVUPS      256(CX)(R10*1), Z12
-	VMOVUPS      320(CX)(R10*1), Z13
-	VMOVUPS      384(CX)(R10*1), Y14
-	VFMADD231PS  Z0, Z7, Z8
-	VFMADD231PS  Z1, Z7, Z9
-	VFMADD231PS  Z2, Z7, Z10
-	VFMADD231PS  Z3, Z7, Z11
-	VFMADD231PS  Z4, Z7, Z12
-	VFMADD231PS  Z5, Z7, Z13
-	VFMADD231PS  Y6, Y7, Y14
-	VMOVUPS      Z8, (CX)(R10*1)
-	VMOVUPS      Z9, 64(CX)(R10*1)
-	VMOVUPS      Z10, 128(CX)(R10*1)
-	VMOVUPS      Z11, 192(CX)(R10*1)
-	VMOVUPS      Z12, 256(CX)(R10*1)
-	VMOVUPS      Z13, 320(CX)(R10*1)
-	VMOVUPS      Y14, 384(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block13row
 
@@ -4972,24 +6354,23 @@ block12sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block12rest
 
 block12rows:
-	VBROADCASTSS (DI), Z6
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z6
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -5009,9 +6390,43 @@ block12rows:
 	VMOVUPS      Z10, 192(CX)(R10*1)
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Z12, 320(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z6
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z6
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z7
+	VMOVUPS      64(CX)(R10*1), Z8
+	VMOVUPS      128(CX)(R10*1), Z9
+	VMOVUPS      192(CX)(R10*1), Z10
+	VMOVUPS      256(CX)(R10*1), Z11
+	VMOVUPS      320(CX)(R10*1), Z12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z7, (CX)(R10*1)
+	VMOVUPS      Z8, 64(CX)(R10*1)
+	VMOVUPS      Z9, 128(CX)(R10*1)
+	VMOVUPS      Z10, 192(CX)(R10*1)
+	VMOVUPS      Z11, 256(CX)(R10*1)
+	VMOVUPS      Z12, 320(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block12done
+
+block12row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z6
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -5032,40 +6447,6 @@ block12rows:
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Z12, 320(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block12rows
-
-block12rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block12done
-
-block12row:
-	VBROADCASTSS (DI), Z6
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z7
-	VMOVUPS      64(CX)(R10*1), Z8
-	VMOVUPS      128(CX)(R10*1), Z9
-	VMOVUPS      192(CX)(R10*1), Z10
-	VMOVUPS      256(CX)(R10*1), Z11
-	VMOVUPS      320(CX)(R10*1), Z12
-	VFMADD231PS  Z0, Z6, Z7
-	VFMADD231PS  Z1, Z6, Z8
-	VFMADD231PS  Z2, Z6, Z9
-	VFMADD231PS  Z3, Z6, Z10
-	VFMADD231PS  Z4, Z6, Z11
-	VFMADD231PS  Z5, Z6, Z12
-	VMOVUPS      Z7, (CX)(R10*1)
-	VMOVUPS      Z8, 64(CX)(R10*1)
-	VMOVUPS      Z9, 128(CX)(R10*1)
-	VMOVUPS      Z10, 192(CX)(R10*1)
-	VMOVUPS      Z11, 256(CX)(R10*1)
-	VMOVUPS      Z12, 320(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block12row
 
@@ -5096,24 +6477,23 @@ block11sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Y5
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block11rest
 
 block11rows:
-	VBROADCASTSS (DI), Z6
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z6
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -5133,9 +6513,43 @@ block11rows:
 	VMOVUPS      Z10, 192(CX)(R10*1)
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Y12, 320(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z6
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z6
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z7
+	VMOVUPS      64(CX)(R10*1), Z8
+	VMOVUPS      128(CX)(R10*1), Z9
+	VMOVUPS      192(CX)(R10*1), Z10
+	VMOVUPS      256(CX)(R10*1), Z11
+	VMOVUPS      320(CX)(R10*1), Y12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Z7, (CX)(R10*1)
+	VMOVUPS      Z8, 64(CX)(R10*1)
+	VMOVUPS      Z9, 128(CX)(R10*1)
+	VMOVUPS      Z10, 192(CX)(R10*1)
+	VMOVUPS      Z11, 256(CX)(R10*1)
+	VMOVUPS      Y12, 320(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block11done
+
+block11row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z6
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -5156,40 +6570,6 @@ block11rows:
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Y12, 320(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block11rows
-
-block11rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block11done
-
-block11row:
-	VBROADCASTSS (DI), Z6
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z7
-	VMOVUPS      64(CX)(R10*1), Z8
-	VMOVUPS      128(CX)(R10*1), Z9
-	VMOVUPS      192(CX)(R10*1), Z10
-	VMOVUPS      256(CX)(R10*1), Z11
-	VMOVUPS      320(CX)(R10*1), Y12
-	VFMADD231PS  Z0, Z6, Z7
-	VFMADD231PS  Z1, Z6, Z8
-	VFMADD231PS  Z2, Z6, Z9
-	VFMADD231PS  Z3, Z6, Z10
-	VFMADD231PS  Z4, Z6, Z11
-	VFMADD231PS  Y5, Y6, Y12
-	VMOVUPS      Z7, (CX)(R10*1)
-	VMOVUPS      Z8, 64(CX)(R10*1)
-	VMOVUPS      Z9, 128(CX)(R10*1)
-	VMOVUPS      Z10, 192(CX)(R10*1)
-	VMOVUPS      Z11, 256(CX)(R10*1)
-	VMOVUPS      Y12, 320(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block11row
 
@@ -5220,23 +6600,22 @@ block10sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Z4
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block10rest
 
 block10rows:
-	VBROADCASTSS (DI), Z5
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z5
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -5253,9 +6632,40 @@ block10rows:
 	VMOVUPS      Z8, 128(CX)(R10*1)
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Z10, 256(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z5
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z5
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z6
+	VMOVUPS      64(CX)(R10*1), Z7
+	VMOVUPS      128(CX)(R10*1), Z8
+	VMOVUPS      192(CX)(R10*1), Z9
+	VMOVUPS      256(CX)(R10*1), Z10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z6, (CX)(R10*1)
+	VMOVUPS      Z7, 64(CX)(R10*1)
+	VMOVUPS      Z8, 128(CX)(R10*1)
+	VMOVUPS      Z9, 192(CX)(R10*1)
+	VMOVUPS      Z10, 256(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block10done
+
+block10row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z5
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -5273,37 +6683,6 @@ block10rows:
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Z10, 256(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block10rows
-
-block10rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block10done
-
-block10row:
-	VBROADCASTSS (DI), Z5
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z6
-	VMOVUPS      64(CX)(R10*1), Z7
-	VMOVUPS      128(CX)(R10*1), Z8
-	VMOVUPS      192(CX)(R10*1), Z9
-	VMOVUPS      256(CX)(R10*1), Z10
-	VFMADD231PS  Z0, Z5, Z6
-	VFMADD231PS  Z1, Z5, Z7
-	VFMADD231PS  Z2, Z5, Z8
-	VFMADD231PS  Z3, Z5, Z9
-	VFMADD231PS  Z4, Z5, Z10
-	VMOVUPS      Z6, (CX)(R10*1)
-	VMOVUPS      Z7, 64(CX)(R10*1)
-	VMOVUPS      Z8, 128(CX)(R10*1)
-	VMOVUPS      Z9, 192(CX)(R10*1)
-	VMOVUPS      Z10, 256(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block10row
 
@@ -5334,23 +6713,22 @@ block9sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Y4
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block9rest
 
 block9rows:
-	VBROADCASTSS (DI), Z5
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z5
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -5367,9 +6745,40 @@ block9rows:
 	VMOVUPS      Z8, 128(CX)(R10*1)
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Y10, 256(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z5
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z5
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z6
+	VMOVUPS      64(CX)(R10*1), Z7
+	VMOVUPS      128(CX)(R10*1), Z8
+	VMOVUPS      192(CX)(R10*1), Z9
+	VMOVUPS      256(CX)(R10*1), Y10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Z6, (CX)(R10*1)
+	VMOVUPS      Z7, 64(CX)(R10*1)
+	VMOVUPS      Z8, 128(CX)(R10*1)
+	VMOVUPS      Z9, 192(CX)(R10*1)
+	VMOVUPS      Y10, 256(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block9done
+
+block9row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z5
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -5387,37 +6796,6 @@ block9rows:
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Y10, 256(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block9rows
-
-block9rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block9done
-
-block9row:
-	VBROADCASTSS (DI), Z5
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z6
-	VMOVUPS      64(CX)(R10*1), Z7
-	VMOVUPS      128(CX)(R10*1), Z8
-	VMOVUPS      192(CX)(R10*1), Z9
-	VMOVUPS      256(CX)(R10*1), Y10
-	VFMADD231PS  Z0, Z5, Z6
-	VFMADD231PS  Z1, Z5, Z7
-	VFMADD231PS  Z2, Z5, Z8
-	VFMADD231PS  Z3, Z5, Z9
-	VFMADD231PS  Y4, Y5, Y10
-	VMOVUPS      Z6, (CX)(R10*1)
-	VMOVUPS      Z7, 64(CX)(R10*1)
-	VMOVUPS      Z8, 128(CX)(R10*1)
-	VMOVUPS      Z9, 192(CX)(R10*1)
-	VMOVUPS      Y10, 256(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block9row
 
@@ -5448,22 +6826,21 @@ block8sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block8rest
 
 block8rows:
-	VBROADCASTSS (DI), Z4
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z4
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -5477,9 +6854,37 @@ block8rows:
 	VMOVUPS      Z6, 64(CX)(R10*1)
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Z8, 192(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z4
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z4
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z5
+	VMOVUPS      64(CX)(R10*1), Z6
+	VMOVUPS      128(CX)(R10*1), Z7
+	VMOVUPS      192(CX)(R10*1), Z8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z5, (CX)(R10*1)
+	VMOVUPS      Z6, 64(CX)(R10*1)
+	VMOVUPS      Z7, 128(CX)(R10*1)
+	VMOVUPS      Z8, 192(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block8done
+
+block8row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z4
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -5494,34 +6899,6 @@ block8rows:
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Z8, 192(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block8rows
-
-block8rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block8done
-
-block8row:
-	VBROADCASTSS (DI), Z4
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z5
-	VMOVUPS      64(CX)(R10*1), Z6
-	VMOVUPS      128(CX)(R10*1), Z7
-	VMOVUPS      192(CX)(R10*1), Z8
-	VFMADD231PS  Z0, Z4, Z5
-	VFMADD231PS  Z1, Z4, Z6
-	VFMADD231PS  Z2, Z4, Z7
-	VFMADD231PS  Z3, Z4, Z8
-	VMOVUPS      Z5, (CX)(R10*1)
-	VMOVUPS      Z6, 64(CX)(R10*1)
-	VMOVUPS      Z7, 128(CX)(R10*1)
-	VMOVUPS      Z8, 192(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block8row
 
@@ -5552,22 +6929,21 @@ block7sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Y3
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block7rest
 
 block7rows:
-	VBROADCASTSS (DI), Z4
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z4
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -5581,9 +6957,37 @@ block7rows:
 	VMOVUPS      Z6, 64(CX)(R10*1)
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Y8, 192(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z4
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z4
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z5
+	VMOVUPS      64(CX)(R10*1), Z6
+	VMOVUPS      128(CX)(R10*1), Z7
+	VMOVUPS      192(CX)(R10*1), Y8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Z5, (CX)(R10*1)
+	VMOVUPS      Z6, 64(CX)(R10*1)
+	VMOVUPS      Z7, 128(CX)(R10*1)
+	VMOVUPS      Y8, 192(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block7done
+
+block7row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z4
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -5598,34 +7002,6 @@ block7rows:
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Y8, 192(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block7rows
-
-block7rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block7done
-
-block7row:
-	VBROADCASTSS (DI), Z4
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z5
-	VMOVUPS      64(CX)(R10*1), Z6
-	VMOVUPS      128(CX)(R10*1), Z7
-	VMOVUPS      192(CX)(R10*1), Y8
-	VFMADD231PS  Z0, Z4, Z5
-	VFMADD231PS  Z1, Z4, Z6
-	VFMADD231PS  Z2, Z4, Z7
-	VFMADD231PS  Y3, Y4, Y8
-	VMOVUPS      Z5, (CX)(R10*1)
-	VMOVUPS      Z6, 64(CX)(R10*1)
-	VMOVUPS      Z7, 128(CX)(R10*1)
-	VMOVUPS      Y8, 192(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block7row
 
@@ -5656,21 +7032,20 @@ block6sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block6rest
 
 block6rows:
-	VBROADCASTSS (DI), Z3
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z3
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -5681,9 +7056,34 @@ block6rows:
 	VMOVUPS      Z4, (CX)(R10*1)
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Z6, 128(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z3
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z3
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z4
+	VMOVUPS      64(CX)(R10*1), Z5
+	VMOVUPS      128(CX)(R10*1), Z6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z4, (CX)(R10*1)
+	VMOVUPS      Z5, 64(CX)(R10*1)
+	VMOVUPS      Z6, 128(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block6done
+
+block6row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z3
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -5695,31 +7095,6 @@ block6rows:
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Z6, 128(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block6rows
-
-block6rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block6done
-
-block6row:
-	VBROADCASTSS (DI), Z3
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z4
-	VMOVUPS      64(CX)(R10*1), Z5
-	VMOVUPS      128(CX)(R10*1), Z6
-	VFMADD231PS  Z0, Z3, Z4
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Z2, Z3, Z6
-	VMOVUPS      Z4, (CX)(R10*1)
-	VMOVUPS      Z5, 64(CX)(R10*1)
-	VMOVUPS      Z6, 128(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block6row
 
@@ -5750,21 +7125,20 @@ block5sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Y2
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block5rest
 
 block5rows:
-	VBROADCASTSS (DI), Z3
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z3
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -5775,9 +7149,34 @@ block5rows:
 	VMOVUPS      Z4, (CX)(R10*1)
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Y6, 128(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z3
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z3
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z4
+	VMOVUPS      64(CX)(R10*1), Z5
+	VMOVUPS      128(CX)(R10*1), Y6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Z4, (CX)(R10*1)
+	VMOVUPS      Z5, 64(CX)(R10*1)
+	VMOVUPS      Y6, 128(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block5done
+
+block5row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z3
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -5789,31 +7188,6 @@ block5rows:
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Y6, 128(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
-	SUBQ         $0x02, R8
-	JGE          block5rows
-
-block5rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block5done
-
-block5row:
-	VBROADCASTSS (DI), Z3
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z4
-	VMOVUPS      64(CX)(R10*1), Z5
-	VMOVUPS      128(CX)(R10*1), Y6
-	VFMADD231PS  Z0, Z3, Z4
-	VFMADD231PS  Z1, Z3, Z5
-	VFMADD231PS  Y2, Y3, Y6
-	VMOVUPS      Z4, (CX)(R10*1)
-	VMOVUPS      Z5, 64(CX)(R10*1)
-	VMOVUPS      Y6, 128(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
 	DECQ         R8
 	JNZ          block5row
 
@@ -5844,30 +7218,19 @@ block4sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSS (DI), Z2
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z3
-	VMOVUPS      64(CX)(R10*1), Z4
-	VFMADD231PS  Z0, Z2, Z3
-	VFMADD231PS  Z1, Z2, Z4
-	VMOVUPS      Z3, (CX)(R10*1)
-	VMOVUPS      Z4, 64(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z2
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z2
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Z4
@@ -5875,8 +7238,18 @@ block4rows:
 	VFMADD231PS  Z1, Z2, Z4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Z4, 64(CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z2
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z3
+	VMOVUPS      64(CX)(R10*1), Z4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z3, (CX)(R10*1)
+	VMOVUPS      Z4, 64(CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block4rows
 
@@ -5886,9 +7259,10 @@ block4rest:
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (DI), Z2
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z2
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Z4
@@ -5896,8 +7270,7 @@ block4row:
 	VFMADD231PS  Z1, Z2, Z4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Z4, 64(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block4row
 
@@ -5928,30 +7301,19 @@ block3sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Y1
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSS (DI), Z2
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z3
-	VMOVUPS      64(CX)(R10*1), Y4
-	VFMADD231PS  Z0, Z2, Z3
-	VFMADD231PS  Y1, Y2, Y4
-	VMOVUPS      Z3, (CX)(R10*1)
-	VMOVUPS      Y4, 64(CX)(R10*1)
-	VBROADCASTSS 4(DI), Z2
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z2
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Y4
@@ -5959,8 +7321,18 @@ block3rows:
 	VFMADD231PS  Y1, Y2, Y4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Y4, 64(CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z2
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z3
+	VMOVUPS      64(CX)(R10*1), Y4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Z3, (CX)(R10*1)
+	VMOVUPS      Y4, 64(CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block3rows
 
@@ -5970,9 +7342,10 @@ block3rest:
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (DI), Z2
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z2
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Y4
@@ -5980,8 +7353,7 @@ block3row:
 	VFMADD231PS  Y1, Y2, Y4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Y4, 64(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block3row
 
@@ -6012,32 +7384,31 @@ block2sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSS (DI), Z1
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z2
-	VFMADD231PS  Z0, Z1, Z2
-	VMOVUPS      Z2, (CX)(R10*1)
-	VBROADCASTSS 4(DI), Z1
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z1
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z2
 	VFMADD231PS  Z0, Z1, Z2
 	VMOVUPS      Z2, (CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z1
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block2rows
 
@@ -6047,15 +7418,15 @@ block2rest:
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (DI), Z1
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z1
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z2
 	VFMADD231PS  Z0, Z1, Z2
 	VMOVUPS      Z2, (CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block2row
 
@@ -6086,32 +7457,31 @@ block1sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*4), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSS (DI), Z1
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Y2
-	VFMADD231PS  Y0, Y1, Y2
-	VMOVUPS      Y2, (CX)(R10*1)
-	VBROADCASTSS 4(DI), Z1
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSS (SI)(R10*4), Z1
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x08, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z1
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block1rows
 
@@ -6121,15 +7491,15 @@ block1rest:
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (DI), Z1
+	MOVWQZX      2(BX), R10
+	VBROADCASTSS (SI)(R10*4), Z1
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x04, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block1row
 
@@ -6502,8 +7872,8 @@ block16:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   CX, R8
 	MOVQ   DX, R9
+	MOVQ   CX, R8
 	MOVQ   BX, R10
 	TESTQ  R9, R9
 	JZ     block16done
@@ -6547,14 +7917,13 @@ block15:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block15done
 
 block15row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
@@ -6564,8 +7933,8 @@ block15row:
 	VFMADD231PS  384(DX), Z0, Z15
 	VFMADD231PS  448(DX), Y0, Y16
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -6589,14 +7958,13 @@ block14:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block14done
 
 block14row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
@@ -6605,8 +7973,8 @@ block14row:
 	VFMADD231PS  320(DX), Z0, Z14
 	VFMADD231PS  384(DX), Z0, Z15
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -6629,14 +7997,13 @@ block13:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block13done
 
 block13row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
@@ -6645,8 +8012,8 @@ block13row:
 	VFMADD231PS  320(DX), Z0, Z14
 	VFMADD231PS  384(DX), Y0, Y15
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -6668,14 +8035,13 @@ block12:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block12done
 
 block12row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
@@ -6683,8 +8049,8 @@ block12row:
 	VFMADD231PS  256(DX), Z0, Z13
 	VFMADD231PS  320(DX), Z0, Z14
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -6705,14 +8071,13 @@ block11:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block11done
 
 block11row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
@@ -6720,8 +8085,8 @@ block11row:
 	VFMADD231PS  256(DX), Z0, Z13
 	VFMADD231PS  320(DX), Y0, Y14
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -6741,22 +8106,21 @@ block10:
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block10done
 
 block10row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	VFMADD231PS  192(DX), Z0, Z12
 	VFMADD231PS  256(DX), Z0, Z13
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -6775,22 +8139,21 @@ block9:
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block9done
 
 block9row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	VFMADD231PS  192(DX), Z0, Z12
 	VFMADD231PS  256(DX), Y0, Y13
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -6812,43 +8175,42 @@ block8:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block8rest
 
 block8rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	VFMADD231PS  192(DX), Z0, Z12
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Z0, Z13
 	VFMADD231PS  64(DX), Z0, Z14
 	VFMADD231PS  128(DX), Z0, Z15
 	VFMADD231PS  192(DX), Z0, Z16
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	VFMADD231PS  192(DX), Z0, Z12
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -6873,43 +8235,42 @@ block7:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block7rest
 
 block7rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	VFMADD231PS  192(DX), Y0, Y12
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Z0, Z13
 	VFMADD231PS  64(DX), Z0, Z14
 	VFMADD231PS  128(DX), Z0, Z15
 	VFMADD231PS  192(DX), Y0, Y16
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	VFMADD231PS  192(DX), Y0, Y12
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -6932,40 +8293,39 @@ block6:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block6rest
 
 block6rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Z0, Z12
 	VFMADD231PS  64(DX), Z0, Z13
 	VFMADD231PS  128(DX), Z0, Z14
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Z0, Z11
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -6986,40 +8346,39 @@ block5:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block5rest
 
 block5rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Y0, Y11
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Z0, Z12
 	VFMADD231PS  64(DX), Z0, Z13
 	VFMADD231PS  128(DX), Y0, Y14
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	VFMADD231PS  128(DX), Y0, Y11
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -7042,45 +8401,44 @@ block4:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block4rest
 
 block4rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Z0, Z11
 	VFMADD231PS  64(DX), Z0, Z12
 	ADDQ         SI, DX
-	VBROADCASTSS 8(AX), Z0
+	VBROADCASTSS 8(CX), Z0
 	VFMADD231PS  (DX), Z0, Z13
 	VFMADD231PS  64(DX), Z0, Z14
 	ADDQ         SI, DX
-	VBROADCASTSS 12(AX), Z0
+	VBROADCASTSS 12(CX), Z0
 	VFMADD231PS  (DX), Z0, Z15
 	VFMADD231PS  64(DX), Z0, Z16
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Z0, Z10
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -7105,45 +8463,44 @@ block3:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block3rest
 
 block3rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Y0, Y10
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Z0, Z11
 	VFMADD231PS  64(DX), Y0, Y12
 	ADDQ         SI, DX
-	VBROADCASTSS 8(AX), Z0
+	VBROADCASTSS 8(CX), Z0
 	VFMADD231PS  (DX), Z0, Z13
 	VFMADD231PS  64(DX), Y0, Y14
 	ADDQ         SI, DX
-	VBROADCASTSS 12(AX), Z0
+	VBROADCASTSS 12(CX), Z0
 	VFMADD231PS  (DX), Z0, Z15
 	VFMADD231PS  64(DX), Y0, Y16
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	VFMADD231PS  64(DX), Y0, Y10
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -7164,40 +8521,39 @@ block2:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block2rest
 
 block2rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Z0, Z10
 	ADDQ         SI, DX
-	VBROADCASTSS 8(AX), Z0
+	VBROADCASTSS 8(CX), Z0
 	VFMADD231PS  (DX), Z0, Z11
 	ADDQ         SI, DX
-	VBROADCASTSS 12(AX), Z0
+	VBROADCASTSS 12(CX), Z0
 	VFMADD231PS  (DX), Z0, Z12
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Z0, Z9
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -7214,40 +8570,39 @@ block1:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block1rest
 
 block1rows:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Y0, Y9
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Z0
+	VBROADCASTSS 4(CX), Z0
 	VFMADD231PS  (DX), Y0, Y10
 	ADDQ         SI, DX
-	VBROADCASTSS 8(AX), Z0
+	VBROADCASTSS 8(CX), Z0
 	VFMADD231PS  (DX), Y0, Y11
 	ADDQ         SI, DX
-	VBROADCASTSS 12(AX), Z0
+	VBROADCASTSS 12(CX), Z0
 	VFMADD231PS  (DX), Y0, Y12
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (AX), Z0
+	VBROADCASTSS (CX), Z0
 	VFMADD231PS  (DX), Y0, Y9
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -7263,8 +8618,1319 @@ block0:
 	RET
 
 // func rank1F32AVX512(w []float32, d []float32, a []float32)
-// Requires: AVX, FMA3
+// Requires: AVX, AVX512F, FMA3
 TEXT ·rank1F32AVX512(SB), NOSPLIT, $0-72
+	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
+	MOVQ a_len+56(FP), AX
+	SHLQ $0x02, AX
+	MOVQ d_base+24(FP), CX
+	MOVQ d_len+32(FP), DX
+	MOVQ w_base+0(FP), BX
+	LEAQ 63(AX), SI
+	ANDQ $-64, SI
+	MOVQ a_base+48(FP), DI
+
+columns:
+	CMPQ AX, $0x00000100
+	JGE  from8
+	CMPQ AX, $0x00000080
+	JGE  from4
+	CMPQ AX, $0x00000040
+	JGE  from2
+	CMPQ AX, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ AX, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ AX, $0x000000c0
+	JGE  from6
+	CMPQ AX, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ AX, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ AX, $0x00000180
+	JGE  from12
+	CMPQ AX, $0x00000140
+	JGE  from10
+	CMPQ AX, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ AX, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ AX, $0x000001c0
+	JGE  from14
+	CMPQ AX, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ AX, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ AX, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	MOVQ    DX, R9
+	MOVQ    CX, R8
+	MOVQ    BX, R10
+	SUBQ    $0x02, R9
+	JLT     block16rest
+
+block16rows:
+	VBROADCASTSS (R8), Z8
+	VMOVUPS      (R10), Z9
+	VMOVUPS      64(R10), Z10
+	VMOVUPS      128(R10), Z11
+	VMOVUPS      192(R10), Z12
+	VMOVUPS      256(R10), Z13
+	VMOVUPS      320(R10), Z14
+	VMOVUPS      384(R10), Z15
+	VMOVUPS      448(R10), Z16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      Z11, 128(R10)
+	VMOVUPS      Z12, 192(R10)
+	VMOVUPS      Z13, 256(R10)
+	VMOVUPS      Z14, 320(R10)
+	VMOVUPS      Z15, 384(R10)
+	VMOVUPS      Z16, 448(R10)
+	ADDQ         SI, R10
+	VBROADCASTSS 4(R8), Z8
+	VMOVUPS      (R10), Z9
+	VMOVUPS      64(R10), Z10
+	VMOVUPS      128(R10), Z11
+	VMOVUPS      192(R10), Z12
+	VMOVUPS      256(R10), Z13
+	VMOVUPS      320(R10), Z14
+	VMOVUPS      384(R10), Z15
+	VMOVUPS      448(R10), Z16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      Z11, 128(R10)
+	VMOVUPS      Z12, 192(R10)
+	VMOVUPS      Z13, 256(R10)
+	VMOVUPS      Z14, 320(R10)
+	VMOVUPS      Z15, 384(R10)
+	VMOVUPS      Z16, 448(R10)
+	ADDQ         SI, R10
+	ADDQ         $0x08, R8
+	SUBQ         $0x02, R9
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, R9
+	TESTQ R9, R9
+	JZ    block16done
+
+block16row:
+	VBROADCASTSS (R8), Z8
+	VMOVUPS      (R10), Z9
+	VMOVUPS      64(R10), Z10
+	VMOVUPS      128(R10), Z11
+	VMOVUPS      192(R10), Z12
+	VMOVUPS      256(R10), Z13
+	VMOVUPS      320(R10), Z14
+	VMOVUPS      384(R10), Z15
+	VMOVUPS      448(R10), Z16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Z7, Z8, Z16
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      Z11, 128(R10)
+	VMOVUPS      Z12, 192(R10)
+	VMOVUPS      Z13, 256(R10)
+	VMOVUPS      Z14, 320(R10)
+	VMOVUPS      Z15, 384(R10)
+	VMOVUPS      Z16, 448(R10)
+	ADDQ         SI, R10
+	ADDQ         $0x04, R8
+	DECQ         R9
+	JNZ          block16row
+
+block16done:
+	ADDQ $0x00000200, DI
+	ADDQ $0x00000200, BX
+	SUBQ $0x00000200, AX
+	JMP  columns
+
+	// Column block of 480 bytes.
+block15:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Y7
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block15rest
+
+block15rows:
+	VBROADCASTSS (CX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VMOVUPS      256(DX), Z13
+	VMOVUPS      320(DX), Z14
+	VMOVUPS      384(DX), Z15
+	VMOVUPS      448(DX), Y16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z10, 64(DX)
+	VMOVUPS      Z11, 128(DX)
+	VMOVUPS      Z12, 192(DX)
+	VMOVUPS      Z13, 256(DX)
+	VMOVUPS      Z14, 320(DX)
+	VMOVUPS      Z15, 384(DX)
+	VMOVUPS      Y16, 448(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VMOVUPS      256(DX), Z13
+	VMOVUPS      320(DX), Z14
+	VMOVUPS      384(DX), Z15
+	VMOVUPS      448(DX), Y16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z10, 64(DX)
+	VMOVUPS      Z11, 128(DX)
+	VMOVUPS      Z12, 192(DX)
+	VMOVUPS      Z13, 256(DX)
+	VMOVUPS      Z14, 320(DX)
+	VMOVUPS      Z15, 384(DX)
+	VMOVUPS      Y16, 448(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block15done
+
+block15row:
+	VBROADCASTSS (CX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VMOVUPS      256(DX), Z13
+	VMOVUPS      320(DX), Z14
+	VMOVUPS      384(DX), Z15
+	VMOVUPS      448(DX), Y16
+	VFMADD231PS  Z0, Z8, Z9
+	VFMADD231PS  Z1, Z8, Z10
+	VFMADD231PS  Z2, Z8, Z11
+	VFMADD231PS  Z3, Z8, Z12
+	VFMADD231PS  Z4, Z8, Z13
+	VFMADD231PS  Z5, Z8, Z14
+	VFMADD231PS  Z6, Z8, Z15
+	VFMADD231PS  Y7, Y8, Y16
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z10, 64(DX)
+	VMOVUPS      Z11, 128(DX)
+	VMOVUPS      Z12, 192(DX)
+	VMOVUPS      Z13, 256(DX)
+	VMOVUPS      Z14, 320(DX)
+	VMOVUPS      Z15, 384(DX)
+	VMOVUPS      Y16, 448(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block15row
+
+block15done:
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block14rest
+
+block14rows:
+	VBROADCASTSS (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Z14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Z14, 384(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Z14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Z14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block14done
+
+block14row:
+	VBROADCASTSS (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Z14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Z6, Z7, Z14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Z14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block14row
+
+block14done:
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Y6
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block13rest
+
+block13rows:
+	VBROADCASTSS (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Y14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Y14, 384(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Y14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Y14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block13done
+
+block13row:
+	VBROADCASTSS (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Y14
+	VFMADD231PS  Z0, Z7, Z8
+	VFMADD231PS  Z1, Z7, Z9
+	VFMADD231PS  Z2, Z7, Z10
+	VFMADD231PS  Z3, Z7, Z11
+	VFMADD231PS  Z4, Z7, Z12
+	VFMADD231PS  Z5, Z7, Z13
+	VFMADD231PS  Y6, Y7, Y14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Y14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block13row
+
+block13done:
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block12rest
+
+block12rows:
+	VBROADCASTSS (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Z12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Z12, 320(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Z12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Z12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block12done
+
+block12row:
+	VBROADCASTSS (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Z12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Z5, Z6, Z12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Z12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block12row
+
+block12done:
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Y5
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block11rest
+
+block11rows:
+	VBROADCASTSS (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Y12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Y12, 320(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Y12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Y12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block11done
+
+block11row:
+	VBROADCASTSS (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Y12
+	VFMADD231PS  Z0, Z6, Z7
+	VFMADD231PS  Z1, Z6, Z8
+	VFMADD231PS  Z2, Z6, Z9
+	VFMADD231PS  Z3, Z6, Z10
+	VFMADD231PS  Z4, Z6, Z11
+	VFMADD231PS  Y5, Y6, Y12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Y12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block11row
+
+block11done:
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block10rest
+
+block10rows:
+	VBROADCASTSS (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Z10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Z10, 256(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Z10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Z10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block10done
+
+block10row:
+	VBROADCASTSS (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Z10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Z4, Z5, Z10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Z10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block10row
+
+block10done:
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Y4
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block9rest
+
+block9rows:
+	VBROADCASTSS (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Y10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Y10, 256(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Y10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Y10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block9done
+
+block9row:
+	VBROADCASTSS (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Y10
+	VFMADD231PS  Z0, Z5, Z6
+	VFMADD231PS  Z1, Z5, Z7
+	VFMADD231PS  Z2, Z5, Z8
+	VFMADD231PS  Z3, Z5, Z9
+	VFMADD231PS  Y4, Y5, Y10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Y10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block9row
+
+block9done:
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block8rest
+
+block8rows:
+	VBROADCASTSS (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Z8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Z8, 192(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Z8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Z8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block8done
+
+block8row:
+	VBROADCASTSS (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Z8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Z3, Z4, Z8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Z8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block8row
+
+block8done:
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Y3
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block7rest
+
+block7rows:
+	VBROADCASTSS (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Y8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Y8, 192(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Y8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Y8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block7done
+
+block7row:
+	VBROADCASTSS (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Y8
+	VFMADD231PS  Z0, Z4, Z5
+	VFMADD231PS  Z1, Z4, Z6
+	VFMADD231PS  Z2, Z4, Z7
+	VFMADD231PS  Y3, Y4, Y8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Y8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block7row
+
+block7done:
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block6rest
+
+block6rows:
+	VBROADCASTSS (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Z6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z6, 128(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Z6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block6done
+
+block6row:
+	VBROADCASTSS (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Z6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Z2, Z3, Z6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block6row
+
+block6done:
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Y2
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block5rest
+
+block5rows:
+	VBROADCASTSS (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Y6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Y6, 128(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Y6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Y6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block5done
+
+block5row:
+	VBROADCASTSS (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Y6
+	VFMADD231PS  Z0, Z3, Z4
+	VFMADD231PS  Z1, Z3, Z5
+	VFMADD231PS  Y2, Y3, Y6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Y6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block5row
+
+block5done:
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block4rest
+
+block4rows:
+	VBROADCASTSS (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Z4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, 64(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Z4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block4done
+
+block4row:
+	VBROADCASTSS (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Z4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Z1, Z2, Z4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block4row
+
+block4done:
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Y1
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block3rest
+
+block3rows:
+	VBROADCASTSS (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Y4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Y4, 64(DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Y4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Y4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block3done
+
+block3row:
+	VBROADCASTSS (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Y4
+	VFMADD231PS  Z0, Z2, Z3
+	VFMADD231PS  Y1, Y2, Y4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Y4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block3row
+
+block3done:
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	VMOVUPS (DI), Z0
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block2rest
+
+block2rows:
+	VBROADCASTSS (CX), Z1
+	VMOVUPS      (DX), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z1
+	VMOVUPS      (DX), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block2done
+
+block2row:
+	VBROADCASTSS (CX), Z1
+	VMOVUPS      (DX), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block2row
+
+block2done:
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	VMOVUPS (DI), Y0
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block1rest
+
+block1rows:
+	VBROADCASTSS (CX), Z1
+	VMOVUPS      (DX), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         SI, DX
+	VBROADCASTSS 4(CX), Z1
+	VMOVUPS      (DX), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block1done
+
+block1row:
+	VBROADCASTSS (CX), Z1
+	VMOVUPS      (DX), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x04, CX
+	DECQ         AX
+	JNZ          block1row
+
+block1done:
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func rank1HalvesF32AVX512(w []float32, d []float32, a []float32)
+// Requires: AVX, FMA3
+TEXT ·rank1HalvesF32AVX512(SB), NOSPLIT, $0-72
 	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 	MOVQ a_len+56(FP), AX
 	SHLQ $0x02, AX
@@ -7352,8 +10018,8 @@ block16:
 	VMOVUPS 416(DI), Y13
 	VMOVUPS 448(DI), Y14
 	VMOVUPS 480(DI), Y15
-	MOVQ    CX, R8
 	MOVQ    DX, R9
+	MOVQ    CX, R8
 	MOVQ    BX, R10
 	SUBQ    $0x02, R9
 	JLT     block16rest
@@ -7546,14 +10212,13 @@ block15:
 	VMOVUPS 384(DI), Y12
 	VMOVUPS 416(DI), Y13
 	VMOVUPS 448(DI), Y14
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block15rest
 
 block15rows:
-	VBROADCASTSS (AX), Y15
+	VBROADCASTSS (CX), Y15
 	VMOVUPS      (DX), Y16
 	VMOVUPS      32(DX), Y17
 	VMOVUPS      64(DX), Y18
@@ -7600,7 +10265,7 @@ block15rows:
 	VMOVUPS      Y29, 416(DX)
 	VMOVUPS      Y30, 448(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y15
+	VBROADCASTSS 4(CX), Y15
 	VMOVUPS      (DX), Y16
 	VMOVUPS      32(DX), Y17
 	VMOVUPS      64(DX), Y18
@@ -7647,17 +10312,17 @@ block15rows:
 	VMOVUPS      Y29, 416(DX)
 	VMOVUPS      Y30, 448(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block15rows
 
 block15rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block15done
 
 block15row:
-	VBROADCASTSS (AX), Y15
+	VBROADCASTSS (CX), Y15
 	VMOVUPS      (DX), Y16
 	VMOVUPS      32(DX), Y17
 	VMOVUPS      64(DX), Y18
@@ -7704,8 +10369,8 @@ block15row:
 	VMOVUPS      Y29, 416(DX)
 	VMOVUPS      Y30, 448(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -7728,14 +10393,13 @@ block14:
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
 	VMOVUPS 416(DI), Y13
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block14rest
 
 block14rows:
-	VBROADCASTSS (AX), Y14
+	VBROADCASTSS (CX), Y14
 	VMOVUPS      (DX), Y15
 	VMOVUPS      32(DX), Y16
 	VMOVUPS      64(DX), Y17
@@ -7779,7 +10443,7 @@ block14rows:
 	VMOVUPS      Y27, 384(DX)
 	VMOVUPS      Y28, 416(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y14
+	VBROADCASTSS 4(CX), Y14
 	VMOVUPS      (DX), Y15
 	VMOVUPS      32(DX), Y16
 	VMOVUPS      64(DX), Y17
@@ -7823,17 +10487,17 @@ block14rows:
 	VMOVUPS      Y27, 384(DX)
 	VMOVUPS      Y28, 416(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block14rows
 
 block14rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block14done
 
 block14row:
-	VBROADCASTSS (AX), Y14
+	VBROADCASTSS (CX), Y14
 	VMOVUPS      (DX), Y15
 	VMOVUPS      32(DX), Y16
 	VMOVUPS      64(DX), Y17
@@ -7877,8 +10541,8 @@ block14row:
 	VMOVUPS      Y27, 384(DX)
 	VMOVUPS      Y28, 416(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -7900,14 +10564,13 @@ block13:
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block13rest
 
 block13rows:
-	VBROADCASTSS (AX), Y13
+	VBROADCASTSS (CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VMOVUPS      64(DX), Y16
@@ -7948,7 +10611,7 @@ block13rows:
 	VMOVUPS      Y25, 352(DX)
 	VMOVUPS      Y26, 384(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y13
+	VBROADCASTSS 4(CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VMOVUPS      64(DX), Y16
@@ -7989,17 +10652,17 @@ block13rows:
 	VMOVUPS      Y25, 352(DX)
 	VMOVUPS      Y26, 384(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block13rows
 
 block13rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block13done
 
 block13row:
-	VBROADCASTSS (AX), Y13
+	VBROADCASTSS (CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VMOVUPS      64(DX), Y16
@@ -8040,8 +10703,8 @@ block13row:
 	VMOVUPS      Y25, 352(DX)
 	VMOVUPS      Y26, 384(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -8062,14 +10725,13 @@ block12:
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block12rest
 
 block12rows:
-	VBROADCASTSS (AX), Y12
+	VBROADCASTSS (CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -8107,7 +10769,7 @@ block12rows:
 	VMOVUPS      Y23, 320(DX)
 	VMOVUPS      Y24, 352(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y12
+	VBROADCASTSS 4(CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -8145,17 +10807,17 @@ block12rows:
 	VMOVUPS      Y23, 320(DX)
 	VMOVUPS      Y24, 352(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block12rows
 
 block12rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block12done
 
 block12row:
-	VBROADCASTSS (AX), Y12
+	VBROADCASTSS (CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -8193,8 +10855,8 @@ block12row:
 	VMOVUPS      Y23, 320(DX)
 	VMOVUPS      Y24, 352(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -8214,14 +10876,13 @@ block11:
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block11rest
 
 block11rows:
-	VBROADCASTSS (AX), Y11
+	VBROADCASTSS (CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -8256,7 +10917,7 @@ block11rows:
 	VMOVUPS      Y21, 288(DX)
 	VMOVUPS      Y22, 320(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y11
+	VBROADCASTSS 4(CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -8291,17 +10952,17 @@ block11rows:
 	VMOVUPS      Y21, 288(DX)
 	VMOVUPS      Y22, 320(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block11rows
 
 block11rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block11done
 
 block11row:
-	VBROADCASTSS (AX), Y11
+	VBROADCASTSS (CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -8336,8 +10997,8 @@ block11row:
 	VMOVUPS      Y21, 288(DX)
 	VMOVUPS      Y22, 320(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -8356,14 +11017,13 @@ block10:
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block10rest
 
 block10rows:
-	VBROADCASTSS (AX), Y10
+	VBROADCASTSS (CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -8395,7 +11055,7 @@ block10rows:
 	VMOVUPS      Y19, 256(DX)
 	VMOVUPS      Y20, 288(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y10
+	VBROADCASTSS 4(CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -8427,17 +11087,17 @@ block10rows:
 	VMOVUPS      Y19, 256(DX)
 	VMOVUPS      Y20, 288(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block10rows
 
 block10rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block10done
 
 block10row:
-	VBROADCASTSS (AX), Y10
+	VBROADCASTSS (CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -8469,8 +11129,8 @@ block10row:
 	VMOVUPS      Y19, 256(DX)
 	VMOVUPS      Y20, 288(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -8488,14 +11148,13 @@ block9:
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block9rest
 
 block9rows:
-	VBROADCASTSS (AX), Y9
+	VBROADCASTSS (CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -8524,7 +11183,7 @@ block9rows:
 	VMOVUPS      Y17, 224(DX)
 	VMOVUPS      Y18, 256(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y9
+	VBROADCASTSS 4(CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -8553,17 +11212,17 @@ block9rows:
 	VMOVUPS      Y17, 224(DX)
 	VMOVUPS      Y18, 256(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block9rows
 
 block9rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block9done
 
 block9row:
-	VBROADCASTSS (AX), Y9
+	VBROADCASTSS (CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -8592,8 +11251,8 @@ block9row:
 	VMOVUPS      Y17, 224(DX)
 	VMOVUPS      Y18, 256(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -8610,14 +11269,13 @@ block8:
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block8rest
 
 block8rows:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -8643,7 +11301,7 @@ block8rows:
 	VMOVUPS      Y15, 192(DX)
 	VMOVUPS      Y16, 224(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y8
+	VBROADCASTSS 4(CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -8669,17 +11327,17 @@ block8rows:
 	VMOVUPS      Y15, 192(DX)
 	VMOVUPS      Y16, 224(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSS (AX), Y8
+	VBROADCASTSS (CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -8705,8 +11363,8 @@ block8row:
 	VMOVUPS      Y15, 192(DX)
 	VMOVUPS      Y16, 224(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -8722,14 +11380,13 @@ block7:
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block7rest
 
 block7rows:
-	VBROADCASTSS (AX), Y7
+	VBROADCASTSS (CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -8752,7 +11409,7 @@ block7rows:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y7
+	VBROADCASTSS 4(CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -8775,17 +11432,17 @@ block7rows:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSS (AX), Y7
+	VBROADCASTSS (CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -8808,8 +11465,8 @@ block7row:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -8824,14 +11481,13 @@ block6:
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block6rest
 
 block6rows:
-	VBROADCASTSS (AX), Y6
+	VBROADCASTSS (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -8851,7 +11507,7 @@ block6rows:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y6
+	VBROADCASTSS 4(CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -8871,17 +11527,17 @@ block6rows:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSS (AX), Y6
+	VBROADCASTSS (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -8901,8 +11557,8 @@ block6row:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -8916,14 +11572,13 @@ block5:
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block5rest
 
 block5rows:
-	VBROADCASTSS (AX), Y5
+	VBROADCASTSS (CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -8940,7 +11595,7 @@ block5rows:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y5
+	VBROADCASTSS 4(CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -8957,17 +11612,17 @@ block5rows:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSS (AX), Y5
+	VBROADCASTSS (CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -8984,8 +11639,8 @@ block5row:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -8998,14 +11653,13 @@ block4:
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSS (AX), Y4
+	VBROADCASTSS (CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -9019,7 +11673,7 @@ block4rows:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y4
+	VBROADCASTSS 4(CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -9033,17 +11687,17 @@ block4rows:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSS (AX), Y4
+	VBROADCASTSS (CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -9057,8 +11711,8 @@ block4row:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -9070,14 +11724,13 @@ block3:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSS (AX), Y3
+	VBROADCASTSS (CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -9088,7 +11741,7 @@ block3rows:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y3
+	VBROADCASTSS 4(CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -9099,17 +11752,17 @@ block3rows:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSS (AX), Y3
+	VBROADCASTSS (CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -9120,8 +11773,8 @@ block3row:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -9132,14 +11785,13 @@ block3done:
 block2:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSS (AX), Y2
+	VBROADCASTSS (CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PS  Y0, Y2, Y3
@@ -9147,7 +11799,7 @@ block2rows:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y2
+	VBROADCASTSS 4(CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PS  Y0, Y2, Y3
@@ -9155,17 +11807,17 @@ block2rows:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSS (AX), Y2
+	VBROADCASTSS (CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PS  Y0, Y2, Y3
@@ -9173,8 +11825,8 @@ block2row:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -9184,40 +11836,39 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (DI), Y0
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSS (AX), Y1
+	VBROADCASTSS (CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	VBROADCASTSS 4(AX), Y1
+	VBROADCASTSS 4(CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSS (AX), Y1
+	VBROADCASTSS (CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PS  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	ADDQ         $0x04, AX
-	DECQ         CX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -9587,36 +12238,23 @@ test:
 	VZEROUPPER
 	RET
 
-// func prefetchF32AVX512(idx []uint16, val []float32)
+// func prefetchF32AVX512(x []uint32)
 // Requires: MMX+
-TEXT ·prefetchF32AVX512(SB), NOSPLIT, $0-48
-	// loads idx and val into the first-level cache
-	MOVQ idx_base+0(FP), AX
-	MOVQ idx_len+8(FP), CX
-	SHLQ $0x01, CX
-	JMP  idxtest
+TEXT ·prefetchF32AVX512(SB), NOSPLIT, $0-24
+	// loads x into the first-level cache
+	MOVQ x_base+0(FP), AX
+	MOVQ x_len+8(FP), CX
+	SHLQ $0x02, CX
+	JMP  test
 
-idxline:
+line:
 	PREFETCHT0 (AX)
 	ADDQ       $0x40, AX
 	SUBQ       $0x40, CX
 
-idxtest:
+test:
 	TESTQ CX, CX
-	JGT   idxline
-	MOVQ  val_base+24(FP), AX
-	MOVQ  val_len+32(FP), CX
-	SHLQ  $0x02, CX
-	JMP   valtest
-
-valline:
-	PREFETCHT0 (AX)
-	ADDQ       $0x40, AX
-	SUBQ       $0x40, CX
-
-valtest:
-	TESTQ CX, CX
-	JGT   valline
+	JGT   line
 	RET
 
 // func tileF32AVX512(c []float32, n int, a []float32, b []float32)
@@ -10010,15 +12648,15 @@ end:
 	VZEROUPPER
 	RET
 
-// func sparseDotF64AVX512(z []float64, b []float64, w []float64, idx []uint16, val []float64)
+// func sparseDotF64AVX512(z []float64, b []float64, w []float64, x []uint32, table []float64)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseDotF64AVX512(SB), NOSPLIT, $0-120
-	// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
+	// z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
 	MOVQ z_len+8(FP), AX
 	SHLQ $0x03, AX
-	MOVQ idx_base+72(FP), CX
-	MOVQ val_base+96(FP), DX
-	MOVQ idx_len+80(FP), BX
+	MOVQ x_base+72(FP), CX
+	MOVQ table_base+96(FP), DX
+	MOVQ x_len+80(FP), BX
 	MOVQ w_base+48(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -10094,26 +12732,25 @@ block16:
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Z6
 	VMOVUPS 448(R9), Z7
-	MOVQ    DX, R10
 	MOVQ    BX, R11
-	MOVQ    CX, R12
+	MOVQ    CX, R10
 	TESTQ   R11, R11
 	JZ      block16done
 
 block16row:
-	VBROADCASTSD (R10), Z8
-	MOVWQZX      (R12), R13
-	IMULQ        DI, R13
-	VFMADD231PD  (SI)(R13*1), Z8, Z0
-	VFMADD231PD  64(SI)(R13*1), Z8, Z1
-	VFMADD231PD  128(SI)(R13*1), Z8, Z2
-	VFMADD231PD  192(SI)(R13*1), Z8, Z3
-	VFMADD231PD  256(SI)(R13*1), Z8, Z4
-	VFMADD231PD  320(SI)(R13*1), Z8, Z5
-	VFMADD231PD  384(SI)(R13*1), Z8, Z6
-	VFMADD231PD  448(SI)(R13*1), Z8, Z7
-	ADDQ         $0x02, R12
-	ADDQ         $0x08, R10
+	MOVWQZX      2(R10), R12
+	VBROADCASTSD (DX)(R12*8), Z8
+	MOVWQZX      (R10), R12
+	IMULQ        DI, R12
+	VFMADD231PD  (SI)(R12*1), Z8, Z0
+	VFMADD231PD  64(SI)(R12*1), Z8, Z1
+	VFMADD231PD  128(SI)(R12*1), Z8, Z2
+	VFMADD231PD  192(SI)(R12*1), Z8, Z3
+	VFMADD231PD  256(SI)(R12*1), Z8, Z4
+	VFMADD231PD  320(SI)(R12*1), Z8, Z5
+	VFMADD231PD  384(SI)(R12*1), Z8, Z6
+	VFMADD231PD  448(SI)(R12*1), Z8, Z7
+	ADDQ         $0x04, R10
 	DECQ         R11
 	JNZ          block16row
 
@@ -10142,13 +12779,13 @@ block15:
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Z6
 	VMOVUPS 448(R9), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block15done
 
 block15row:
-	VBROADCASTSD (AX), Z8
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z8, Z0
@@ -10159,9 +12796,8 @@ block15row:
 	VFMADD231PD  320(SI)(BX*1), Z8, Z5
 	VFMADD231PD  384(SI)(BX*1), Z8, Z6
 	VFMADD231PD  448(SI)(BX*1), Y8, Y7
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -10185,13 +12821,13 @@ block14:
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Z6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block14done
 
 block14row:
-	VBROADCASTSD (AX), Z7
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z7, Z0
@@ -10201,9 +12837,8 @@ block14row:
 	VFMADD231PD  256(SI)(BX*1), Z7, Z4
 	VFMADD231PD  320(SI)(BX*1), Z7, Z5
 	VFMADD231PD  384(SI)(BX*1), Z7, Z6
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -10226,13 +12861,13 @@ block13:
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Z5
 	VMOVUPS 384(R9), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block13done
 
 block13row:
-	VBROADCASTSD (AX), Z7
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z7, Z0
@@ -10242,9 +12877,8 @@ block13row:
 	VFMADD231PD  256(SI)(BX*1), Z7, Z4
 	VFMADD231PD  320(SI)(BX*1), Z7, Z5
 	VFMADD231PD  384(SI)(BX*1), Y7, Y6
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -10266,13 +12900,13 @@ block12:
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Z5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block12done
 
 block12row:
-	VBROADCASTSD (AX), Z6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z6, Z0
@@ -10281,9 +12915,8 @@ block12row:
 	VFMADD231PD  192(SI)(BX*1), Z6, Z3
 	VFMADD231PD  256(SI)(BX*1), Z6, Z4
 	VFMADD231PD  320(SI)(BX*1), Z6, Z5
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -10304,13 +12937,13 @@ block11:
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Z4
 	VMOVUPS 320(R9), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block11done
 
 block11row:
-	VBROADCASTSD (AX), Z6
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z6, Z0
@@ -10319,9 +12952,8 @@ block11row:
 	VFMADD231PD  192(SI)(BX*1), Z6, Z3
 	VFMADD231PD  256(SI)(BX*1), Z6, Z4
 	VFMADD231PD  320(SI)(BX*1), Y6, Y5
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -10341,13 +12973,13 @@ block10:
 	VMOVUPS 128(R9), Z2
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Z4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block10done
 
 block10row:
-	VBROADCASTSD (AX), Z5
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z5, Z0
@@ -10355,9 +12987,8 @@ block10row:
 	VFMADD231PD  128(SI)(BX*1), Z5, Z2
 	VFMADD231PD  192(SI)(BX*1), Z5, Z3
 	VFMADD231PD  256(SI)(BX*1), Z5, Z4
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -10376,13 +13007,13 @@ block9:
 	VMOVUPS 128(R9), Z2
 	VMOVUPS 192(R9), Z3
 	VMOVUPS 256(R9), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	TESTQ   DX, DX
+	MOVQ    BX, AX
+	TESTQ   AX, AX
 	JZ      block9done
 
 block9row:
-	VBROADCASTSD (AX), Z5
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z5, Z0
@@ -10390,9 +13021,8 @@ block9row:
 	VFMADD231PD  128(SI)(BX*1), Z5, Z2
 	VFMADD231PD  192(SI)(BX*1), Z5, Z3
 	VFMADD231PD  256(SI)(BX*1), Y5, Y4
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -10414,47 +13044,47 @@ block8:
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block8rest
 
 block8rows:
-	VBROADCASTSD (AX), Z4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z4, Z0
 	VFMADD231PD  64(SI)(BX*1), Z4, Z1
 	VFMADD231PD  128(SI)(BX*1), Z4, Z2
 	VFMADD231PD  192(SI)(BX*1), Z4, Z3
-	VBROADCASTSD 8(AX), Z4
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z4, Z9
 	VFMADD231PD  64(SI)(BX*1), Z4, Z10
 	VFMADD231PD  128(SI)(BX*1), Z4, Z11
 	VFMADD231PD  192(SI)(BX*1), Z4, Z12
-	ADDQ         $0x04, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSD (AX), Z4
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z4, Z0
 	VFMADD231PD  64(SI)(BX*1), Z4, Z1
 	VFMADD231PD  128(SI)(BX*1), Z4, Z2
 	VFMADD231PD  192(SI)(BX*1), Z4, Z3
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -10479,47 +13109,47 @@ block7:
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block7rest
 
 block7rows:
-	VBROADCASTSD (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z3, Z0
 	VFMADD231PD  64(SI)(BX*1), Z3, Z1
 	VFMADD231PD  128(SI)(BX*1), Z3, Z2
 	VFMADD231PD  192(SI)(BX*1), Y3, Y9
-	VBROADCASTSD 8(AX), Z3
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z3, Z10
 	VFMADD231PD  64(SI)(BX*1), Z3, Z11
 	VFMADD231PD  128(SI)(BX*1), Z3, Z12
 	VFMADD231PD  192(SI)(BX*1), Y3, Y13
-	ADDQ         $0x04, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSD (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z3, Z0
 	VFMADD231PD  64(SI)(BX*1), Z3, Z1
 	VFMADD231PD  128(SI)(BX*1), Z3, Z2
 	VFMADD231PD  192(SI)(BX*1), Y3, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -10542,44 +13172,44 @@ block6:
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block6rest
 
 block6rows:
-	VBROADCASTSD (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z3, Z0
 	VFMADD231PD  64(SI)(BX*1), Z3, Z1
 	VFMADD231PD  128(SI)(BX*1), Z3, Z2
-	VBROADCASTSD 8(AX), Z3
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z3, Z9
 	VFMADD231PD  64(SI)(BX*1), Z3, Z10
 	VFMADD231PD  128(SI)(BX*1), Z3, Z11
-	ADDQ         $0x04, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSD (AX), Z3
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z3, Z0
 	VFMADD231PD  64(SI)(BX*1), Z3, Z1
 	VFMADD231PD  128(SI)(BX*1), Z3, Z2
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -10600,44 +13230,44 @@ block5:
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	SUBQ    $0x02, AX
 	JLT     block5rest
 
 block5rows:
-	VBROADCASTSD (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z0
 	VFMADD231PD  64(SI)(BX*1), Z2, Z1
 	VFMADD231PD  128(SI)(BX*1), Y2, Y9
-	VBROADCASTSD 8(AX), Z2
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z10
 	VFMADD231PD  64(SI)(BX*1), Z2, Z11
 	VFMADD231PD  128(SI)(BX*1), Y2, Y12
-	ADDQ         $0x04, CX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, DX
+	ADDQ         $0x08, CX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSD (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z0
 	VFMADD231PD  64(SI)(BX*1), Z2, Z1
 	VFMADD231PD  128(SI)(BX*1), Y2, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -10660,51 +13290,53 @@ block4:
 	VPXORD  Z12, Z12, Z12
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSD (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z0
 	VFMADD231PD  64(SI)(BX*1), Z2, Z1
-	VBROADCASTSD 8(AX), Z2
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z9
 	VFMADD231PD  64(SI)(BX*1), Z2, Z10
-	VBROADCASTSD 16(AX), Z2
-	MOVWQZX      4(CX), BX
+	MOVWQZX      10(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      8(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z11
 	VFMADD231PD  64(SI)(BX*1), Z2, Z12
-	VBROADCASTSD 24(AX), Z2
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z13
 	VFMADD231PD  64(SI)(BX*1), Z2, Z14
-	ADDQ         $0x08, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (AX), Z2
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z2, Z0
 	VFMADD231PD  64(SI)(BX*1), Z2, Z1
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -10729,51 +13361,53 @@ block3:
 	VPXORD  Z13, Z13, Z13
 	VPXORD  Z14, Z14, Z14
 	VPXORD  Z15, Z15, Z15
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSD (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z0
 	VFMADD231PD  64(SI)(BX*1), Y1, Y9
-	VBROADCASTSD 8(AX), Z1
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z10
 	VFMADD231PD  64(SI)(BX*1), Y1, Y11
-	VBROADCASTSD 16(AX), Z1
-	MOVWQZX      4(CX), BX
+	MOVWQZX      10(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      8(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z12
 	VFMADD231PD  64(SI)(BX*1), Y1, Y13
-	VBROADCASTSD 24(AX), Z1
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z14
 	VFMADD231PD  64(SI)(BX*1), Y1, Y15
-	ADDQ         $0x08, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z0
 	VFMADD231PD  64(SI)(BX*1), Y1, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -10794,46 +13428,48 @@ block2:
 	VPXORD  Z9, Z9, Z9
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSD (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z0
-	VBROADCASTSD 8(AX), Z1
-	MOVWQZX      2(CX), BX
-	IMULQ        DI, BX
-	VFMADD231PD  (SI)(BX*1), Z1, Z9
-	VBROADCASTSD 16(AX), Z1
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
 	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
+	VFMADD231PD  (SI)(BX*1), Z1, Z9
+	MOVWQZX      10(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      8(CX), BX
+	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z10
-	VBROADCASTSD 24(AX), Z1
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z11
-	ADDQ         $0x08, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (AX), Z1
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Z1, Z0
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -10850,46 +13486,48 @@ block1:
 	VPXORD  Z10, Z10, Z10
 	VPXORD  Z11, Z11, Z11
 	VPXORD  Z12, Z12, Z12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	SUBQ    $0x04, DX
+	MOVQ    BX, AX
+	SUBQ    $0x04, AX
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSD (AX), Z0
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z0
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y0, Y9
-	VBROADCASTSD 8(AX), Z0
-	MOVWQZX      2(CX), BX
-	IMULQ        DI, BX
-	VFMADD231PD  (SI)(BX*1), Y0, Y10
-	VBROADCASTSD 16(AX), Z0
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z0
 	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
+	VFMADD231PD  (SI)(BX*1), Y0, Y10
+	MOVWQZX      10(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z0
+	MOVWQZX      8(CX), BX
+	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y0, Y11
-	VBROADCASTSD 24(AX), Z0
-	MOVWQZX      6(CX), BX
+	MOVWQZX      14(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z0
+	MOVWQZX      12(CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y0, Y12
-	ADDQ         $0x08, CX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, DX
-	TESTQ DX, DX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (AX), Z0
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z0
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VFMADD231PD  (SI)(BX*1), Y0, Y9
-	ADDQ         $0x02, CX
-	ADDQ         $0x08, AX
-	DECQ         DX
+	ADDQ         $0x04, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -10904,15 +13542,1422 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseAxpyF64AVX512(w []float64, g []float64, idx []uint16, val []float64)
-// Requires: AVX, FMA3
+// func sparseAxpyF64AVX512(w []float64, g []float64, x []uint32, table []float64)
+// Requires: AVX, AVX512F, FMA3
 TEXT ·sparseAxpyF64AVX512(SB), NOSPLIT, $0-96
-	// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
+	// w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 	MOVQ g_len+32(FP), AX
 	SHLQ $0x03, AX
-	MOVQ idx_base+48(FP), CX
-	MOVQ val_base+72(FP), DX
-	MOVQ idx_len+56(FP), BX
+	MOVQ x_base+48(FP), CX
+	MOVQ table_base+72(FP), DX
+	MOVQ x_len+56(FP), BX
+	MOVQ w_base+0(FP), SI
+	LEAQ 63(AX), DI
+	ANDQ $-64, DI
+	MOVQ g_base+24(FP), R8
+
+columns:
+	CMPQ AX, $0x00000100
+	JGE  from8
+	CMPQ AX, $0x00000080
+	JGE  from4
+	CMPQ AX, $0x00000040
+	JGE  from2
+	CMPQ AX, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ AX, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ AX, $0x000000c0
+	JGE  from6
+	CMPQ AX, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ AX, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ AX, $0x00000180
+	JGE  from12
+	CMPQ AX, $0x00000140
+	JGE  from10
+	CMPQ AX, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ AX, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ AX, $0x000001c0
+	JGE  from14
+	CMPQ AX, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ AX, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ AX, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	VMOVUPS 448(R8), Z7
+	MOVQ    BX, R10
+	LEAQ    (CX)(R10*4), R9
+	SUBQ    $0x02, R10
+	JLT     block16rest
+
+block16rows:
+	SUBQ         $0x08, R9
+	MOVWQZX      2(R9), R11
+	VBROADCASTSD (DX)(R11*8), Z8
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Z9
+	VMOVUPS      64(SI)(R11*1), Z10
+	VMOVUPS      128(SI)(R11*1), Z11
+	VMOVUPS      192(SI)(R11*1), Z12
+	VMOVUPS      256(SI)(R11*1), Z13
+	VMOVUPS      320(SI)(R11*1), Z14
+	VMOVUPS      384(SI)(R11*1), Z15
+	VMOVUPS      448(SI)(R11*1), Z16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPS      Z9, (SI)(R11*1)
+	VMOVUPS      Z10, 64(SI)(R11*1)
+	VMOVUPS      Z11, 128(SI)(R11*1)
+	VMOVUPS      Z12, 192(SI)(R11*1)
+	VMOVUPS      Z13, 256(SI)(R11*1)
+	VMOVUPS      Z14, 320(SI)(R11*1)
+	VMOVUPS      Z15, 384(SI)(R11*1)
+	VMOVUPS      Z16, 448(SI)(R11*1)
+	MOVWQZX      6(R9), R11
+	VBROADCASTSD (DX)(R11*8), Z8
+	MOVWQZX      4(R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Z9
+	VMOVUPS      64(SI)(R11*1), Z10
+	VMOVUPS      128(SI)(R11*1), Z11
+	VMOVUPS      192(SI)(R11*1), Z12
+	VMOVUPS      256(SI)(R11*1), Z13
+	VMOVUPS      320(SI)(R11*1), Z14
+	VMOVUPS      384(SI)(R11*1), Z15
+	VMOVUPS      448(SI)(R11*1), Z16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPS      Z9, (SI)(R11*1)
+	VMOVUPS      Z10, 64(SI)(R11*1)
+	VMOVUPS      Z11, 128(SI)(R11*1)
+	VMOVUPS      Z12, 192(SI)(R11*1)
+	VMOVUPS      Z13, 256(SI)(R11*1)
+	VMOVUPS      Z14, 320(SI)(R11*1)
+	VMOVUPS      Z15, 384(SI)(R11*1)
+	VMOVUPS      Z16, 448(SI)(R11*1)
+	SUBQ         $0x02, R10
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, R10
+	TESTQ R10, R10
+	JZ    block16done
+
+block16row:
+	SUBQ         $0x04, R9
+	MOVWQZX      2(R9), R11
+	VBROADCASTSD (DX)(R11*8), Z8
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Z9
+	VMOVUPS      64(SI)(R11*1), Z10
+	VMOVUPS      128(SI)(R11*1), Z11
+	VMOVUPS      192(SI)(R11*1), Z12
+	VMOVUPS      256(SI)(R11*1), Z13
+	VMOVUPS      320(SI)(R11*1), Z14
+	VMOVUPS      384(SI)(R11*1), Z15
+	VMOVUPS      448(SI)(R11*1), Z16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPS      Z9, (SI)(R11*1)
+	VMOVUPS      Z10, 64(SI)(R11*1)
+	VMOVUPS      Z11, 128(SI)(R11*1)
+	VMOVUPS      Z12, 192(SI)(R11*1)
+	VMOVUPS      Z13, 256(SI)(R11*1)
+	VMOVUPS      Z14, 320(SI)(R11*1)
+	VMOVUPS      Z15, 384(SI)(R11*1)
+	VMOVUPS      Z16, 448(SI)(R11*1)
+	DECQ         R10
+	JNZ          block16row
+
+block16done:
+	ADDQ $0x00000200, R8
+	ADDQ $0x00000200, SI
+	SUBQ $0x00000200, AX
+	JMP  columns
+
+	// Column block of 480 bytes.
+block15:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	VMOVUPS 448(R8), Y7
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block15rest
+
+block15rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z8
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z9
+	VMOVUPS      64(SI)(BX*1), Z10
+	VMOVUPS      128(SI)(BX*1), Z11
+	VMOVUPS      192(SI)(BX*1), Z12
+	VMOVUPS      256(SI)(BX*1), Z13
+	VMOVUPS      320(SI)(BX*1), Z14
+	VMOVUPS      384(SI)(BX*1), Z15
+	VMOVUPS      448(SI)(BX*1), Y16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Z9, (SI)(BX*1)
+	VMOVUPS      Z10, 64(SI)(BX*1)
+	VMOVUPS      Z11, 128(SI)(BX*1)
+	VMOVUPS      Z12, 192(SI)(BX*1)
+	VMOVUPS      Z13, 256(SI)(BX*1)
+	VMOVUPS      Z14, 320(SI)(BX*1)
+	VMOVUPS      Z15, 384(SI)(BX*1)
+	VMOVUPS      Y16, 448(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z8
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z9
+	VMOVUPS      64(SI)(BX*1), Z10
+	VMOVUPS      128(SI)(BX*1), Z11
+	VMOVUPS      192(SI)(BX*1), Z12
+	VMOVUPS      256(SI)(BX*1), Z13
+	VMOVUPS      320(SI)(BX*1), Z14
+	VMOVUPS      384(SI)(BX*1), Z15
+	VMOVUPS      448(SI)(BX*1), Y16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Z9, (SI)(BX*1)
+	VMOVUPS      Z10, 64(SI)(BX*1)
+	VMOVUPS      Z11, 128(SI)(BX*1)
+	VMOVUPS      Z12, 192(SI)(BX*1)
+	VMOVUPS      Z13, 256(SI)(BX*1)
+	VMOVUPS      Z14, 320(SI)(BX*1)
+	VMOVUPS      Z15, 384(SI)(BX*1)
+	VMOVUPS      Y16, 448(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block15done
+
+block15row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z8
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z9
+	VMOVUPS      64(SI)(BX*1), Z10
+	VMOVUPS      128(SI)(BX*1), Z11
+	VMOVUPS      192(SI)(BX*1), Z12
+	VMOVUPS      256(SI)(BX*1), Z13
+	VMOVUPS      320(SI)(BX*1), Z14
+	VMOVUPS      384(SI)(BX*1), Z15
+	VMOVUPS      448(SI)(BX*1), Y16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Z9, (SI)(BX*1)
+	VMOVUPS      Z10, 64(SI)(BX*1)
+	VMOVUPS      Z11, 128(SI)(BX*1)
+	VMOVUPS      Z12, 192(SI)(BX*1)
+	VMOVUPS      Z13, 256(SI)(BX*1)
+	VMOVUPS      Z14, 320(SI)(BX*1)
+	VMOVUPS      Z15, 384(SI)(BX*1)
+	VMOVUPS      Y16, 448(SI)(BX*1)
+	DECQ         AX
+	JNZ          block15row
+
+block15done:
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Z6
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block14rest
+
+block14rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Z14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Z14, 384(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Z14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Z14, 384(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block14done
+
+block14row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Z14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Z14, 384(SI)(BX*1)
+	DECQ         AX
+	JNZ          block14row
+
+block14done:
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	VMOVUPS 384(R8), Y6
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block13rest
+
+block13rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Y14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Y14, 384(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Y14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Y14, 384(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block13done
+
+block13row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z7
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z8
+	VMOVUPS      64(SI)(BX*1), Z9
+	VMOVUPS      128(SI)(BX*1), Z10
+	VMOVUPS      192(SI)(BX*1), Z11
+	VMOVUPS      256(SI)(BX*1), Z12
+	VMOVUPS      320(SI)(BX*1), Z13
+	VMOVUPS      384(SI)(BX*1), Y14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Z8, (SI)(BX*1)
+	VMOVUPS      Z9, 64(SI)(BX*1)
+	VMOVUPS      Z10, 128(SI)(BX*1)
+	VMOVUPS      Z11, 192(SI)(BX*1)
+	VMOVUPS      Z12, 256(SI)(BX*1)
+	VMOVUPS      Z13, 320(SI)(BX*1)
+	VMOVUPS      Y14, 384(SI)(BX*1)
+	DECQ         AX
+	JNZ          block13row
+
+block13done:
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Z5
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block12rest
+
+block12rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Z12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Z12, 320(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Z12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Z12, 320(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block12done
+
+block12row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Z12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Z12, 320(SI)(BX*1)
+	DECQ         AX
+	JNZ          block12row
+
+block12done:
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	VMOVUPS 320(R8), Y5
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block11rest
+
+block11rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Y12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Y12, 320(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Y12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Y12, 320(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block11done
+
+block11row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z6
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z7
+	VMOVUPS      64(SI)(BX*1), Z8
+	VMOVUPS      128(SI)(BX*1), Z9
+	VMOVUPS      192(SI)(BX*1), Z10
+	VMOVUPS      256(SI)(BX*1), Z11
+	VMOVUPS      320(SI)(BX*1), Y12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Z7, (SI)(BX*1)
+	VMOVUPS      Z8, 64(SI)(BX*1)
+	VMOVUPS      Z9, 128(SI)(BX*1)
+	VMOVUPS      Z10, 192(SI)(BX*1)
+	VMOVUPS      Z11, 256(SI)(BX*1)
+	VMOVUPS      Y12, 320(SI)(BX*1)
+	DECQ         AX
+	JNZ          block11row
+
+block11done:
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Z4
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block10rest
+
+block10rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Z10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Z10, 256(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Z10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Z10, 256(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block10done
+
+block10row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Z10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Z10, 256(SI)(BX*1)
+	DECQ         AX
+	JNZ          block10row
+
+block10done:
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	VMOVUPS 256(R8), Y4
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block9rest
+
+block9rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Y10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Y10, 256(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Y10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Y10, 256(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block9done
+
+block9row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z5
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z6
+	VMOVUPS      64(SI)(BX*1), Z7
+	VMOVUPS      128(SI)(BX*1), Z8
+	VMOVUPS      192(SI)(BX*1), Z9
+	VMOVUPS      256(SI)(BX*1), Y10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Z6, (SI)(BX*1)
+	VMOVUPS      Z7, 64(SI)(BX*1)
+	VMOVUPS      Z8, 128(SI)(BX*1)
+	VMOVUPS      Z9, 192(SI)(BX*1)
+	VMOVUPS      Y10, 256(SI)(BX*1)
+	DECQ         AX
+	JNZ          block9row
+
+block9done:
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Z3
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block8rest
+
+block8rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Z8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Z8, 192(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Z8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Z8, 192(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block8done
+
+block8row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Z8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Z8, 192(SI)(BX*1)
+	DECQ         AX
+	JNZ          block8row
+
+block8done:
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	VMOVUPS 192(R8), Y3
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block7rest
+
+block7rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Y8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Y8, 192(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Y8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Y8, 192(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block7done
+
+block7row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z4
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z5
+	VMOVUPS      64(SI)(BX*1), Z6
+	VMOVUPS      128(SI)(BX*1), Z7
+	VMOVUPS      192(SI)(BX*1), Y8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Z5, (SI)(BX*1)
+	VMOVUPS      Z6, 64(SI)(BX*1)
+	VMOVUPS      Z7, 128(SI)(BX*1)
+	VMOVUPS      Y8, 192(SI)(BX*1)
+	DECQ         AX
+	JNZ          block7row
+
+block7done:
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Z2
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block6rest
+
+block6rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Z6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Z6, 128(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Z6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Z6, 128(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block6done
+
+block6row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Z6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Z6, 128(SI)(BX*1)
+	DECQ         AX
+	JNZ          block6row
+
+block6done:
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS 128(R8), Y2
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block5rest
+
+block5rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Y6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Y6, 128(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Y6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Y6, 128(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block5done
+
+block5row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z3
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z4
+	VMOVUPS      64(SI)(BX*1), Z5
+	VMOVUPS      128(SI)(BX*1), Y6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Z4, (SI)(BX*1)
+	VMOVUPS      Z5, 64(SI)(BX*1)
+	VMOVUPS      Y6, 128(SI)(BX*1)
+	DECQ         AX
+	JNZ          block5row
+
+block5done:
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block4rest
+
+block4rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Z4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Z4, 64(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Z4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Z4, 64(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block4done
+
+block4row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Z4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Z4, 64(SI)(BX*1)
+	DECQ         AX
+	JNZ          block4row
+
+block4done:
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Y1
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block3rest
+
+block3rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Y4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Y4, 64(SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Y4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Y4, 64(SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block3done
+
+block3row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z2
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z3
+	VMOVUPS      64(SI)(BX*1), Y4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Z3, (SI)(BX*1)
+	VMOVUPS      Y4, 64(SI)(BX*1)
+	DECQ         AX
+	JNZ          block3row
+
+block3done:
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	VMOVUPS (R8), Z0
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block2rest
+
+block2rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPS      Z2, (SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPS      Z2, (SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block2done
+
+block2row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPS      Z2, (SI)(BX*1)
+	DECQ         AX
+	JNZ          block2row
+
+block2done:
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	VMOVUPS (R8), Y0
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
+	JLT     block1rest
+
+block1rows:
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (SI)(BX*1)
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      4(CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (SI)(BX*1)
+	SUBQ         $0x02, AX
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block1done
+
+block1row:
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Z1
+	MOVWQZX      (CX), BX
+	IMULQ        DI, BX
+	VMOVUPS      (SI)(BX*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (SI)(BX*1)
+	DECQ         AX
+	JNZ          block1row
+
+block1done:
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func sparseAxpyHalvesF64AVX512(w []float64, g []float64, x []uint32, table []float64)
+// Requires: AVX, FMA3
+TEXT ·sparseAxpyHalvesF64AVX512(SB), NOSPLIT, $0-96
+	// w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+	MOVQ g_len+32(FP), AX
+	SHLQ $0x03, AX
+	MOVQ x_base+48(FP), CX
+	MOVQ table_base+72(FP), DX
+	MOVQ x_len+56(FP), BX
 	MOVQ w_base+0(FP), SI
 	LEAQ 63(AX), DI
 	ANDQ $-64, DI
@@ -10995,35 +15040,32 @@ block16:
 	VMOVUPS 416(R8), Y13
 	VMOVUPS 448(R8), Y14
 	VMOVUPS 480(R8), Y15
-	MOVQ    DX, R9
 	MOVQ    BX, R10
-	MOVQ    CX, R11
-	LEAQ    (R11)(R10*2), R11
-	LEAQ    (R9)(R10*8), R9
+	LEAQ    (CX)(R10*4), R9
 	SUBQ    $0x02, R10
 	JLT     block16rest
 
 block16rows:
-	SUBQ         $0x04, R11
-	SUBQ         $0x10, R9
-	VBROADCASTSD (R9), Y16
-	MOVWQZX      (R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y17
-	VMOVUPS      32(SI)(R12*1), Y18
-	VMOVUPS      64(SI)(R12*1), Y19
-	VMOVUPS      96(SI)(R12*1), Y20
-	VMOVUPS      128(SI)(R12*1), Y21
-	VMOVUPS      160(SI)(R12*1), Y22
-	VMOVUPS      192(SI)(R12*1), Y23
-	VMOVUPS      224(SI)(R12*1), Y24
-	VMOVUPS      256(SI)(R12*1), Y25
-	VMOVUPS      288(SI)(R12*1), Y26
-	VMOVUPS      320(SI)(R12*1), Y27
-	VMOVUPS      352(SI)(R12*1), Y28
-	VMOVUPS      384(SI)(R12*1), Y29
-	VMOVUPS      416(SI)(R12*1), Y30
-	VMOVUPS      448(SI)(R12*1), Y31
+	SUBQ         $0x08, R9
+	MOVWQZX      2(R9), R11
+	VBROADCASTSD (DX)(R11*8), Y16
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y17
+	VMOVUPS      32(SI)(R11*1), Y18
+	VMOVUPS      64(SI)(R11*1), Y19
+	VMOVUPS      96(SI)(R11*1), Y20
+	VMOVUPS      128(SI)(R11*1), Y21
+	VMOVUPS      160(SI)(R11*1), Y22
+	VMOVUPS      192(SI)(R11*1), Y23
+	VMOVUPS      224(SI)(R11*1), Y24
+	VMOVUPS      256(SI)(R11*1), Y25
+	VMOVUPS      288(SI)(R11*1), Y26
+	VMOVUPS      320(SI)(R11*1), Y27
+	VMOVUPS      352(SI)(R11*1), Y28
+	VMOVUPS      384(SI)(R11*1), Y29
+	VMOVUPS      416(SI)(R11*1), Y30
+	VMOVUPS      448(SI)(R11*1), Y31
 	VFMADD231PD  Y0, Y16, Y17
 	VFMADD231PD  Y1, Y16, Y18
 	VFMADD231PD  Y2, Y16, Y19
@@ -11039,42 +15081,43 @@ block16rows:
 	VFMADD231PD  Y12, Y16, Y29
 	VFMADD231PD  Y13, Y16, Y30
 	VFMADD231PD  Y14, Y16, Y31
-	VMOVUPS      Y17, (SI)(R12*1)
-	VMOVUPS      Y18, 32(SI)(R12*1)
-	VMOVUPS      Y19, 64(SI)(R12*1)
-	VMOVUPS      Y20, 96(SI)(R12*1)
-	VMOVUPS      Y21, 128(SI)(R12*1)
-	VMOVUPS      Y22, 160(SI)(R12*1)
-	VMOVUPS      Y23, 192(SI)(R12*1)
-	VMOVUPS      Y24, 224(SI)(R12*1)
-	VMOVUPS      Y25, 256(SI)(R12*1)
-	VMOVUPS      Y26, 288(SI)(R12*1)
-	VMOVUPS      Y27, 320(SI)(R12*1)
-	VMOVUPS      Y28, 352(SI)(R12*1)
-	VMOVUPS      Y29, 384(SI)(R12*1)
-	VMOVUPS      Y30, 416(SI)(R12*1)
-	VMOVUPS      Y31, 448(SI)(R12*1)
-	VMOVUPS      480(SI)(R12*1), Y17
+	VMOVUPS      Y17, (SI)(R11*1)
+	VMOVUPS      Y18, 32(SI)(R11*1)
+	VMOVUPS      Y19, 64(SI)(R11*1)
+	VMOVUPS      Y20, 96(SI)(R11*1)
+	VMOVUPS      Y21, 128(SI)(R11*1)
+	VMOVUPS      Y22, 160(SI)(R11*1)
+	VMOVUPS      Y23, 192(SI)(R11*1)
+	VMOVUPS      Y24, 224(SI)(R11*1)
+	VMOVUPS      Y25, 256(SI)(R11*1)
+	VMOVUPS      Y26, 288(SI)(R11*1)
+	VMOVUPS      Y27, 320(SI)(R11*1)
+	VMOVUPS      Y28, 352(SI)(R11*1)
+	VMOVUPS      Y29, 384(SI)(R11*1)
+	VMOVUPS      Y30, 416(SI)(R11*1)
+	VMOVUPS      Y31, 448(SI)(R11*1)
+	VMOVUPS      480(SI)(R11*1), Y17
 	VFMADD231PD  Y15, Y16, Y17
-	VMOVUPS      Y17, 480(SI)(R12*1)
-	VBROADCASTSD 8(R9), Y16
-	MOVWQZX      2(R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y17
-	VMOVUPS      32(SI)(R12*1), Y18
-	VMOVUPS      64(SI)(R12*1), Y19
-	VMOVUPS      96(SI)(R12*1), Y20
-	VMOVUPS      128(SI)(R12*1), Y21
-	VMOVUPS      160(SI)(R12*1), Y22
-	VMOVUPS      192(SI)(R12*1), Y23
-	VMOVUPS      224(SI)(R12*1), Y24
-	VMOVUPS      256(SI)(R12*1), Y25
-	VMOVUPS      288(SI)(R12*1), Y26
-	VMOVUPS      320(SI)(R12*1), Y27
-	VMOVUPS      352(SI)(R12*1), Y28
-	VMOVUPS      384(SI)(R12*1), Y29
-	VMOVUPS      416(SI)(R12*1), Y30
-	VMOVUPS      448(SI)(R12*1), Y31
+	VMOVUPS      Y17, 480(SI)(R11*1)
+	MOVWQZX      6(R9), R11
+	VBROADCASTSD (DX)(R11*8), Y16
+	MOVWQZX      4(R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y17
+	VMOVUPS      32(SI)(R11*1), Y18
+	VMOVUPS      64(SI)(R11*1), Y19
+	VMOVUPS      96(SI)(R11*1), Y20
+	VMOVUPS      128(SI)(R11*1), Y21
+	VMOVUPS      160(SI)(R11*1), Y22
+	VMOVUPS      192(SI)(R11*1), Y23
+	VMOVUPS      224(SI)(R11*1), Y24
+	VMOVUPS      256(SI)(R11*1), Y25
+	VMOVUPS      288(SI)(R11*1), Y26
+	VMOVUPS      320(SI)(R11*1), Y27
+	VMOVUPS      352(SI)(R11*1), Y28
+	VMOVUPS      384(SI)(R11*1), Y29
+	VMOVUPS      416(SI)(R11*1), Y30
+	VMOVUPS      448(SI)(R11*1), Y31
 	VFMADD231PD  Y0, Y16, Y17
 	VFMADD231PD  Y1, Y16, Y18
 	VFMADD231PD  Y2, Y16, Y19
@@ -11090,24 +15133,24 @@ block16rows:
 	VFMADD231PD  Y12, Y16, Y29
 	VFMADD231PD  Y13, Y16, Y30
 	VFMADD231PD  Y14, Y16, Y31
-	VMOVUPS      Y17, (SI)(R12*1)
-	VMOVUPS      Y18, 32(SI)(R12*1)
-	VMOVUPS      Y19, 64(SI)(R12*1)
-	VMOVUPS      Y20, 96(SI)(R12*1)
-	VMOVUPS      Y21, 128(SI)(R12*1)
-	VMOVUPS      Y22, 160(SI)(R12*1)
-	VMOVUPS      Y23, 192(SI)(R12*1)
-	VMOVUPS      Y24, 224(SI)(R12*1)
-	VMOVUPS      Y25, 256(SI)(R12*1)
-	VMOVUPS      Y26, 288(SI)(R12*1)
-	VMOVUPS      Y27, 320(SI)(R12*1)
-	VMOVUPS      Y28, 352(SI)(R12*1)
-	VMOVUPS      Y29, 384(SI)(R12*1)
-	VMOVUPS      Y30, 416(SI)(R12*1)
-	VMOVUPS      Y31, 448(SI)(R12*1)
-	VMOVUPS      480(SI)(R12*1), Y17
+	VMOVUPS      Y17, (SI)(R11*1)
+	VMOVUPS      Y18, 32(SI)(R11*1)
+	VMOVUPS      Y19, 64(SI)(R11*1)
+	VMOVUPS      Y20, 96(SI)(R11*1)
+	VMOVUPS      Y21, 128(SI)(R11*1)
+	VMOVUPS      Y22, 160(SI)(R11*1)
+	VMOVUPS      Y23, 192(SI)(R11*1)
+	VMOVUPS      Y24, 224(SI)(R11*1)
+	VMOVUPS      Y25, 256(SI)(R11*1)
+	VMOVUPS      Y26, 288(SI)(R11*1)
+	VMOVUPS      Y27, 320(SI)(R11*1)
+	VMOVUPS      Y28, 352(SI)(R11*1)
+	VMOVUPS      Y29, 384(SI)(R11*1)
+	VMOVUPS      Y30, 416(SI)(R11*1)
+	VMOVUPS      Y31, 448(SI)(R11*1)
+	VMOVUPS      480(SI)(R11*1), Y17
 	VFMADD231PD  Y15, Y16, Y17
-	VMOVUPS      Y17, 480(SI)(R12*1)
+	VMOVUPS      Y17, 480(SI)(R11*1)
 	SUBQ         $0x02, R10
 	JGE          block16rows
 
@@ -11117,26 +15160,26 @@ block16rest:
 	JZ    block16done
 
 block16row:
-	SUBQ         $0x02, R11
-	SUBQ         $0x08, R9
-	VBROADCASTSD (R9), Y16
-	MOVWQZX      (R11), R12
-	IMULQ        DI, R12
-	VMOVUPS      (SI)(R12*1), Y17
-	VMOVUPS      32(SI)(R12*1), Y18
-	VMOVUPS      64(SI)(R12*1), Y19
-	VMOVUPS      96(SI)(R12*1), Y20
-	VMOVUPS      128(SI)(R12*1), Y21
-	VMOVUPS      160(SI)(R12*1), Y22
-	VMOVUPS      192(SI)(R12*1), Y23
-	VMOVUPS      224(SI)(R12*1), Y24
-	VMOVUPS      256(SI)(R12*1), Y25
-	VMOVUPS      288(SI)(R12*1), Y26
-	VMOVUPS      320(SI)(R12*1), Y27
-	VMOVUPS      352(SI)(R12*1), Y28
-	VMOVUPS      384(SI)(R12*1), Y29
-	VMOVUPS      416(SI)(R12*1), Y30
-	VMOVUPS      448(SI)(R12*1), Y31
+	SUBQ         $0x04, R9
+	MOVWQZX      2(R9), R11
+	VBROADCASTSD (DX)(R11*8), Y16
+	MOVWQZX      (R9), R11
+	IMULQ        DI, R11
+	VMOVUPS      (SI)(R11*1), Y17
+	VMOVUPS      32(SI)(R11*1), Y18
+	VMOVUPS      64(SI)(R11*1), Y19
+	VMOVUPS      96(SI)(R11*1), Y20
+	VMOVUPS      128(SI)(R11*1), Y21
+	VMOVUPS      160(SI)(R11*1), Y22
+	VMOVUPS      192(SI)(R11*1), Y23
+	VMOVUPS      224(SI)(R11*1), Y24
+	VMOVUPS      256(SI)(R11*1), Y25
+	VMOVUPS      288(SI)(R11*1), Y26
+	VMOVUPS      320(SI)(R11*1), Y27
+	VMOVUPS      352(SI)(R11*1), Y28
+	VMOVUPS      384(SI)(R11*1), Y29
+	VMOVUPS      416(SI)(R11*1), Y30
+	VMOVUPS      448(SI)(R11*1), Y31
 	VFMADD231PD  Y0, Y16, Y17
 	VFMADD231PD  Y1, Y16, Y18
 	VFMADD231PD  Y2, Y16, Y19
@@ -11152,24 +15195,24 @@ block16row:
 	VFMADD231PD  Y12, Y16, Y29
 	VFMADD231PD  Y13, Y16, Y30
 	VFMADD231PD  Y14, Y16, Y31
-	VMOVUPS      Y17, (SI)(R12*1)
-	VMOVUPS      Y18, 32(SI)(R12*1)
-	VMOVUPS      Y19, 64(SI)(R12*1)
-	VMOVUPS      Y20, 96(SI)(R12*1)
-	VMOVUPS      Y21, 128(SI)(R12*1)
-	VMOVUPS      Y22, 160(SI)(R12*1)
-	VMOVUPS      Y23, 192(SI)(R12*1)
-	VMOVUPS      Y24, 224(SI)(R12*1)
-	VMOVUPS      Y25, 256(SI)(R12*1)
-	VMOVUPS      Y26, 288(SI)(R12*1)
-	VMOVUPS      Y27, 320(SI)(R12*1)
-	VMOVUPS      Y28, 352(SI)(R12*1)
-	VMOVUPS      Y29, 384(SI)(R12*1)
-	VMOVUPS      Y30, 416(SI)(R12*1)
-	VMOVUPS      Y31, 448(SI)(R12*1)
-	VMOVUPS      480(SI)(R12*1), Y17
+	VMOVUPS      Y17, (SI)(R11*1)
+	VMOVUPS      Y18, 32(SI)(R11*1)
+	VMOVUPS      Y19, 64(SI)(R11*1)
+	VMOVUPS      Y20, 96(SI)(R11*1)
+	VMOVUPS      Y21, 128(SI)(R11*1)
+	VMOVUPS      Y22, 160(SI)(R11*1)
+	VMOVUPS      Y23, 192(SI)(R11*1)
+	VMOVUPS      Y24, 224(SI)(R11*1)
+	VMOVUPS      Y25, 256(SI)(R11*1)
+	VMOVUPS      Y26, 288(SI)(R11*1)
+	VMOVUPS      Y27, 320(SI)(R11*1)
+	VMOVUPS      Y28, 352(SI)(R11*1)
+	VMOVUPS      Y29, 384(SI)(R11*1)
+	VMOVUPS      Y30, 416(SI)(R11*1)
+	VMOVUPS      Y31, 448(SI)(R11*1)
+	VMOVUPS      480(SI)(R11*1), Y17
 	VFMADD231PD  Y15, Y16, Y17
-	VMOVUPS      Y17, 480(SI)(R12*1)
+	VMOVUPS      Y17, 480(SI)(R11*1)
 	DECQ         R10
 	JNZ          block16row
 
@@ -11196,17 +15239,15 @@ block15:
 	VMOVUPS 384(R8), Y12
 	VMOVUPS 416(R8), Y13
 	VMOVUPS 448(R8), Y14
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block15rest
 
 block15rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y15
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y15
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y16
@@ -11254,8 +15295,9 @@ block15rows:
 	VMOVUPS      Y28, 384(SI)(BX*1)
 	VMOVUPS      Y29, 416(SI)(BX*1)
 	VMOVUPS      Y30, 448(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y15
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y15
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y16
 	VMOVUPS      32(SI)(BX*1), Y17
@@ -11302,18 +15344,18 @@ block15rows:
 	VMOVUPS      Y28, 384(SI)(BX*1)
 	VMOVUPS      Y29, 416(SI)(BX*1)
 	VMOVUPS      Y30, 448(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block15rows
 
 block15rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block15done
 
 block15row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y15
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y15
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y16
@@ -11361,7 +15403,7 @@ block15row:
 	VMOVUPS      Y28, 384(SI)(BX*1)
 	VMOVUPS      Y29, 416(SI)(BX*1)
 	VMOVUPS      Y30, 448(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -11384,17 +15426,15 @@ block14:
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
 	VMOVUPS 416(R8), Y13
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block14rest
 
 block14rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y14
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y14
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y15
@@ -11439,8 +15479,9 @@ block14rows:
 	VMOVUPS      Y26, 352(SI)(BX*1)
 	VMOVUPS      Y27, 384(SI)(BX*1)
 	VMOVUPS      Y28, 416(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y14
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y14
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y15
 	VMOVUPS      32(SI)(BX*1), Y16
@@ -11484,18 +15525,18 @@ block14rows:
 	VMOVUPS      Y26, 352(SI)(BX*1)
 	VMOVUPS      Y27, 384(SI)(BX*1)
 	VMOVUPS      Y28, 416(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block14rows
 
 block14rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block14done
 
 block14row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y14
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y14
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y15
@@ -11540,7 +15581,7 @@ block14row:
 	VMOVUPS      Y26, 352(SI)(BX*1)
 	VMOVUPS      Y27, 384(SI)(BX*1)
 	VMOVUPS      Y28, 416(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -11562,17 +15603,15 @@ block13:
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
 	VMOVUPS 384(R8), Y12
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block13rest
 
 block13rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y13
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
@@ -11614,8 +15653,9 @@ block13rows:
 	VMOVUPS      Y24, 320(SI)(BX*1)
 	VMOVUPS      Y25, 352(SI)(BX*1)
 	VMOVUPS      Y26, 384(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y13
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y13
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
 	VMOVUPS      32(SI)(BX*1), Y15
@@ -11656,18 +15696,18 @@ block13rows:
 	VMOVUPS      Y24, 320(SI)(BX*1)
 	VMOVUPS      Y25, 352(SI)(BX*1)
 	VMOVUPS      Y26, 384(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block13rows
 
 block13rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block13done
 
 block13row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y13
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y13
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y14
@@ -11709,7 +15749,7 @@ block13row:
 	VMOVUPS      Y24, 320(SI)(BX*1)
 	VMOVUPS      Y25, 352(SI)(BX*1)
 	VMOVUPS      Y26, 384(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -11730,17 +15770,15 @@ block12:
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
 	VMOVUPS 352(R8), Y11
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block12rest
 
 block12rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y12
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
@@ -11779,8 +15817,9 @@ block12rows:
 	VMOVUPS      Y22, 288(SI)(BX*1)
 	VMOVUPS      Y23, 320(SI)(BX*1)
 	VMOVUPS      Y24, 352(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y12
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y12
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
 	VMOVUPS      32(SI)(BX*1), Y14
@@ -11818,18 +15857,18 @@ block12rows:
 	VMOVUPS      Y22, 288(SI)(BX*1)
 	VMOVUPS      Y23, 320(SI)(BX*1)
 	VMOVUPS      Y24, 352(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block12rows
 
 block12rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block12done
 
 block12row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y12
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y12
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y13
@@ -11868,7 +15907,7 @@ block12row:
 	VMOVUPS      Y22, 288(SI)(BX*1)
 	VMOVUPS      Y23, 320(SI)(BX*1)
 	VMOVUPS      Y24, 352(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -11888,17 +15927,15 @@ block11:
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
 	VMOVUPS 320(R8), Y10
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block11rest
 
 block11rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y11
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
@@ -11934,8 +15971,9 @@ block11rows:
 	VMOVUPS      Y20, 256(SI)(BX*1)
 	VMOVUPS      Y21, 288(SI)(BX*1)
 	VMOVUPS      Y22, 320(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y11
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y11
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
 	VMOVUPS      32(SI)(BX*1), Y13
@@ -11970,18 +16008,18 @@ block11rows:
 	VMOVUPS      Y20, 256(SI)(BX*1)
 	VMOVUPS      Y21, 288(SI)(BX*1)
 	VMOVUPS      Y22, 320(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block11rows
 
 block11rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block11done
 
 block11row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y11
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y11
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y12
@@ -12017,7 +16055,7 @@ block11row:
 	VMOVUPS      Y20, 256(SI)(BX*1)
 	VMOVUPS      Y21, 288(SI)(BX*1)
 	VMOVUPS      Y22, 320(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -12036,17 +16074,15 @@ block10:
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
 	VMOVUPS 288(R8), Y9
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block10rest
 
 block10rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y10
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
@@ -12079,8 +16115,9 @@ block10rows:
 	VMOVUPS      Y18, 224(SI)(BX*1)
 	VMOVUPS      Y19, 256(SI)(BX*1)
 	VMOVUPS      Y20, 288(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y10
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y10
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
 	VMOVUPS      32(SI)(BX*1), Y12
@@ -12112,18 +16149,18 @@ block10rows:
 	VMOVUPS      Y18, 224(SI)(BX*1)
 	VMOVUPS      Y19, 256(SI)(BX*1)
 	VMOVUPS      Y20, 288(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block10rows
 
 block10rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block10done
 
 block10row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y10
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y10
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y11
@@ -12156,7 +16193,7 @@ block10row:
 	VMOVUPS      Y18, 224(SI)(BX*1)
 	VMOVUPS      Y19, 256(SI)(BX*1)
 	VMOVUPS      Y20, 288(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -12174,17 +16211,15 @@ block9:
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
 	VMOVUPS 256(R8), Y8
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block9rest
 
 block9rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y9
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
@@ -12214,8 +16249,9 @@ block9rows:
 	VMOVUPS      Y16, 192(SI)(BX*1)
 	VMOVUPS      Y17, 224(SI)(BX*1)
 	VMOVUPS      Y18, 256(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y9
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y9
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
 	VMOVUPS      32(SI)(BX*1), Y11
@@ -12244,18 +16280,18 @@ block9rows:
 	VMOVUPS      Y16, 192(SI)(BX*1)
 	VMOVUPS      Y17, 224(SI)(BX*1)
 	VMOVUPS      Y18, 256(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block9rows
 
 block9rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block9done
 
 block9row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y9
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y9
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y10
@@ -12285,7 +16321,7 @@ block9row:
 	VMOVUPS      Y16, 192(SI)(BX*1)
 	VMOVUPS      Y17, 224(SI)(BX*1)
 	VMOVUPS      Y18, 256(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -12302,17 +16338,15 @@ block8:
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
 	VMOVUPS 224(R8), Y7
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block8rest
 
 block8rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y8
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
@@ -12339,8 +16373,9 @@ block8rows:
 	VMOVUPS      Y14, 160(SI)(BX*1)
 	VMOVUPS      Y15, 192(SI)(BX*1)
 	VMOVUPS      Y16, 224(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y8
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
 	VMOVUPS      32(SI)(BX*1), Y10
@@ -12366,18 +16401,18 @@ block8rows:
 	VMOVUPS      Y14, 160(SI)(BX*1)
 	VMOVUPS      Y15, 192(SI)(BX*1)
 	VMOVUPS      Y16, 224(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y8
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y8
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y9
@@ -12404,7 +16439,7 @@ block8row:
 	VMOVUPS      Y14, 160(SI)(BX*1)
 	VMOVUPS      Y15, 192(SI)(BX*1)
 	VMOVUPS      Y16, 224(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -12420,17 +16455,15 @@ block7:
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
 	VMOVUPS 192(R8), Y6
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block7rest
 
 block7rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y7
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
@@ -12454,8 +16487,9 @@ block7rows:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y7
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y7
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
 	VMOVUPS      32(SI)(BX*1), Y9
@@ -12478,18 +16512,18 @@ block7rows:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y7
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y7
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y8
@@ -12513,7 +16547,7 @@ block7row:
 	VMOVUPS      Y12, 128(SI)(BX*1)
 	VMOVUPS      Y13, 160(SI)(BX*1)
 	VMOVUPS      Y14, 192(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -12528,17 +16562,15 @@ block6:
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
 	VMOVUPS 160(R8), Y5
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block6rest
 
 block6rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y6
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
@@ -12559,8 +16591,9 @@ block6rows:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y6
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
 	VMOVUPS      32(SI)(BX*1), Y8
@@ -12580,18 +16613,18 @@ block6rows:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y6
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y6
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y7
@@ -12612,7 +16645,7 @@ block6row:
 	VMOVUPS      Y10, 96(SI)(BX*1)
 	VMOVUPS      Y11, 128(SI)(BX*1)
 	VMOVUPS      Y12, 160(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -12626,17 +16659,15 @@ block5:
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
 	VMOVUPS 128(R8), Y4
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block5rest
 
 block5rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y5
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
@@ -12654,8 +16685,9 @@ block5rows:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y5
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y5
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
 	VMOVUPS      32(SI)(BX*1), Y7
@@ -12672,18 +16704,18 @@ block5rows:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y5
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y5
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y6
@@ -12701,7 +16733,7 @@ block5row:
 	VMOVUPS      Y8, 64(SI)(BX*1)
 	VMOVUPS      Y9, 96(SI)(BX*1)
 	VMOVUPS      Y10, 128(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -12714,17 +16746,15 @@ block4:
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
 	VMOVUPS 96(R8), Y3
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block4rest
 
 block4rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y4
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
@@ -12739,8 +16769,9 @@ block4rows:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y4
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
 	VMOVUPS      32(SI)(BX*1), Y6
@@ -12754,18 +16785,18 @@ block4rows:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y4
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y4
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y5
@@ -12780,7 +16811,7 @@ block4row:
 	VMOVUPS      Y6, 32(SI)(BX*1)
 	VMOVUPS      Y7, 64(SI)(BX*1)
 	VMOVUPS      Y8, 96(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -12792,17 +16823,15 @@ block3:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 64(R8), Y2
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block3rest
 
 block3rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y3
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
@@ -12814,8 +16843,9 @@ block3rows:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y3
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y3
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
 	VMOVUPS      32(SI)(BX*1), Y5
@@ -12826,18 +16856,18 @@ block3rows:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y3
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y3
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y4
@@ -12849,7 +16879,7 @@ block3row:
 	VMOVUPS      Y4, (SI)(BX*1)
 	VMOVUPS      Y5, 32(SI)(BX*1)
 	VMOVUPS      Y6, 64(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -12860,17 +16890,15 @@ block3done:
 block2:
 	VMOVUPS (R8), Y0
 	VMOVUPS 32(R8), Y1
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block2rest
 
 block2rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y2
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
@@ -12879,8 +16907,9 @@ block2rows:
 	VFMADD231PD  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	VBROADCASTSD 8(AX), Y2
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y2
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
 	VMOVUPS      32(SI)(BX*1), Y4
@@ -12888,18 +16917,18 @@ block2rows:
 	VFMADD231PD  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y2
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y2
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y3
@@ -12908,7 +16937,7 @@ block2row:
 	VFMADD231PD  Y1, Y2, Y4
 	VMOVUPS      Y3, (SI)(BX*1)
 	VMOVUPS      Y4, 32(SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -12918,46 +16947,45 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (R8), Y0
-	MOVQ    DX, AX
-	MOVQ    BX, DX
-	LEAQ    (CX)(DX*2), CX
-	LEAQ    (AX)(DX*8), AX
-	SUBQ    $0x02, DX
+	MOVQ    BX, AX
+	LEAQ    (CX)(AX*4), CX
+	SUBQ    $0x02, AX
 	JLT     block1rest
 
 block1rows:
-	SUBQ         $0x04, CX
-	SUBQ         $0x10, AX
-	VBROADCASTSD (AX), Y1
+	SUBQ         $0x08, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	VBROADCASTSD 8(AX), Y1
-	MOVWQZX      2(CX), BX
+	MOVWQZX      6(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y1
+	MOVWQZX      4(CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	SUBQ         $0x02, DX
+	SUBQ         $0x02, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x02, DX
-	TESTQ DX, DX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	SUBQ         $0x02, CX
-	SUBQ         $0x08, AX
-	VBROADCASTSD (AX), Y1
+	SUBQ         $0x04, CX
+	MOVWQZX      2(CX), BX
+	VBROADCASTSD (DX)(BX*8), Y1
 	MOVWQZX      (CX), BX
 	IMULQ        DI, BX
 	VMOVUPS      (SI)(BX*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (SI)(BX*1)
-	DECQ         DX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -12968,16 +16996,17 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseMatMulF64AVX512(z []float64, w []float64, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// func sparseMatMulF64AVX512(z []float64, w []float64, n int, width int, lo []int, hi []int, x []uint32, table []float64)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseMatMulF64AVX512(SB), NOSPLIT, $0-160
-	// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+	// z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 	MOVQ z_base+0(FP), AX
 	MOVQ w_base+24(FP), CX
 	MOVQ n+48(FP), DX
 	SHLQ $0x03, DX
 	MOVQ width+56(FP), BX
 	SHLQ $0x03, BX
+	MOVQ table_base+136(FP), SI
 	MOVQ BX, R8
 
 columns:
@@ -13052,10 +17081,8 @@ block16sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R9*8), DI
 	SUBQ   R10, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R10*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R10*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R10*4), BX
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -13064,12 +17091,13 @@ block16sample:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block16done
 
 block16row:
-	VBROADCASTSD (SI), Z8
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z8
 	MOVWQZX      (BX), R10
 	IMULQ        DX, R10
 	VFMADD231PD  (CX)(R10*1), Z8, Z0
@@ -13080,8 +17108,7 @@ block16row:
 	VFMADD231PD  320(CX)(R10*1), Z8, Z5
 	VFMADD231PD  384(CX)(R10*1), Z8, Z6
 	VFMADD231PD  448(CX)(R10*1), Z8, Z7
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block16row
 
@@ -13130,10 +17157,8 @@ block15sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -13142,12 +17167,13 @@ block15sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block15done
 
 block15row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
@@ -13158,8 +17184,7 @@ block15row:
 	VFMADD231PD  320(CX)(R9*1), Z0, Z14
 	VFMADD231PD  384(CX)(R9*1), Z0, Z15
 	VFMADD231PD  448(CX)(R9*1), Y0, Y16
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block15row
 
@@ -13206,10 +17231,8 @@ block14sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -13217,12 +17240,13 @@ block14sample:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block14done
 
 block14row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
@@ -13232,8 +17256,7 @@ block14row:
 	VFMADD231PD  256(CX)(R9*1), Z0, Z13
 	VFMADD231PD  320(CX)(R9*1), Z0, Z14
 	VFMADD231PD  384(CX)(R9*1), Z0, Z15
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block14row
 
@@ -13278,10 +17301,8 @@ block13sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -13289,12 +17310,13 @@ block13sample:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block13done
 
 block13row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
@@ -13304,8 +17326,7 @@ block13row:
 	VFMADD231PD  256(CX)(R9*1), Z0, Z13
 	VFMADD231PD  320(CX)(R9*1), Z0, Z14
 	VFMADD231PD  384(CX)(R9*1), Y0, Y15
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block13row
 
@@ -13350,22 +17371,21 @@ block12sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block12done
 
 block12row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
@@ -13374,8 +17394,7 @@ block12row:
 	VFMADD231PD  192(CX)(R9*1), Z0, Z12
 	VFMADD231PD  256(CX)(R9*1), Z0, Z13
 	VFMADD231PD  320(CX)(R9*1), Z0, Z14
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block12row
 
@@ -13418,22 +17437,21 @@ block11sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block11done
 
 block11row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
@@ -13442,8 +17460,7 @@ block11row:
 	VFMADD231PD  192(CX)(R9*1), Z0, Z12
 	VFMADD231PD  256(CX)(R9*1), Z0, Z13
 	VFMADD231PD  320(CX)(R9*1), Y0, Y14
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block11row
 
@@ -13486,21 +17503,20 @@ block10sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block10done
 
 block10row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
@@ -13508,8 +17524,7 @@ block10row:
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
 	VFMADD231PD  192(CX)(R9*1), Z0, Z12
 	VFMADD231PD  256(CX)(R9*1), Z0, Z13
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block10row
 
@@ -13550,21 +17565,20 @@ block9sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	TESTQ  DI, DI
 	JZ     block9done
 
 block9row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
@@ -13572,8 +17586,7 @@ block9row:
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
 	VFMADD231PD  192(CX)(R9*1), Z0, Z12
 	VFMADD231PD  256(CX)(R9*1), Y0, Y13
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block9row
 
@@ -13614,10 +17627,8 @@ block8sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -13626,27 +17637,28 @@ block8sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block8rest
 
 block8rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
 	VFMADD231PD  192(CX)(R9*1), Z0, Z12
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z13
 	VFMADD231PD  64(CX)(R9*1), Z0, Z14
 	VFMADD231PD  128(CX)(R9*1), Z0, Z15
 	VFMADD231PD  192(CX)(R9*1), Z0, Z16
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block8rows
 
@@ -13656,15 +17668,15 @@ block8rest:
 	JZ    block8done
 
 block8row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
 	VFMADD231PD  192(CX)(R9*1), Z0, Z12
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block8row
 
@@ -13707,10 +17719,8 @@ block7sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -13719,27 +17729,28 @@ block7sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block7rest
 
 block7rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
 	VFMADD231PD  192(CX)(R9*1), Y0, Y12
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z13
 	VFMADD231PD  64(CX)(R9*1), Z0, Z14
 	VFMADD231PD  128(CX)(R9*1), Z0, Z15
 	VFMADD231PD  192(CX)(R9*1), Y0, Y16
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block7rows
 
@@ -13749,15 +17760,15 @@ block7rest:
 	JZ    block7done
 
 block7row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
 	VFMADD231PD  192(CX)(R9*1), Y0, Y12
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block7row
 
@@ -13800,35 +17811,34 @@ block6sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block6rest
 
 block6rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z12
 	VFMADD231PD  64(CX)(R9*1), Z0, Z13
 	VFMADD231PD  128(CX)(R9*1), Z0, Z14
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block6rows
 
@@ -13838,14 +17848,14 @@ block6rest:
 	JZ    block6done
 
 block6row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Z0, Z11
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block6row
 
@@ -13885,35 +17895,34 @@ block5sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x02, DI
 	JLT    block5rest
 
 block5rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Y0, Y11
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z12
 	VFMADD231PD  64(CX)(R9*1), Z0, Z13
 	VFMADD231PD  128(CX)(R9*1), Y0, Y14
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, SI
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, DI
 	JGE          block5rows
 
@@ -13923,14 +17932,14 @@ block5rest:
 	JZ    block5done
 
 block5row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
 	VFMADD231PD  128(CX)(R9*1), Y0, Y11
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block5row
 
@@ -13970,10 +17979,8 @@ block4sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -13982,33 +17989,36 @@ block4sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block4rest
 
 block4rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z11
 	VFMADD231PD  64(CX)(R9*1), Z0, Z12
-	VBROADCASTSD 16(SI), Z0
-	MOVWQZX      4(BX), R9
+	MOVWQZX      10(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      8(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z13
 	VFMADD231PD  64(CX)(R9*1), Z0, Z14
-	VBROADCASTSD 24(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z15
 	VFMADD231PD  64(CX)(R9*1), Z0, Z16
-	ADDQ         $0x08, BX
-	ADDQ         $0x20, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block4rows
 
@@ -14018,13 +18028,13 @@ block4rest:
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Z0, Z10
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block4row
 
@@ -14065,10 +18075,8 @@ block3sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
@@ -14077,33 +18085,36 @@ block3sample:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block3rest
 
 block3rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Y0, Y10
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z11
 	VFMADD231PD  64(CX)(R9*1), Y0, Y12
-	VBROADCASTSD 16(SI), Z0
-	MOVWQZX      4(BX), R9
+	MOVWQZX      10(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      8(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z13
 	VFMADD231PD  64(CX)(R9*1), Y0, Y14
-	VBROADCASTSD 24(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z15
 	VFMADD231PD  64(CX)(R9*1), Y0, Y16
-	ADDQ         $0x08, BX
-	ADDQ         $0x20, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block3rows
 
@@ -14113,13 +18124,13 @@ block3rest:
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
 	VFMADD231PD  64(CX)(R9*1), Y0, Y10
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block3row
 
@@ -14160,37 +18171,38 @@ block2sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block2rest
 
 block2rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
-	IMULQ        DX, R9
-	VFMADD231PD  (CX)(R9*1), Z0, Z10
-	VBROADCASTSD 16(SI), Z0
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Z0, Z10
+	MOVWQZX      10(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      8(BX), R9
+	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z11
-	VBROADCASTSD 24(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z12
-	ADDQ         $0x08, BX
-	ADDQ         $0x20, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block2rows
 
@@ -14200,12 +18212,12 @@ block2rest:
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Z0, Z9
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block2row
 
@@ -14241,37 +18253,38 @@ block1sample:
 	MOVQ   hi_base+88(FP), DI
 	MOVQ   (DI)(R8*8), DI
 	SUBQ   R9, DI
-	MOVQ   idx_base+112(FP), BX
-	LEAQ   (BX)(R9*2), BX
-	MOVQ   val_base+136(FP), SI
-	LEAQ   (SI)(R9*8), SI
+	MOVQ   x_base+112(FP), BX
+	LEAQ   (BX)(R9*4), BX
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   DI, DI
+	MOVQ   BX, BX
 	SUBQ   $0x04, DI
 	JLT    block1rest
 
 block1rows:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y0, Y9
-	VBROADCASTSD 8(SI), Z0
-	MOVWQZX      2(BX), R9
-	IMULQ        DX, R9
-	VFMADD231PD  (CX)(R9*1), Y0, Y10
-	VBROADCASTSD 16(SI), Z0
+	MOVWQZX      6(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      4(BX), R9
 	IMULQ        DX, R9
+	VFMADD231PD  (CX)(R9*1), Y0, Y10
+	MOVWQZX      10(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      8(BX), R9
+	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y0, Y11
-	VBROADCASTSD 24(SI), Z0
-	MOVWQZX      6(BX), R9
+	MOVWQZX      14(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
+	MOVWQZX      12(BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y0, Y12
-	ADDQ         $0x08, BX
-	ADDQ         $0x20, SI
+	ADDQ         $0x10, BX
 	SUBQ         $0x04, DI
 	JGE          block1rows
 
@@ -14281,12 +18294,12 @@ block1rest:
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (SI), Z0
+	MOVWQZX      2(BX), R9
+	VBROADCASTSD (SI)(R9*8), Z0
 	MOVWQZX      (BX), R9
 	IMULQ        DX, R9
 	VFMADD231PD  (CX)(R9*1), Y0, Y9
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, SI
+	ADDQ         $0x04, BX
 	DECQ         DI
 	JNZ          block1row
 
@@ -14313,21 +18326,22 @@ block0:
 	VZEROUPPER
 	RET
 
-// func sparseOuterF64AVX512(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, idx []uint16, val []float64)
+// func sparseOuterF64AVX512(sum []float64, d []float64, touched []uint8, first int, m int, n int, width int, lo []int, hi []int, x []uint32, table []float64)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·sparseOuterF64AVX512(SB), NOSPLIT, $0-200
-	// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+	// sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
 	MOVQ  d_base+24(FP), AX
 	MOVQ  sum_base+0(FP), CX
 	MOVQ  m+80(FP), DX
 	SHLQ  $0x03, DX
 	MOVQ  width+96(FP), BX
 	SHLQ  $0x03, BX
-	MOVQ  touched_base+48(FP), SI
-	MOVQ  first+72(FP), DI
-	SUBQ  DI, SI
-	IMULQ DX, DI
-	SUBQ  DI, CX
+	MOVQ  table_base+176(FP), SI
+	MOVQ  touched_base+48(FP), DI
+	MOVQ  first+72(FP), R8
+	SUBQ  R8, DI
+	IMULQ DX, R8
+	SUBQ  R8, CX
 	MOVQ  BX, R9
 
 columns:
@@ -14402,10 +18416,8 @@ block16sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R10*8), R8
 	SUBQ    R11, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R11*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R11*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R11*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -14414,14 +18426,15 @@ block16sample:
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
 	VMOVUPS 448(AX), Z7
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block16rest
 
 block16rows:
-	VBROADCASTSD (DI), Z8
+	MOVWQZX      2(BX), R11
+	VBROADCASTSD (SI)(R11*8), Z8
 	MOVWQZX      (BX), R11
-	MOVB         $0x01, (SI)(R11*1)
+	MOVB         $0x01, (DI)(R11*1)
 	IMULQ        DX, R11
 	VMOVUPS      (CX)(R11*1), Z9
 	VMOVUPS      64(CX)(R11*1), Z10
@@ -14447,9 +18460,49 @@ block16rows:
 	VMOVUPS      Z14, 320(CX)(R11*1)
 	VMOVUPS      Z15, 384(CX)(R11*1)
 	VMOVUPS      Z16, 448(CX)(R11*1)
-	VBROADCASTSD 8(DI), Z8
+	MOVWQZX      6(BX), R11
+	VBROADCASTSD (SI)(R11*8), Z8
+	MOVWQZX      4(BX), R11
+	MOVB         $0x01, (DI)(R11*1)
+	IMULQ        DX, R11
+	VMOVUPS      (CX)(R11*1), Z9
+	VMOVUPS      64(CX)(R11*1), Z10
+	VMOVUPS      128(CX)(R11*1), Z11
+	VMOVUPS      192(CX)(R11*1), Z12
+	VMOVUPS      256(CX)(R11*1), Z13
+	VMOVUPS      320(CX)(R11*1), Z14
+	VMOVUPS      384(CX)(R11*1), Z15
+	VMOVUPS      448(CX)(R11*1), Z16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPS      Z9, (CX)(R11*1)
+	VMOVUPS      Z10, 64(CX)(R11*1)
+	VMOVUPS      Z11, 128(CX)(R11*1)
+	VMOVUPS      Z12, 192(CX)(R11*1)
+	VMOVUPS      Z13, 256(CX)(R11*1)
+	VMOVUPS      Z14, 320(CX)(R11*1)
+	VMOVUPS      Z15, 384(CX)(R11*1)
+	VMOVUPS      Z16, 448(CX)(R11*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block16done
+
+block16row:
 	MOVWQZX      2(BX), R11
-	MOVB         $0x01, (SI)(R11*1)
+	VBROADCASTSD (SI)(R11*8), Z8
+	MOVWQZX      (BX), R11
+	MOVB         $0x01, (DI)(R11*1)
 	IMULQ        DX, R11
 	VMOVUPS      (CX)(R11*1), Z9
 	VMOVUPS      64(CX)(R11*1), Z10
@@ -14476,46 +18529,6 @@ block16rows:
 	VMOVUPS      Z15, 384(CX)(R11*1)
 	VMOVUPS      Z16, 448(CX)(R11*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block16rows
-
-block16rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block16done
-
-block16row:
-	VBROADCASTSD (DI), Z8
-	MOVWQZX      (BX), R11
-	MOVB         $0x01, (SI)(R11*1)
-	IMULQ        DX, R11
-	VMOVUPS      (CX)(R11*1), Z9
-	VMOVUPS      64(CX)(R11*1), Z10
-	VMOVUPS      128(CX)(R11*1), Z11
-	VMOVUPS      192(CX)(R11*1), Z12
-	VMOVUPS      256(CX)(R11*1), Z13
-	VMOVUPS      320(CX)(R11*1), Z14
-	VMOVUPS      384(CX)(R11*1), Z15
-	VMOVUPS      448(CX)(R11*1), Z16
-	VFMADD231PD  Z0, Z8, Z9
-	VFMADD231PD  Z1, Z8, Z10
-	VFMADD231PD  Z2, Z8, Z11
-	VFMADD231PD  Z3, Z8, Z12
-	VFMADD231PD  Z4, Z8, Z13
-	VFMADD231PD  Z5, Z8, Z14
-	VFMADD231PD  Z6, Z8, Z15
-	VFMADD231PD  Z7, Z8, Z16
-	VMOVUPS      Z9, (CX)(R11*1)
-	VMOVUPS      Z10, 64(CX)(R11*1)
-	VMOVUPS      Z11, 128(CX)(R11*1)
-	VMOVUPS      Z12, 192(CX)(R11*1)
-	VMOVUPS      Z13, 256(CX)(R11*1)
-	VMOVUPS      Z14, 320(CX)(R11*1)
-	VMOVUPS      Z15, 384(CX)(R11*1)
-	VMOVUPS      Z16, 448(CX)(R11*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block16row
 
@@ -14548,10 +18561,8 @@ block15sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -14560,14 +18571,15 @@ block15sample:
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
 	VMOVUPS 448(AX), Y7
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block15rest
 
 block15rows:
-	VBROADCASTSD (DI), Z8
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z8
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z9
 	VMOVUPS      64(CX)(R10*1), Z10
@@ -14593,9 +18605,49 @@ block15rows:
 	VMOVUPS      Z14, 320(CX)(R10*1)
 	VMOVUPS      Z15, 384(CX)(R10*1)
 	VMOVUPS      Y16, 448(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z8
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z8
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z9
+	VMOVUPS      64(CX)(R10*1), Z10
+	VMOVUPS      128(CX)(R10*1), Z11
+	VMOVUPS      192(CX)(R10*1), Z12
+	VMOVUPS      256(CX)(R10*1), Z13
+	VMOVUPS      320(CX)(R10*1), Z14
+	VMOVUPS      384(CX)(R10*1), Z15
+	VMOVUPS      448(CX)(R10*1), Y16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Z9, (CX)(R10*1)
+	VMOVUPS      Z10, 64(CX)(R10*1)
+	VMOVUPS      Z11, 128(CX)(R10*1)
+	VMOVUPS      Z12, 192(CX)(R10*1)
+	VMOVUPS      Z13, 256(CX)(R10*1)
+	VMOVUPS      Z14, 320(CX)(R10*1)
+	VMOVUPS      Z15, 384(CX)(R10*1)
+	VMOVUPS      Y16, 448(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block15done
+
+block15row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z8
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z9
 	VMOVUPS      64(CX)(R10*1), Z10
@@ -14622,46 +18674,6 @@ block15rows:
 	VMOVUPS      Z15, 384(CX)(R10*1)
 	VMOVUPS      Y16, 448(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block15rows
-
-block15rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block15done
-
-block15row:
-	VBROADCASTSD (DI), Z8
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z9
-	VMOVUPS      64(CX)(R10*1), Z10
-	VMOVUPS      128(CX)(R10*1), Z11
-	VMOVUPS      192(CX)(R10*1), Z12
-	VMOVUPS      256(CX)(R10*1), Z13
-	VMOVUPS      320(CX)(R10*1), Z14
-	VMOVUPS      384(CX)(R10*1), Z15
-	VMOVUPS      448(CX)(R10*1), Y16
-	VFMADD231PD  Z0, Z8, Z9
-	VFMADD231PD  Z1, Z8, Z10
-	VFMADD231PD  Z2, Z8, Z11
-	VFMADD231PD  Z3, Z8, Z12
-	VFMADD231PD  Z4, Z8, Z13
-	VFMADD231PD  Z5, Z8, Z14
-	VFMADD231PD  Z6, Z8, Z15
-	VFMADD231PD  Y7, Y8, Y16
-	VMOVUPS      Z9, (CX)(R10*1)
-	VMOVUPS      Z10, 64(CX)(R10*1)
-	VMOVUPS      Z11, 128(CX)(R10*1)
-	VMOVUPS      Z12, 192(CX)(R10*1)
-	VMOVUPS      Z13, 256(CX)(R10*1)
-	VMOVUPS      Z14, 320(CX)(R10*1)
-	VMOVUPS      Z15, 384(CX)(R10*1)
-	VMOVUPS      Y16, 448(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block15row
 
@@ -14692,10 +18704,8 @@ block14sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -14703,14 +18713,15 @@ block14sample:
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Z6
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block14rest
 
 block14rows:
-	VBROADCASTSD (DI), Z7
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z7
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -14733,9 +18744,46 @@ block14rows:
 	VMOVUPS      Z12, 256(CX)(R10*1)
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Z14, 384(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z7
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z7
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z8
+	VMOVUPS      64(CX)(R10*1), Z9
+	VMOVUPS      128(CX)(R10*1), Z10
+	VMOVUPS      192(CX)(R10*1), Z11
+	VMOVUPS      256(CX)(R10*1), Z12
+	VMOVUPS      320(CX)(R10*1), Z13
+	VMOVUPS      384(CX)(R10*1), Z14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPS      Z8, (CX)(R10*1)
+	VMOVUPS      Z9, 64(CX)(R10*1)
+	VMOVUPS      Z10, 128(CX)(R10*1)
+	VMOVUPS      Z11, 192(CX)(R10*1)
+	VMOVUPS      Z12, 256(CX)(R10*1)
+	VMOVUPS      Z13, 320(CX)(R10*1)
+	VMOVUPS      Z14, 384(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block14done
+
+block14row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z7
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -14759,43 +18807,6 @@ block14rows:
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Z14, 384(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block14rows
-
-block14rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block14done
-
-block14row:
-	VBROADCASTSD (DI), Z7
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z8
-	VMOVUPS      64(CX)(R10*1), Z9
-	VMOVUPS      128(CX)(R10*1), Z10
-	VMOVUPS      192(CX)(R10*1), Z11
-	VMOVUPS      256(CX)(R10*1), Z12
-	VMOVUPS      320(CX)(R10*1), Z13
-	VMOVUPS      384(CX)(R10*1), Z14
-	VFMADD231PD  Z0, Z7, Z8
-	VFMADD231PD  Z1, Z7, Z9
-	VFMADD231PD  Z2, Z7, Z10
-	VFMADD231PD  Z3, Z7, Z11
-	VFMADD231PD  Z4, Z7, Z12
-	VFMADD231PD  Z5, Z7, Z13
-	VFMADD231PD  Z6, Z7, Z14
-	VMOVUPS      Z8, (CX)(R10*1)
-	VMOVUPS      Z9, 64(CX)(R10*1)
-	VMOVUPS      Z10, 128(CX)(R10*1)
-	VMOVUPS      Z11, 192(CX)(R10*1)
-	VMOVUPS      Z12, 256(CX)(R10*1)
-	VMOVUPS      Z13, 320(CX)(R10*1)
-	VMOVUPS      Z14, 384(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block14row
 
@@ -14826,10 +18837,8 @@ block13sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -14837,14 +18846,15 @@ block13sample:
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
 	VMOVUPS 384(AX), Y6
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block13rest
 
 block13rows:
-	VBROADCASTSD (DI), Z7
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z7
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -14867,9 +18877,46 @@ block13rows:
 	VMOVUPS      Z12, 256(CX)(R10*1)
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Y14, 384(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z7
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z7
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z8
+	VMOVUPS      64(CX)(R10*1), Z9
+	VMOVUPS      128(CX)(R10*1), Z10
+	VMOVUPS      192(CX)(R10*1), Z11
+	VMOVUPS      256(CX)(R10*1), Z12
+	VMOVUPS      320(CX)(R10*1), Z13
+	VMOVUPS      384(CX)(R10*1), Y14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Z8, (CX)(R10*1)
+	VMOVUPS      Z9, 64(CX)(R10*1)
+	VMOVUPS      Z10, 128(CX)(R10*1)
+	VMOVUPS      Z11, 192(CX)(R10*1)
+	VMOVUPS      Z12, 256(CX)(R10*1)
+	VMOVUPS      Z13, 320(CX)(R10*1)
+	VMOVUPS      Y14, 384(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block13done
+
+block13row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z7
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z8
 	VMOVUPS      64(CX)(R10*1), Z9
@@ -14893,43 +18940,6 @@ block13rows:
 	VMOVUPS      Z13, 320(CX)(R10*1)
 	VMOVUPS      Y14, 384(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block13rows
-
-block13rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block13done
-
-block13row:
-	VBROADCASTSD (DI), Z7
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z8
-	VMOVUPS      64(CX)(R10*1), Z9
-	VMOVUPS      128(CX)(R10*1), Z10
-	VMOVUPS      192(CX)(R10*1), Z11
-	VMOVUPS      256(CX)(R10*1), Z12
-	VMOVUPS      320(CX)(R10*1), Z13
-	VMOVUPS      384(CX)(R10*1), Y14
-	VFMADD231PD  Z0, Z7, Z8
-	VFMADD231PD  Z1, Z7, Z9
-	VFMADD231PD  Z2, Z7, Z10
-	VFMADD231PD  Z3, Z7, Z11
-	VFMADD231PD  Z4, Z7, Z12
-	VFMADD231PD  Z5, Z7, Z13
-	VFMADD231PD  Y6, Y7, Y14
-	VMOVUPS      Z8, (CX)(R10*1)
-	VMOVUPS      Z9, 64(CX)(R10*1)
-	VMOVUPS      Z10, 128(CX)(R10*1)
-	VMOVUPS      Z11, 192(CX)(R10*1)
-	VMOVUPS      Z12, 256(CX)(R10*1)
-	VMOVUPS      Z13, 320(CX)(R10*1)
-	VMOVUPS      Y14, 384(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block13row
 
@@ -14960,24 +18970,23 @@ block12sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Z5
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block12rest
 
 block12rows:
-	VBROADCASTSD (DI), Z6
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z6
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -14997,9 +19006,43 @@ block12rows:
 	VMOVUPS      Z10, 192(CX)(R10*1)
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Z12, 320(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z6
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z6
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z7
+	VMOVUPS      64(CX)(R10*1), Z8
+	VMOVUPS      128(CX)(R10*1), Z9
+	VMOVUPS      192(CX)(R10*1), Z10
+	VMOVUPS      256(CX)(R10*1), Z11
+	VMOVUPS      320(CX)(R10*1), Z12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPS      Z7, (CX)(R10*1)
+	VMOVUPS      Z8, 64(CX)(R10*1)
+	VMOVUPS      Z9, 128(CX)(R10*1)
+	VMOVUPS      Z10, 192(CX)(R10*1)
+	VMOVUPS      Z11, 256(CX)(R10*1)
+	VMOVUPS      Z12, 320(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block12done
+
+block12row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z6
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -15020,40 +19063,6 @@ block12rows:
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Z12, 320(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block12rows
-
-block12rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block12done
-
-block12row:
-	VBROADCASTSD (DI), Z6
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z7
-	VMOVUPS      64(CX)(R10*1), Z8
-	VMOVUPS      128(CX)(R10*1), Z9
-	VMOVUPS      192(CX)(R10*1), Z10
-	VMOVUPS      256(CX)(R10*1), Z11
-	VMOVUPS      320(CX)(R10*1), Z12
-	VFMADD231PD  Z0, Z6, Z7
-	VFMADD231PD  Z1, Z6, Z8
-	VFMADD231PD  Z2, Z6, Z9
-	VFMADD231PD  Z3, Z6, Z10
-	VFMADD231PD  Z4, Z6, Z11
-	VFMADD231PD  Z5, Z6, Z12
-	VMOVUPS      Z7, (CX)(R10*1)
-	VMOVUPS      Z8, 64(CX)(R10*1)
-	VMOVUPS      Z9, 128(CX)(R10*1)
-	VMOVUPS      Z10, 192(CX)(R10*1)
-	VMOVUPS      Z11, 256(CX)(R10*1)
-	VMOVUPS      Z12, 320(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block12row
 
@@ -15084,24 +19093,23 @@ block11sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Z4
 	VMOVUPS 320(AX), Y5
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block11rest
 
 block11rows:
-	VBROADCASTSD (DI), Z6
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z6
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -15121,9 +19129,43 @@ block11rows:
 	VMOVUPS      Z10, 192(CX)(R10*1)
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Y12, 320(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z6
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z6
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z7
+	VMOVUPS      64(CX)(R10*1), Z8
+	VMOVUPS      128(CX)(R10*1), Z9
+	VMOVUPS      192(CX)(R10*1), Z10
+	VMOVUPS      256(CX)(R10*1), Z11
+	VMOVUPS      320(CX)(R10*1), Y12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Z7, (CX)(R10*1)
+	VMOVUPS      Z8, 64(CX)(R10*1)
+	VMOVUPS      Z9, 128(CX)(R10*1)
+	VMOVUPS      Z10, 192(CX)(R10*1)
+	VMOVUPS      Z11, 256(CX)(R10*1)
+	VMOVUPS      Y12, 320(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block11done
+
+block11row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z6
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z7
 	VMOVUPS      64(CX)(R10*1), Z8
@@ -15144,40 +19186,6 @@ block11rows:
 	VMOVUPS      Z11, 256(CX)(R10*1)
 	VMOVUPS      Y12, 320(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block11rows
-
-block11rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block11done
-
-block11row:
-	VBROADCASTSD (DI), Z6
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z7
-	VMOVUPS      64(CX)(R10*1), Z8
-	VMOVUPS      128(CX)(R10*1), Z9
-	VMOVUPS      192(CX)(R10*1), Z10
-	VMOVUPS      256(CX)(R10*1), Z11
-	VMOVUPS      320(CX)(R10*1), Y12
-	VFMADD231PD  Z0, Z6, Z7
-	VFMADD231PD  Z1, Z6, Z8
-	VFMADD231PD  Z2, Z6, Z9
-	VFMADD231PD  Z3, Z6, Z10
-	VFMADD231PD  Z4, Z6, Z11
-	VFMADD231PD  Y5, Y6, Y12
-	VMOVUPS      Z7, (CX)(R10*1)
-	VMOVUPS      Z8, 64(CX)(R10*1)
-	VMOVUPS      Z9, 128(CX)(R10*1)
-	VMOVUPS      Z10, 192(CX)(R10*1)
-	VMOVUPS      Z11, 256(CX)(R10*1)
-	VMOVUPS      Y12, 320(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block11row
 
@@ -15208,23 +19216,22 @@ block10sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Z4
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block10rest
 
 block10rows:
-	VBROADCASTSD (DI), Z5
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z5
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -15241,9 +19248,40 @@ block10rows:
 	VMOVUPS      Z8, 128(CX)(R10*1)
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Z10, 256(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z5
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z5
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z6
+	VMOVUPS      64(CX)(R10*1), Z7
+	VMOVUPS      128(CX)(R10*1), Z8
+	VMOVUPS      192(CX)(R10*1), Z9
+	VMOVUPS      256(CX)(R10*1), Z10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPS      Z6, (CX)(R10*1)
+	VMOVUPS      Z7, 64(CX)(R10*1)
+	VMOVUPS      Z8, 128(CX)(R10*1)
+	VMOVUPS      Z9, 192(CX)(R10*1)
+	VMOVUPS      Z10, 256(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block10done
+
+block10row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z5
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -15261,37 +19299,6 @@ block10rows:
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Z10, 256(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block10rows
-
-block10rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block10done
-
-block10row:
-	VBROADCASTSD (DI), Z5
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z6
-	VMOVUPS      64(CX)(R10*1), Z7
-	VMOVUPS      128(CX)(R10*1), Z8
-	VMOVUPS      192(CX)(R10*1), Z9
-	VMOVUPS      256(CX)(R10*1), Z10
-	VFMADD231PD  Z0, Z5, Z6
-	VFMADD231PD  Z1, Z5, Z7
-	VFMADD231PD  Z2, Z5, Z8
-	VFMADD231PD  Z3, Z5, Z9
-	VFMADD231PD  Z4, Z5, Z10
-	VMOVUPS      Z6, (CX)(R10*1)
-	VMOVUPS      Z7, 64(CX)(R10*1)
-	VMOVUPS      Z8, 128(CX)(R10*1)
-	VMOVUPS      Z9, 192(CX)(R10*1)
-	VMOVUPS      Z10, 256(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block10row
 
@@ -15322,23 +19329,22 @@ block9sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	VMOVUPS 256(AX), Y4
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block9rest
 
 block9rows:
-	VBROADCASTSD (DI), Z5
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z5
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -15355,9 +19361,40 @@ block9rows:
 	VMOVUPS      Z8, 128(CX)(R10*1)
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Y10, 256(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z5
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z5
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z6
+	VMOVUPS      64(CX)(R10*1), Z7
+	VMOVUPS      128(CX)(R10*1), Z8
+	VMOVUPS      192(CX)(R10*1), Z9
+	VMOVUPS      256(CX)(R10*1), Y10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Z6, (CX)(R10*1)
+	VMOVUPS      Z7, 64(CX)(R10*1)
+	VMOVUPS      Z8, 128(CX)(R10*1)
+	VMOVUPS      Z9, 192(CX)(R10*1)
+	VMOVUPS      Y10, 256(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block9done
+
+block9row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z5
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z6
 	VMOVUPS      64(CX)(R10*1), Z7
@@ -15375,37 +19412,6 @@ block9rows:
 	VMOVUPS      Z9, 192(CX)(R10*1)
 	VMOVUPS      Y10, 256(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block9rows
-
-block9rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block9done
-
-block9row:
-	VBROADCASTSD (DI), Z5
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z6
-	VMOVUPS      64(CX)(R10*1), Z7
-	VMOVUPS      128(CX)(R10*1), Z8
-	VMOVUPS      192(CX)(R10*1), Z9
-	VMOVUPS      256(CX)(R10*1), Y10
-	VFMADD231PD  Z0, Z5, Z6
-	VFMADD231PD  Z1, Z5, Z7
-	VFMADD231PD  Z2, Z5, Z8
-	VFMADD231PD  Z3, Z5, Z9
-	VFMADD231PD  Y4, Y5, Y10
-	VMOVUPS      Z6, (CX)(R10*1)
-	VMOVUPS      Z7, 64(CX)(R10*1)
-	VMOVUPS      Z8, 128(CX)(R10*1)
-	VMOVUPS      Z9, 192(CX)(R10*1)
-	VMOVUPS      Y10, 256(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block9row
 
@@ -15436,22 +19442,21 @@ block8sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block8rest
 
 block8rows:
-	VBROADCASTSD (DI), Z4
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z4
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -15465,9 +19470,37 @@ block8rows:
 	VMOVUPS      Z6, 64(CX)(R10*1)
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Z8, 192(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z4
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z4
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z5
+	VMOVUPS      64(CX)(R10*1), Z6
+	VMOVUPS      128(CX)(R10*1), Z7
+	VMOVUPS      192(CX)(R10*1), Z8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPS      Z5, (CX)(R10*1)
+	VMOVUPS      Z6, 64(CX)(R10*1)
+	VMOVUPS      Z7, 128(CX)(R10*1)
+	VMOVUPS      Z8, 192(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block8done
+
+block8row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z4
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -15482,34 +19515,6 @@ block8rows:
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Z8, 192(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block8rows
-
-block8rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block8done
-
-block8row:
-	VBROADCASTSD (DI), Z4
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z5
-	VMOVUPS      64(CX)(R10*1), Z6
-	VMOVUPS      128(CX)(R10*1), Z7
-	VMOVUPS      192(CX)(R10*1), Z8
-	VFMADD231PD  Z0, Z4, Z5
-	VFMADD231PD  Z1, Z4, Z6
-	VFMADD231PD  Z2, Z4, Z7
-	VFMADD231PD  Z3, Z4, Z8
-	VMOVUPS      Z5, (CX)(R10*1)
-	VMOVUPS      Z6, 64(CX)(R10*1)
-	VMOVUPS      Z7, 128(CX)(R10*1)
-	VMOVUPS      Z8, 192(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block8row
 
@@ -15540,22 +19545,21 @@ block7sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Y3
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block7rest
 
 block7rows:
-	VBROADCASTSD (DI), Z4
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z4
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -15569,9 +19573,37 @@ block7rows:
 	VMOVUPS      Z6, 64(CX)(R10*1)
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Y8, 192(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z4
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z4
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z5
+	VMOVUPS      64(CX)(R10*1), Z6
+	VMOVUPS      128(CX)(R10*1), Z7
+	VMOVUPS      192(CX)(R10*1), Y8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Z5, (CX)(R10*1)
+	VMOVUPS      Z6, 64(CX)(R10*1)
+	VMOVUPS      Z7, 128(CX)(R10*1)
+	VMOVUPS      Y8, 192(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block7done
+
+block7row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z4
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z5
 	VMOVUPS      64(CX)(R10*1), Z6
@@ -15586,34 +19618,6 @@ block7rows:
 	VMOVUPS      Z7, 128(CX)(R10*1)
 	VMOVUPS      Y8, 192(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block7rows
-
-block7rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block7done
-
-block7row:
-	VBROADCASTSD (DI), Z4
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z5
-	VMOVUPS      64(CX)(R10*1), Z6
-	VMOVUPS      128(CX)(R10*1), Z7
-	VMOVUPS      192(CX)(R10*1), Y8
-	VFMADD231PD  Z0, Z4, Z5
-	VFMADD231PD  Z1, Z4, Z6
-	VFMADD231PD  Z2, Z4, Z7
-	VFMADD231PD  Y3, Y4, Y8
-	VMOVUPS      Z5, (CX)(R10*1)
-	VMOVUPS      Z6, 64(CX)(R10*1)
-	VMOVUPS      Z7, 128(CX)(R10*1)
-	VMOVUPS      Y8, 192(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block7row
 
@@ -15644,21 +19648,20 @@ block6sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block6rest
 
 block6rows:
-	VBROADCASTSD (DI), Z3
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z3
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -15669,9 +19672,34 @@ block6rows:
 	VMOVUPS      Z4, (CX)(R10*1)
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Z6, 128(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z3
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z3
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z4
+	VMOVUPS      64(CX)(R10*1), Z5
+	VMOVUPS      128(CX)(R10*1), Z6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPS      Z4, (CX)(R10*1)
+	VMOVUPS      Z5, 64(CX)(R10*1)
+	VMOVUPS      Z6, 128(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block6done
+
+block6row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z3
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -15683,31 +19711,6 @@ block6rows:
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Z6, 128(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block6rows
-
-block6rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block6done
-
-block6row:
-	VBROADCASTSD (DI), Z3
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z4
-	VMOVUPS      64(CX)(R10*1), Z5
-	VMOVUPS      128(CX)(R10*1), Z6
-	VFMADD231PD  Z0, Z3, Z4
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Z2, Z3, Z6
-	VMOVUPS      Z4, (CX)(R10*1)
-	VMOVUPS      Z5, 64(CX)(R10*1)
-	VMOVUPS      Z6, 128(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block6row
 
@@ -15738,21 +19741,20 @@ block5sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Y2
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block5rest
 
 block5rows:
-	VBROADCASTSD (DI), Z3
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z3
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -15763,9 +19765,34 @@ block5rows:
 	VMOVUPS      Z4, (CX)(R10*1)
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Y6, 128(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z3
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z3
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z4
+	VMOVUPS      64(CX)(R10*1), Z5
+	VMOVUPS      128(CX)(R10*1), Y6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Z4, (CX)(R10*1)
+	VMOVUPS      Z5, 64(CX)(R10*1)
+	VMOVUPS      Y6, 128(CX)(R10*1)
+	ADDQ         $0x08, BX
+	SUBQ         $0x02, R8
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, R8
+	TESTQ R8, R8
+	JZ    block5done
+
+block5row:
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z3
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z4
 	VMOVUPS      64(CX)(R10*1), Z5
@@ -15777,31 +19804,6 @@ block5rows:
 	VMOVUPS      Z5, 64(CX)(R10*1)
 	VMOVUPS      Y6, 128(CX)(R10*1)
 	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
-	SUBQ         $0x02, R8
-	JGE          block5rows
-
-block5rest:
-	ADDQ  $0x02, R8
-	TESTQ R8, R8
-	JZ    block5done
-
-block5row:
-	VBROADCASTSD (DI), Z3
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z4
-	VMOVUPS      64(CX)(R10*1), Z5
-	VMOVUPS      128(CX)(R10*1), Y6
-	VFMADD231PD  Z0, Z3, Z4
-	VFMADD231PD  Z1, Z3, Z5
-	VFMADD231PD  Y2, Y3, Y6
-	VMOVUPS      Z4, (CX)(R10*1)
-	VMOVUPS      Z5, 64(CX)(R10*1)
-	VMOVUPS      Y6, 128(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
 	DECQ         R8
 	JNZ          block5row
 
@@ -15832,30 +19834,19 @@ block4sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSD (DI), Z2
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z3
-	VMOVUPS      64(CX)(R10*1), Z4
-	VFMADD231PD  Z0, Z2, Z3
-	VFMADD231PD  Z1, Z2, Z4
-	VMOVUPS      Z3, (CX)(R10*1)
-	VMOVUPS      Z4, 64(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z2
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z2
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Z4
@@ -15863,8 +19854,18 @@ block4rows:
 	VFMADD231PD  Z1, Z2, Z4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Z4, 64(CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z2
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z3
+	VMOVUPS      64(CX)(R10*1), Z4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPS      Z3, (CX)(R10*1)
+	VMOVUPS      Z4, 64(CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block4rows
 
@@ -15874,9 +19875,10 @@ block4rest:
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (DI), Z2
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z2
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Z4
@@ -15884,8 +19886,7 @@ block4row:
 	VFMADD231PD  Z1, Z2, Z4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Z4, 64(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block4row
 
@@ -15916,30 +19917,19 @@ block3sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Y1
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSD (DI), Z2
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z3
-	VMOVUPS      64(CX)(R10*1), Y4
-	VFMADD231PD  Z0, Z2, Z3
-	VFMADD231PD  Y1, Y2, Y4
-	VMOVUPS      Z3, (CX)(R10*1)
-	VMOVUPS      Y4, 64(CX)(R10*1)
-	VBROADCASTSD 8(DI), Z2
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z2
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Y4
@@ -15947,8 +19937,18 @@ block3rows:
 	VFMADD231PD  Y1, Y2, Y4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Y4, 64(CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z2
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z3
+	VMOVUPS      64(CX)(R10*1), Y4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Z3, (CX)(R10*1)
+	VMOVUPS      Y4, 64(CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block3rows
 
@@ -15958,9 +19958,10 @@ block3rest:
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (DI), Z2
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z2
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z3
 	VMOVUPS      64(CX)(R10*1), Y4
@@ -15968,8 +19969,7 @@ block3row:
 	VFMADD231PD  Y1, Y2, Y4
 	VMOVUPS      Z3, (CX)(R10*1)
 	VMOVUPS      Y4, 64(CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block3row
 
@@ -16000,32 +20000,31 @@ block2sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Z0
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSD (DI), Z1
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Z2
-	VFMADD231PD  Z0, Z1, Z2
-	VMOVUPS      Z2, (CX)(R10*1)
-	VBROADCASTSD 8(DI), Z1
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z1
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z2
 	VFMADD231PD  Z0, Z1, Z2
 	VMOVUPS      Z2, (CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z1
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPS      Z2, (CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block2rows
 
@@ -16035,15 +20034,15 @@ block2rest:
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (DI), Z1
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z1
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Z2
 	VFMADD231PD  Z0, Z1, Z2
 	VMOVUPS      Z2, (CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block2row
 
@@ -16074,32 +20073,31 @@ block1sample:
 	MOVQ    hi_base+128(FP), R8
 	MOVQ    (R8)(R9*8), R8
 	SUBQ    R10, R8
-	MOVQ    idx_base+152(FP), BX
-	LEAQ    (BX)(R10*2), BX
-	MOVQ    val_base+176(FP), DI
-	LEAQ    (DI)(R10*8), DI
+	MOVQ    x_base+152(FP), BX
+	LEAQ    (BX)(R10*4), BX
 	VMOVUPS (AX), Y0
-	MOVQ    R8, R8
+	MOVQ    BX, BX
 	SUBQ    $0x02, R8
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSD (DI), Z1
-	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
-	IMULQ        DX, R10
-	VMOVUPS      (CX)(R10*1), Y2
-	VFMADD231PD  Y0, Y1, Y2
-	VMOVUPS      Y2, (CX)(R10*1)
-	VBROADCASTSD 8(DI), Z1
 	MOVWQZX      2(BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	VBROADCASTSD (SI)(R10*8), Z1
+	MOVWQZX      (BX), R10
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (CX)(R10*1)
-	ADDQ         $0x04, BX
-	ADDQ         $0x10, DI
+	MOVWQZX      6(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z1
+	MOVWQZX      4(BX), R10
+	MOVB         $0x01, (DI)(R10*1)
+	IMULQ        DX, R10
+	VMOVUPS      (CX)(R10*1), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (CX)(R10*1)
+	ADDQ         $0x08, BX
 	SUBQ         $0x02, R8
 	JGE          block1rows
 
@@ -16109,15 +20107,15 @@ block1rest:
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (DI), Z1
+	MOVWQZX      2(BX), R10
+	VBROADCASTSD (SI)(R10*8), Z1
 	MOVWQZX      (BX), R10
-	MOVB         $0x01, (SI)(R10*1)
+	MOVB         $0x01, (DI)(R10*1)
 	IMULQ        DX, R10
 	VMOVUPS      (CX)(R10*1), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (CX)(R10*1)
-	ADDQ         $0x02, BX
-	ADDQ         $0x08, DI
+	ADDQ         $0x04, BX
 	DECQ         R8
 	JNZ          block1row
 
@@ -16482,8 +20480,8 @@ block16:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   CX, R8
 	MOVQ   DX, R9
+	MOVQ   CX, R8
 	MOVQ   BX, R10
 	TESTQ  R9, R9
 	JZ     block16done
@@ -16527,14 +20525,13 @@ block15:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block15done
 
 block15row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
@@ -16544,8 +20541,8 @@ block15row:
 	VFMADD231PD  384(DX), Z0, Z15
 	VFMADD231PD  448(DX), Y0, Y16
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -16569,14 +20566,13 @@ block14:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block14done
 
 block14row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
@@ -16585,8 +20581,8 @@ block14row:
 	VFMADD231PD  320(DX), Z0, Z14
 	VFMADD231PD  384(DX), Z0, Z15
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -16609,14 +20605,13 @@ block13:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block13done
 
 block13row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
@@ -16625,8 +20620,8 @@ block13row:
 	VFMADD231PD  320(DX), Z0, Z14
 	VFMADD231PD  384(DX), Y0, Y15
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -16648,14 +20643,13 @@ block12:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block12done
 
 block12row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
@@ -16663,8 +20657,8 @@ block12row:
 	VFMADD231PD  256(DX), Z0, Z13
 	VFMADD231PD  320(DX), Z0, Z14
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -16685,14 +20679,13 @@ block11:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block11done
 
 block11row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
@@ -16700,8 +20693,8 @@ block11row:
 	VFMADD231PD  256(DX), Z0, Z13
 	VFMADD231PD  320(DX), Y0, Y14
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -16721,22 +20714,21 @@ block10:
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block10done
 
 block10row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	VFMADD231PD  192(DX), Z0, Z12
 	VFMADD231PD  256(DX), Z0, Z13
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -16755,22 +20747,21 @@ block9:
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	TESTQ  CX, CX
+	TESTQ  AX, AX
 	JZ     block9done
 
 block9row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	VFMADD231PD  192(DX), Z0, Z12
 	VFMADD231PD  256(DX), Y0, Y13
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -16792,43 +20783,42 @@ block8:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block8rest
 
 block8rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	VFMADD231PD  192(DX), Z0, Z12
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Z0, Z13
 	VFMADD231PD  64(DX), Z0, Z14
 	VFMADD231PD  128(DX), Z0, Z15
 	VFMADD231PD  192(DX), Z0, Z16
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	VFMADD231PD  192(DX), Z0, Z12
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -16853,43 +20843,42 @@ block7:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block7rest
 
 block7rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	VFMADD231PD  192(DX), Y0, Y12
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Z0, Z13
 	VFMADD231PD  64(DX), Z0, Z14
 	VFMADD231PD  128(DX), Z0, Z15
 	VFMADD231PD  192(DX), Y0, Y16
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	VFMADD231PD  192(DX), Y0, Y12
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -16912,40 +20901,39 @@ block6:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block6rest
 
 block6rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Z0, Z12
 	VFMADD231PD  64(DX), Z0, Z13
 	VFMADD231PD  128(DX), Z0, Z14
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Z0, Z11
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -16966,40 +20954,39 @@ block5:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x02, CX
+	SUBQ   $0x02, AX
 	JLT    block5rest
 
 block5rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Y0, Y11
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Z0, Z12
 	VFMADD231PD  64(DX), Z0, Z13
 	VFMADD231PD  128(DX), Y0, Y14
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	VFMADD231PD  128(DX), Y0, Y11
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -17022,45 +21009,44 @@ block4:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block4rest
 
 block4rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Z0, Z11
 	VFMADD231PD  64(DX), Z0, Z12
 	ADDQ         SI, DX
-	VBROADCASTSD 16(AX), Z0
+	VBROADCASTSD 16(CX), Z0
 	VFMADD231PD  (DX), Z0, Z13
 	VFMADD231PD  64(DX), Z0, Z14
 	ADDQ         SI, DX
-	VBROADCASTSD 24(AX), Z0
+	VBROADCASTSD 24(CX), Z0
 	VFMADD231PD  (DX), Z0, Z15
 	VFMADD231PD  64(DX), Z0, Z16
 	ADDQ         SI, DX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x20, CX
+	SUBQ         $0x04, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Z0, Z10
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -17085,45 +21071,44 @@ block3:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block3rest
 
 block3rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Y0, Y10
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Z0, Z11
 	VFMADD231PD  64(DX), Y0, Y12
 	ADDQ         SI, DX
-	VBROADCASTSD 16(AX), Z0
+	VBROADCASTSD 16(CX), Z0
 	VFMADD231PD  (DX), Z0, Z13
 	VFMADD231PD  64(DX), Y0, Y14
 	ADDQ         SI, DX
-	VBROADCASTSD 24(AX), Z0
+	VBROADCASTSD 24(CX), Z0
 	VFMADD231PD  (DX), Z0, Z15
 	VFMADD231PD  64(DX), Y0, Y16
 	ADDQ         SI, DX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x20, CX
+	SUBQ         $0x04, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	VFMADD231PD  64(DX), Y0, Y10
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -17144,40 +21129,39 @@ block2:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block2rest
 
 block2rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Z0, Z10
 	ADDQ         SI, DX
-	VBROADCASTSD 16(AX), Z0
+	VBROADCASTSD 16(CX), Z0
 	VFMADD231PD  (DX), Z0, Z11
 	ADDQ         SI, DX
-	VBROADCASTSD 24(AX), Z0
+	VBROADCASTSD 24(CX), Z0
 	VFMADD231PD  (DX), Z0, Z12
 	ADDQ         SI, DX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x20, CX
+	SUBQ         $0x04, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Z0, Z9
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -17194,40 +21178,39 @@ block1:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
-	MOVQ   CX, AX
-	MOVQ   DX, CX
+	MOVQ   DX, AX
 	MOVQ   BX, DX
-	SUBQ   $0x04, CX
+	SUBQ   $0x04, AX
 	JLT    block1rest
 
 block1rows:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Y0, Y9
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Z0
+	VBROADCASTSD 8(CX), Z0
 	VFMADD231PD  (DX), Y0, Y10
 	ADDQ         SI, DX
-	VBROADCASTSD 16(AX), Z0
+	VBROADCASTSD 16(CX), Z0
 	VFMADD231PD  (DX), Y0, Y11
 	ADDQ         SI, DX
-	VBROADCASTSD 24(AX), Z0
+	VBROADCASTSD 24(CX), Z0
 	VFMADD231PD  (DX), Y0, Y12
 	ADDQ         SI, DX
-	ADDQ         $0x20, AX
-	SUBQ         $0x04, CX
+	ADDQ         $0x20, CX
+	SUBQ         $0x04, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x04, CX
-	TESTQ CX, CX
+	ADDQ  $0x04, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (AX), Z0
+	VBROADCASTSD (CX), Z0
 	VFMADD231PD  (DX), Y0, Y9
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -17243,8 +21226,1319 @@ block0:
 	RET
 
 // func rank1F64AVX512(w []float64, d []float64, a []float64)
-// Requires: AVX, FMA3
+// Requires: AVX, AVX512F, FMA3
 TEXT ·rank1F64AVX512(SB), NOSPLIT, $0-72
+	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
+	MOVQ a_len+56(FP), AX
+	SHLQ $0x03, AX
+	MOVQ d_base+24(FP), CX
+	MOVQ d_len+32(FP), DX
+	MOVQ w_base+0(FP), BX
+	LEAQ 63(AX), SI
+	ANDQ $-64, SI
+	MOVQ a_base+48(FP), DI
+
+columns:
+	CMPQ AX, $0x00000100
+	JGE  from8
+	CMPQ AX, $0x00000080
+	JGE  from4
+	CMPQ AX, $0x00000040
+	JGE  from2
+	CMPQ AX, $0x00000020
+	JGE  block1
+	JMP  block0
+
+from2:
+	CMPQ AX, $0x00000060
+	JGE  block3
+	JMP  block2
+
+from4:
+	CMPQ AX, $0x000000c0
+	JGE  from6
+	CMPQ AX, $0x000000a0
+	JGE  block5
+	JMP  block4
+
+from6:
+	CMPQ AX, $0x000000e0
+	JGE  block7
+	JMP  block6
+
+from8:
+	CMPQ AX, $0x00000180
+	JGE  from12
+	CMPQ AX, $0x00000140
+	JGE  from10
+	CMPQ AX, $0x00000120
+	JGE  block9
+	JMP  block8
+
+from10:
+	CMPQ AX, $0x00000160
+	JGE  block11
+	JMP  block10
+
+from12:
+	CMPQ AX, $0x000001c0
+	JGE  from14
+	CMPQ AX, $0x000001a0
+	JGE  block13
+	JMP  block12
+
+from14:
+	CMPQ AX, $0x000001e0
+	JGE  from15
+	JMP  block14
+
+from15:
+	CMPQ AX, $0x00000200
+	JGE  block16
+	JMP  block15
+
+	// Column block of 512 bytes.
+block16:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	MOVQ    DX, R9
+	MOVQ    CX, R8
+	MOVQ    BX, R10
+	SUBQ    $0x02, R9
+	JLT     block16rest
+
+block16rows:
+	VBROADCASTSD (R8), Z8
+	VMOVUPS      (R10), Z9
+	VMOVUPS      64(R10), Z10
+	VMOVUPS      128(R10), Z11
+	VMOVUPS      192(R10), Z12
+	VMOVUPS      256(R10), Z13
+	VMOVUPS      320(R10), Z14
+	VMOVUPS      384(R10), Z15
+	VMOVUPS      448(R10), Z16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      Z11, 128(R10)
+	VMOVUPS      Z12, 192(R10)
+	VMOVUPS      Z13, 256(R10)
+	VMOVUPS      Z14, 320(R10)
+	VMOVUPS      Z15, 384(R10)
+	VMOVUPS      Z16, 448(R10)
+	ADDQ         SI, R10
+	VBROADCASTSD 8(R8), Z8
+	VMOVUPS      (R10), Z9
+	VMOVUPS      64(R10), Z10
+	VMOVUPS      128(R10), Z11
+	VMOVUPS      192(R10), Z12
+	VMOVUPS      256(R10), Z13
+	VMOVUPS      320(R10), Z14
+	VMOVUPS      384(R10), Z15
+	VMOVUPS      448(R10), Z16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      Z11, 128(R10)
+	VMOVUPS      Z12, 192(R10)
+	VMOVUPS      Z13, 256(R10)
+	VMOVUPS      Z14, 320(R10)
+	VMOVUPS      Z15, 384(R10)
+	VMOVUPS      Z16, 448(R10)
+	ADDQ         SI, R10
+	ADDQ         $0x10, R8
+	SUBQ         $0x02, R9
+	JGE          block16rows
+
+block16rest:
+	ADDQ  $0x02, R9
+	TESTQ R9, R9
+	JZ    block16done
+
+block16row:
+	VBROADCASTSD (R8), Z8
+	VMOVUPS      (R10), Z9
+	VMOVUPS      64(R10), Z10
+	VMOVUPS      128(R10), Z11
+	VMOVUPS      192(R10), Z12
+	VMOVUPS      256(R10), Z13
+	VMOVUPS      320(R10), Z14
+	VMOVUPS      384(R10), Z15
+	VMOVUPS      448(R10), Z16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Z7, Z8, Z16
+	VMOVUPS      Z9, (R10)
+	VMOVUPS      Z10, 64(R10)
+	VMOVUPS      Z11, 128(R10)
+	VMOVUPS      Z12, 192(R10)
+	VMOVUPS      Z13, 256(R10)
+	VMOVUPS      Z14, 320(R10)
+	VMOVUPS      Z15, 384(R10)
+	VMOVUPS      Z16, 448(R10)
+	ADDQ         SI, R10
+	ADDQ         $0x08, R8
+	DECQ         R9
+	JNZ          block16row
+
+block16done:
+	ADDQ $0x00000200, DI
+	ADDQ $0x00000200, BX
+	SUBQ $0x00000200, AX
+	JMP  columns
+
+	// Column block of 480 bytes.
+block15:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Y7
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block15rest
+
+block15rows:
+	VBROADCASTSD (CX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VMOVUPS      256(DX), Z13
+	VMOVUPS      320(DX), Z14
+	VMOVUPS      384(DX), Z15
+	VMOVUPS      448(DX), Y16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z10, 64(DX)
+	VMOVUPS      Z11, 128(DX)
+	VMOVUPS      Z12, 192(DX)
+	VMOVUPS      Z13, 256(DX)
+	VMOVUPS      Z14, 320(DX)
+	VMOVUPS      Z15, 384(DX)
+	VMOVUPS      Y16, 448(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VMOVUPS      256(DX), Z13
+	VMOVUPS      320(DX), Z14
+	VMOVUPS      384(DX), Z15
+	VMOVUPS      448(DX), Y16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z10, 64(DX)
+	VMOVUPS      Z11, 128(DX)
+	VMOVUPS      Z12, 192(DX)
+	VMOVUPS      Z13, 256(DX)
+	VMOVUPS      Z14, 320(DX)
+	VMOVUPS      Z15, 384(DX)
+	VMOVUPS      Y16, 448(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block15rows
+
+block15rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block15done
+
+block15row:
+	VBROADCASTSD (CX), Z8
+	VMOVUPS      (DX), Z9
+	VMOVUPS      64(DX), Z10
+	VMOVUPS      128(DX), Z11
+	VMOVUPS      192(DX), Z12
+	VMOVUPS      256(DX), Z13
+	VMOVUPS      320(DX), Z14
+	VMOVUPS      384(DX), Z15
+	VMOVUPS      448(DX), Y16
+	VFMADD231PD  Z0, Z8, Z9
+	VFMADD231PD  Z1, Z8, Z10
+	VFMADD231PD  Z2, Z8, Z11
+	VFMADD231PD  Z3, Z8, Z12
+	VFMADD231PD  Z4, Z8, Z13
+	VFMADD231PD  Z5, Z8, Z14
+	VFMADD231PD  Z6, Z8, Z15
+	VFMADD231PD  Y7, Y8, Y16
+	VMOVUPS      Z9, (DX)
+	VMOVUPS      Z10, 64(DX)
+	VMOVUPS      Z11, 128(DX)
+	VMOVUPS      Z12, 192(DX)
+	VMOVUPS      Z13, 256(DX)
+	VMOVUPS      Z14, 320(DX)
+	VMOVUPS      Z15, 384(DX)
+	VMOVUPS      Y16, 448(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block15row
+
+block15done:
+	VZEROUPPER
+	RET
+
+	// Column block of 448 bytes.
+block14:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block14rest
+
+block14rows:
+	VBROADCASTSD (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Z14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Z14, 384(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Z14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Z14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block14rows
+
+block14rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block14done
+
+block14row:
+	VBROADCASTSD (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Z14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Z6, Z7, Z14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Z14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block14row
+
+block14done:
+	VZEROUPPER
+	RET
+
+	// Column block of 416 bytes.
+block13:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Y6
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block13rest
+
+block13rows:
+	VBROADCASTSD (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Y14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Y14, 384(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Y14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Y14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block13rows
+
+block13rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block13done
+
+block13row:
+	VBROADCASTSD (CX), Z7
+	VMOVUPS      (DX), Z8
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Y14
+	VFMADD231PD  Z0, Z7, Z8
+	VFMADD231PD  Z1, Z7, Z9
+	VFMADD231PD  Z2, Z7, Z10
+	VFMADD231PD  Z3, Z7, Z11
+	VFMADD231PD  Z4, Z7, Z12
+	VFMADD231PD  Z5, Z7, Z13
+	VFMADD231PD  Y6, Y7, Y14
+	VMOVUPS      Z8, (DX)
+	VMOVUPS      Z9, 64(DX)
+	VMOVUPS      Z10, 128(DX)
+	VMOVUPS      Z11, 192(DX)
+	VMOVUPS      Z12, 256(DX)
+	VMOVUPS      Z13, 320(DX)
+	VMOVUPS      Y14, 384(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block13row
+
+block13done:
+	VZEROUPPER
+	RET
+
+	// Column block of 384 bytes.
+block12:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block12rest
+
+block12rows:
+	VBROADCASTSD (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Z12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Z12, 320(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Z12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Z12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block12rows
+
+block12rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block12done
+
+block12row:
+	VBROADCASTSD (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Z12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Z5, Z6, Z12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Z12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block12row
+
+block12done:
+	VZEROUPPER
+	RET
+
+	// Column block of 352 bytes.
+block11:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Y5
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block11rest
+
+block11rows:
+	VBROADCASTSD (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Y12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Y12, 320(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Y12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Y12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block11rows
+
+block11rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block11done
+
+block11row:
+	VBROADCASTSD (CX), Z6
+	VMOVUPS      (DX), Z7
+	VMOVUPS      64(DX), Z8
+	VMOVUPS      128(DX), Z9
+	VMOVUPS      192(DX), Z10
+	VMOVUPS      256(DX), Z11
+	VMOVUPS      320(DX), Y12
+	VFMADD231PD  Z0, Z6, Z7
+	VFMADD231PD  Z1, Z6, Z8
+	VFMADD231PD  Z2, Z6, Z9
+	VFMADD231PD  Z3, Z6, Z10
+	VFMADD231PD  Z4, Z6, Z11
+	VFMADD231PD  Y5, Y6, Y12
+	VMOVUPS      Z7, (DX)
+	VMOVUPS      Z8, 64(DX)
+	VMOVUPS      Z9, 128(DX)
+	VMOVUPS      Z10, 192(DX)
+	VMOVUPS      Z11, 256(DX)
+	VMOVUPS      Y12, 320(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block11row
+
+block11done:
+	VZEROUPPER
+	RET
+
+	// Column block of 320 bytes.
+block10:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block10rest
+
+block10rows:
+	VBROADCASTSD (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Z10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Z10, 256(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Z10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Z10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block10rows
+
+block10rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block10done
+
+block10row:
+	VBROADCASTSD (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Z10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Z4, Z5, Z10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Z10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block10row
+
+block10done:
+	VZEROUPPER
+	RET
+
+	// Column block of 288 bytes.
+block9:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Y4
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block9rest
+
+block9rows:
+	VBROADCASTSD (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Y10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Y10, 256(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Y10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Y10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block9rows
+
+block9rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block9done
+
+block9row:
+	VBROADCASTSD (CX), Z5
+	VMOVUPS      (DX), Z6
+	VMOVUPS      64(DX), Z7
+	VMOVUPS      128(DX), Z8
+	VMOVUPS      192(DX), Z9
+	VMOVUPS      256(DX), Y10
+	VFMADD231PD  Z0, Z5, Z6
+	VFMADD231PD  Z1, Z5, Z7
+	VFMADD231PD  Z2, Z5, Z8
+	VFMADD231PD  Z3, Z5, Z9
+	VFMADD231PD  Y4, Y5, Y10
+	VMOVUPS      Z6, (DX)
+	VMOVUPS      Z7, 64(DX)
+	VMOVUPS      Z8, 128(DX)
+	VMOVUPS      Z9, 192(DX)
+	VMOVUPS      Y10, 256(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block9row
+
+block9done:
+	VZEROUPPER
+	RET
+
+	// Column block of 256 bytes.
+block8:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block8rest
+
+block8rows:
+	VBROADCASTSD (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Z8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Z8, 192(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Z8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Z8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block8rows
+
+block8rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block8done
+
+block8row:
+	VBROADCASTSD (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Z8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Z3, Z4, Z8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Z8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block8row
+
+block8done:
+	VZEROUPPER
+	RET
+
+	// Column block of 224 bytes.
+block7:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Y3
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block7rest
+
+block7rows:
+	VBROADCASTSD (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Y8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Y8, 192(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Y8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Y8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block7rows
+
+block7rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block7done
+
+block7row:
+	VBROADCASTSD (CX), Z4
+	VMOVUPS      (DX), Z5
+	VMOVUPS      64(DX), Z6
+	VMOVUPS      128(DX), Z7
+	VMOVUPS      192(DX), Y8
+	VFMADD231PD  Z0, Z4, Z5
+	VFMADD231PD  Z1, Z4, Z6
+	VFMADD231PD  Z2, Z4, Z7
+	VFMADD231PD  Y3, Y4, Y8
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z6, 64(DX)
+	VMOVUPS      Z7, 128(DX)
+	VMOVUPS      Y8, 192(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block7row
+
+block7done:
+	VZEROUPPER
+	RET
+
+	// Column block of 192 bytes.
+block6:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block6rest
+
+block6rows:
+	VBROADCASTSD (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Z6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z6, 128(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Z6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block6rows
+
+block6rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block6done
+
+block6row:
+	VBROADCASTSD (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Z6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Z2, Z3, Z6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Z6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block6row
+
+block6done:
+	VZEROUPPER
+	RET
+
+	// Column block of 160 bytes.
+block5:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Y2
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block5rest
+
+block5rows:
+	VBROADCASTSD (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Y6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Y6, 128(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Y6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Y6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block5rows
+
+block5rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block5done
+
+block5row:
+	VBROADCASTSD (CX), Z3
+	VMOVUPS      (DX), Z4
+	VMOVUPS      64(DX), Z5
+	VMOVUPS      128(DX), Y6
+	VFMADD231PD  Z0, Z3, Z4
+	VFMADD231PD  Z1, Z3, Z5
+	VFMADD231PD  Y2, Y3, Y6
+	VMOVUPS      Z4, (DX)
+	VMOVUPS      Z5, 64(DX)
+	VMOVUPS      Y6, 128(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block5row
+
+block5done:
+	VZEROUPPER
+	RET
+
+	// Column block of 128 bytes.
+block4:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block4rest
+
+block4rows:
+	VBROADCASTSD (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Z4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, 64(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Z4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block4rows
+
+block4rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block4done
+
+block4row:
+	VBROADCASTSD (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Z4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Z1, Z2, Z4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Z4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block4row
+
+block4done:
+	VZEROUPPER
+	RET
+
+	// Column block of 96 bytes.
+block3:
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Y1
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block3rest
+
+block3rows:
+	VBROADCASTSD (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Y4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Y4, 64(DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Y4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Y4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block3rows
+
+block3rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block3done
+
+block3row:
+	VBROADCASTSD (CX), Z2
+	VMOVUPS      (DX), Z3
+	VMOVUPS      64(DX), Y4
+	VFMADD231PD  Z0, Z2, Z3
+	VFMADD231PD  Y1, Y2, Y4
+	VMOVUPS      Z3, (DX)
+	VMOVUPS      Y4, 64(DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block3row
+
+block3done:
+	VZEROUPPER
+	RET
+
+	// Column block of 64 bytes.
+block2:
+	VMOVUPS (DI), Z0
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block2rest
+
+block2rows:
+	VBROADCASTSD (CX), Z1
+	VMOVUPS      (DX), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z1
+	VMOVUPS      (DX), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block2rows
+
+block2rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block2done
+
+block2row:
+	VBROADCASTSD (CX), Z1
+	VMOVUPS      (DX), Z2
+	VFMADD231PD  Z0, Z1, Z2
+	VMOVUPS      Z2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block2row
+
+block2done:
+	VZEROUPPER
+	RET
+
+	// Column block of 32 bytes.
+block1:
+	VMOVUPS (DI), Y0
+	MOVQ    DX, AX
+	MOVQ    BX, DX
+	SUBQ    $0x02, AX
+	JLT     block1rest
+
+block1rows:
+	VBROADCASTSD (CX), Z1
+	VMOVUPS      (DX), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         SI, DX
+	VBROADCASTSD 8(CX), Z1
+	VMOVUPS      (DX), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
+	JGE          block1rows
+
+block1rest:
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
+	JZ    block1done
+
+block1row:
+	VBROADCASTSD (CX), Z1
+	VMOVUPS      (DX), Y2
+	VFMADD231PD  Y0, Y1, Y2
+	VMOVUPS      Y2, (DX)
+	ADDQ         SI, DX
+	ADDQ         $0x08, CX
+	DECQ         AX
+	JNZ          block1row
+
+block1done:
+	VZEROUPPER
+	RET
+
+block0:
+	VZEROUPPER
+	RET
+
+// func rank1HalvesF64AVX512(w []float64, d []float64, a []float64)
+// Requires: AVX, FMA3
+TEXT ·rank1HalvesF64AVX512(SB), NOSPLIT, $0-72
 	// w[i·n + j] += d[i]·a[j], n = Pad(len(a))
 	MOVQ a_len+56(FP), AX
 	SHLQ $0x03, AX
@@ -17332,8 +22626,8 @@ block16:
 	VMOVUPS 416(DI), Y13
 	VMOVUPS 448(DI), Y14
 	VMOVUPS 480(DI), Y15
-	MOVQ    CX, R8
 	MOVQ    DX, R9
+	MOVQ    CX, R8
 	MOVQ    BX, R10
 	SUBQ    $0x02, R9
 	JLT     block16rest
@@ -17526,14 +22820,13 @@ block15:
 	VMOVUPS 384(DI), Y12
 	VMOVUPS 416(DI), Y13
 	VMOVUPS 448(DI), Y14
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block15rest
 
 block15rows:
-	VBROADCASTSD (AX), Y15
+	VBROADCASTSD (CX), Y15
 	VMOVUPS      (DX), Y16
 	VMOVUPS      32(DX), Y17
 	VMOVUPS      64(DX), Y18
@@ -17580,7 +22873,7 @@ block15rows:
 	VMOVUPS      Y29, 416(DX)
 	VMOVUPS      Y30, 448(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y15
+	VBROADCASTSD 8(CX), Y15
 	VMOVUPS      (DX), Y16
 	VMOVUPS      32(DX), Y17
 	VMOVUPS      64(DX), Y18
@@ -17627,17 +22920,17 @@ block15rows:
 	VMOVUPS      Y29, 416(DX)
 	VMOVUPS      Y30, 448(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block15rows
 
 block15rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block15done
 
 block15row:
-	VBROADCASTSD (AX), Y15
+	VBROADCASTSD (CX), Y15
 	VMOVUPS      (DX), Y16
 	VMOVUPS      32(DX), Y17
 	VMOVUPS      64(DX), Y18
@@ -17684,8 +22977,8 @@ block15row:
 	VMOVUPS      Y29, 416(DX)
 	VMOVUPS      Y30, 448(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block15row
 
 block15done:
@@ -17708,14 +23001,13 @@ block14:
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
 	VMOVUPS 416(DI), Y13
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block14rest
 
 block14rows:
-	VBROADCASTSD (AX), Y14
+	VBROADCASTSD (CX), Y14
 	VMOVUPS      (DX), Y15
 	VMOVUPS      32(DX), Y16
 	VMOVUPS      64(DX), Y17
@@ -17759,7 +23051,7 @@ block14rows:
 	VMOVUPS      Y27, 384(DX)
 	VMOVUPS      Y28, 416(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y14
+	VBROADCASTSD 8(CX), Y14
 	VMOVUPS      (DX), Y15
 	VMOVUPS      32(DX), Y16
 	VMOVUPS      64(DX), Y17
@@ -17803,17 +23095,17 @@ block14rows:
 	VMOVUPS      Y27, 384(DX)
 	VMOVUPS      Y28, 416(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block14rows
 
 block14rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block14done
 
 block14row:
-	VBROADCASTSD (AX), Y14
+	VBROADCASTSD (CX), Y14
 	VMOVUPS      (DX), Y15
 	VMOVUPS      32(DX), Y16
 	VMOVUPS      64(DX), Y17
@@ -17857,8 +23149,8 @@ block14row:
 	VMOVUPS      Y27, 384(DX)
 	VMOVUPS      Y28, 416(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block14row
 
 block14done:
@@ -17880,14 +23172,13 @@ block13:
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
 	VMOVUPS 384(DI), Y12
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block13rest
 
 block13rows:
-	VBROADCASTSD (AX), Y13
+	VBROADCASTSD (CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VMOVUPS      64(DX), Y16
@@ -17928,7 +23219,7 @@ block13rows:
 	VMOVUPS      Y25, 352(DX)
 	VMOVUPS      Y26, 384(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y13
+	VBROADCASTSD 8(CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VMOVUPS      64(DX), Y16
@@ -17969,17 +23260,17 @@ block13rows:
 	VMOVUPS      Y25, 352(DX)
 	VMOVUPS      Y26, 384(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block13rows
 
 block13rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block13done
 
 block13row:
-	VBROADCASTSD (AX), Y13
+	VBROADCASTSD (CX), Y13
 	VMOVUPS      (DX), Y14
 	VMOVUPS      32(DX), Y15
 	VMOVUPS      64(DX), Y16
@@ -18020,8 +23311,8 @@ block13row:
 	VMOVUPS      Y25, 352(DX)
 	VMOVUPS      Y26, 384(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block13row
 
 block13done:
@@ -18042,14 +23333,13 @@ block12:
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
 	VMOVUPS 352(DI), Y11
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block12rest
 
 block12rows:
-	VBROADCASTSD (AX), Y12
+	VBROADCASTSD (CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -18087,7 +23377,7 @@ block12rows:
 	VMOVUPS      Y23, 320(DX)
 	VMOVUPS      Y24, 352(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y12
+	VBROADCASTSD 8(CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -18125,17 +23415,17 @@ block12rows:
 	VMOVUPS      Y23, 320(DX)
 	VMOVUPS      Y24, 352(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block12rows
 
 block12rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block12done
 
 block12row:
-	VBROADCASTSD (AX), Y12
+	VBROADCASTSD (CX), Y12
 	VMOVUPS      (DX), Y13
 	VMOVUPS      32(DX), Y14
 	VMOVUPS      64(DX), Y15
@@ -18173,8 +23463,8 @@ block12row:
 	VMOVUPS      Y23, 320(DX)
 	VMOVUPS      Y24, 352(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block12row
 
 block12done:
@@ -18194,14 +23484,13 @@ block11:
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
 	VMOVUPS 320(DI), Y10
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block11rest
 
 block11rows:
-	VBROADCASTSD (AX), Y11
+	VBROADCASTSD (CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -18236,7 +23525,7 @@ block11rows:
 	VMOVUPS      Y21, 288(DX)
 	VMOVUPS      Y22, 320(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y11
+	VBROADCASTSD 8(CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -18271,17 +23560,17 @@ block11rows:
 	VMOVUPS      Y21, 288(DX)
 	VMOVUPS      Y22, 320(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block11rows
 
 block11rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block11done
 
 block11row:
-	VBROADCASTSD (AX), Y11
+	VBROADCASTSD (CX), Y11
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -18316,8 +23605,8 @@ block11row:
 	VMOVUPS      Y21, 288(DX)
 	VMOVUPS      Y22, 320(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block11row
 
 block11done:
@@ -18336,14 +23625,13 @@ block10:
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
 	VMOVUPS 288(DI), Y9
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block10rest
 
 block10rows:
-	VBROADCASTSD (AX), Y10
+	VBROADCASTSD (CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -18375,7 +23663,7 @@ block10rows:
 	VMOVUPS      Y19, 256(DX)
 	VMOVUPS      Y20, 288(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y10
+	VBROADCASTSD 8(CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -18407,17 +23695,17 @@ block10rows:
 	VMOVUPS      Y19, 256(DX)
 	VMOVUPS      Y20, 288(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block10rows
 
 block10rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block10done
 
 block10row:
-	VBROADCASTSD (AX), Y10
+	VBROADCASTSD (CX), Y10
 	VMOVUPS      (DX), Y11
 	VMOVUPS      32(DX), Y12
 	VMOVUPS      64(DX), Y13
@@ -18449,8 +23737,8 @@ block10row:
 	VMOVUPS      Y19, 256(DX)
 	VMOVUPS      Y20, 288(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block10row
 
 block10done:
@@ -18468,14 +23756,13 @@ block9:
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
 	VMOVUPS 256(DI), Y8
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block9rest
 
 block9rows:
-	VBROADCASTSD (AX), Y9
+	VBROADCASTSD (CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -18504,7 +23791,7 @@ block9rows:
 	VMOVUPS      Y17, 224(DX)
 	VMOVUPS      Y18, 256(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y9
+	VBROADCASTSD 8(CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -18533,17 +23820,17 @@ block9rows:
 	VMOVUPS      Y17, 224(DX)
 	VMOVUPS      Y18, 256(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block9rows
 
 block9rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block9done
 
 block9row:
-	VBROADCASTSD (AX), Y9
+	VBROADCASTSD (CX), Y9
 	VMOVUPS      (DX), Y10
 	VMOVUPS      32(DX), Y11
 	VMOVUPS      64(DX), Y12
@@ -18572,8 +23859,8 @@ block9row:
 	VMOVUPS      Y17, 224(DX)
 	VMOVUPS      Y18, 256(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block9row
 
 block9done:
@@ -18590,14 +23877,13 @@ block8:
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
 	VMOVUPS 224(DI), Y7
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block8rest
 
 block8rows:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -18623,7 +23909,7 @@ block8rows:
 	VMOVUPS      Y15, 192(DX)
 	VMOVUPS      Y16, 224(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y8
+	VBROADCASTSD 8(CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -18649,17 +23935,17 @@ block8rows:
 	VMOVUPS      Y15, 192(DX)
 	VMOVUPS      Y16, 224(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block8rows
 
 block8rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block8done
 
 block8row:
-	VBROADCASTSD (AX), Y8
+	VBROADCASTSD (CX), Y8
 	VMOVUPS      (DX), Y9
 	VMOVUPS      32(DX), Y10
 	VMOVUPS      64(DX), Y11
@@ -18685,8 +23971,8 @@ block8row:
 	VMOVUPS      Y15, 192(DX)
 	VMOVUPS      Y16, 224(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block8row
 
 block8done:
@@ -18702,14 +23988,13 @@ block7:
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
 	VMOVUPS 192(DI), Y6
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block7rest
 
 block7rows:
-	VBROADCASTSD (AX), Y7
+	VBROADCASTSD (CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -18732,7 +24017,7 @@ block7rows:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y7
+	VBROADCASTSD 8(CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -18755,17 +24040,17 @@ block7rows:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block7rows
 
 block7rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block7done
 
 block7row:
-	VBROADCASTSD (AX), Y7
+	VBROADCASTSD (CX), Y7
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VMOVUPS      64(DX), Y10
@@ -18788,8 +24073,8 @@ block7row:
 	VMOVUPS      Y13, 160(DX)
 	VMOVUPS      Y14, 192(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block7row
 
 block7done:
@@ -18804,14 +24089,13 @@ block6:
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
 	VMOVUPS 160(DI), Y5
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block6rest
 
 block6rows:
-	VBROADCASTSD (AX), Y6
+	VBROADCASTSD (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -18831,7 +24115,7 @@ block6rows:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y6
+	VBROADCASTSD 8(CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -18851,17 +24135,17 @@ block6rows:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block6rows
 
 block6rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block6done
 
 block6row:
-	VBROADCASTSD (AX), Y6
+	VBROADCASTSD (CX), Y6
 	VMOVUPS      (DX), Y7
 	VMOVUPS      32(DX), Y8
 	VMOVUPS      64(DX), Y9
@@ -18881,8 +24165,8 @@ block6row:
 	VMOVUPS      Y11, 128(DX)
 	VMOVUPS      Y12, 160(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block6row
 
 block6done:
@@ -18896,14 +24180,13 @@ block5:
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	VMOVUPS 128(DI), Y4
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block5rest
 
 block5rows:
-	VBROADCASTSD (AX), Y5
+	VBROADCASTSD (CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -18920,7 +24203,7 @@ block5rows:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y5
+	VBROADCASTSD 8(CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -18937,17 +24220,17 @@ block5rows:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block5rows
 
 block5rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block5done
 
 block5row:
-	VBROADCASTSD (AX), Y5
+	VBROADCASTSD (CX), Y5
 	VMOVUPS      (DX), Y6
 	VMOVUPS      32(DX), Y7
 	VMOVUPS      64(DX), Y8
@@ -18964,8 +24247,8 @@ block5row:
 	VMOVUPS      Y9, 96(DX)
 	VMOVUPS      Y10, 128(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block5row
 
 block5done:
@@ -18978,14 +24261,13 @@ block4:
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block4rest
 
 block4rows:
-	VBROADCASTSD (AX), Y4
+	VBROADCASTSD (CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -18999,7 +24281,7 @@ block4rows:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y4
+	VBROADCASTSD 8(CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -19013,17 +24295,17 @@ block4rows:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block4rows
 
 block4rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block4done
 
 block4row:
-	VBROADCASTSD (AX), Y4
+	VBROADCASTSD (CX), Y4
 	VMOVUPS      (DX), Y5
 	VMOVUPS      32(DX), Y6
 	VMOVUPS      64(DX), Y7
@@ -19037,8 +24319,8 @@ block4row:
 	VMOVUPS      Y7, 64(DX)
 	VMOVUPS      Y8, 96(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block4row
 
 block4done:
@@ -19050,14 +24332,13 @@ block3:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block3rest
 
 block3rows:
-	VBROADCASTSD (AX), Y3
+	VBROADCASTSD (CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -19068,7 +24349,7 @@ block3rows:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y3
+	VBROADCASTSD 8(CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -19079,17 +24360,17 @@ block3rows:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block3rows
 
 block3rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block3done
 
 block3row:
-	VBROADCASTSD (AX), Y3
+	VBROADCASTSD (CX), Y3
 	VMOVUPS      (DX), Y4
 	VMOVUPS      32(DX), Y5
 	VMOVUPS      64(DX), Y6
@@ -19100,8 +24381,8 @@ block3row:
 	VMOVUPS      Y5, 32(DX)
 	VMOVUPS      Y6, 64(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block3row
 
 block3done:
@@ -19112,14 +24393,13 @@ block3done:
 block2:
 	VMOVUPS (DI), Y0
 	VMOVUPS 32(DI), Y1
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block2rest
 
 block2rows:
-	VBROADCASTSD (AX), Y2
+	VBROADCASTSD (CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PD  Y0, Y2, Y3
@@ -19127,7 +24407,7 @@ block2rows:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y2
+	VBROADCASTSD 8(CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PD  Y0, Y2, Y3
@@ -19135,17 +24415,17 @@ block2rows:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block2rows
 
 block2rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block2done
 
 block2row:
-	VBROADCASTSD (AX), Y2
+	VBROADCASTSD (CX), Y2
 	VMOVUPS      (DX), Y3
 	VMOVUPS      32(DX), Y4
 	VFMADD231PD  Y0, Y2, Y3
@@ -19153,8 +24433,8 @@ block2row:
 	VMOVUPS      Y3, (DX)
 	VMOVUPS      Y4, 32(DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block2row
 
 block2done:
@@ -19164,40 +24444,39 @@ block2done:
 	// Column block of 32 bytes.
 block1:
 	VMOVUPS (DI), Y0
-	MOVQ    CX, AX
-	MOVQ    DX, CX
+	MOVQ    DX, AX
 	MOVQ    BX, DX
-	SUBQ    $0x02, CX
+	SUBQ    $0x02, AX
 	JLT     block1rest
 
 block1rows:
-	VBROADCASTSD (AX), Y1
+	VBROADCASTSD (CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	VBROADCASTSD 8(AX), Y1
+	VBROADCASTSD 8(CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	ADDQ         $0x10, AX
-	SUBQ         $0x02, CX
+	ADDQ         $0x10, CX
+	SUBQ         $0x02, AX
 	JGE          block1rows
 
 block1rest:
-	ADDQ  $0x02, CX
-	TESTQ CX, CX
+	ADDQ  $0x02, AX
+	TESTQ AX, AX
 	JZ    block1done
 
 block1row:
-	VBROADCASTSD (AX), Y1
+	VBROADCASTSD (CX), Y1
 	VMOVUPS      (DX), Y2
 	VFMADD231PD  Y0, Y1, Y2
 	VMOVUPS      Y2, (DX)
 	ADDQ         SI, DX
-	ADDQ         $0x08, AX
-	DECQ         CX
+	ADDQ         $0x08, CX
+	DECQ         AX
 	JNZ          block1row
 
 block1done:
@@ -19609,36 +24888,23 @@ test:
 	VZEROUPPER
 	RET
 
-// func prefetchF64AVX512(idx []uint16, val []float64)
+// func prefetchF64AVX512(x []uint32)
 // Requires: MMX+
-TEXT ·prefetchF64AVX512(SB), NOSPLIT, $0-48
-	// loads idx and val into the first-level cache
-	MOVQ idx_base+0(FP), AX
-	MOVQ idx_len+8(FP), CX
-	SHLQ $0x01, CX
-	JMP  idxtest
+TEXT ·prefetchF64AVX512(SB), NOSPLIT, $0-24
+	// loads x into the first-level cache
+	MOVQ x_base+0(FP), AX
+	MOVQ x_len+8(FP), CX
+	SHLQ $0x02, CX
+	JMP  test
 
-idxline:
+line:
 	PREFETCHT0 (AX)
 	ADDQ       $0x40, AX
 	SUBQ       $0x40, CX
 
-idxtest:
+test:
 	TESTQ CX, CX
-	JGT   idxline
-	MOVQ  val_base+24(FP), AX
-	MOVQ  val_len+32(FP), CX
-	SHLQ  $0x03, CX
-	JMP   valtest
-
-valline:
-	PREFETCHT0 (AX)
-	ADDQ       $0x40, AX
-	SUBQ       $0x40, CX
-
-valtest:
-	TESTQ CX, CX
-	JGT   valline
+	JGT   line
 	RET
 
 // func tileF64AVX512(c []float64, n int, a []float64, b []float64)

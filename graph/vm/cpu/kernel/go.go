@@ -27,7 +27,7 @@ func goSet[T Float]() Set[T] {
 		TanhDelta:          tanhDelta[T],
 		SigmoidOutputDelta: sigmoidOutputDelta[T],
 		TanhOutputDelta:    tanhOutputDelta[T],
-		Prefetch:           func([]uint16, []T) {},
+		Prefetch:           func([]uint32) {},
 		BlockCols:          blockCols,
 		TileRows:           tileRows,
 		TileCols:           tileCols,
@@ -37,49 +37,52 @@ func goSet[T Float]() Set[T] {
 	}
 }
 
-// z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))
-func sparseDot[T Float](z, b, w []T, idx []uint16, val []T) {
+// input returns the input of an entry of a sparse row.
+func input(e uint32) int { return int(uint16(e)) }
+
+// z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))
+func sparseDot[T Float](z, b, w []T, x []uint32, table []T) {
 	n := Pad[T](len(z))
 	copy(z, b)
-	for k, i := range idx {
-		axpy(z, w[int(i)*n:][:len(z)], val[k])
+	for _, e := range x {
+		axpy(z, w[input(e)*n:][:len(z)], table[e>>16])
 	}
 }
 
-// w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order
-func sparseAxpy[T Float](w, g []T, idx []uint16, val []T) {
+// w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
+func sparseAxpy[T Float](w, g []T, x []uint32, table []T) {
 	n := Pad[T](len(g))
-	for k, i := range slices.Backward(idx) {
-		axpy(w[int(i)*n:][:len(g)], g, val[k])
+	for _, e := range slices.Backward(x) {
+		axpy(w[input(e)*n:][:len(g)], g, table[e>>16])
 	}
 }
 
 // blockCols is a multiple of the number of elements whose sums sparseMatMul holds.
 const blockCols = 128
 
-// z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
-func sparseMatMul[T Float](z, w []T, n, width int, lo, hi []int, idx []uint16, val []T) {
+// z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
+func sparseMatMul[T Float](z, w []T, n, width int, lo, hi []int, x []uint32, table []T) {
 	const block = 8
 	for r, from := range lo {
 		row := z[r*n:][:width]
 		for j := 0; j < width; j += block {
 			var sum [block]T
 			m := min(block, width-j)
-			for k := from; k < hi[r]; k++ {
-				axpy(sum[:m], w[int(idx[k])*n+j:][:m], val[k])
+			for _, e := range x[from:hi[r]] {
+				axpy(sum[:m], w[input(e)*n+j:][:m], table[e>>16])
 			}
 			axpy(row[j:j+m], sum[:m], 1)
 		}
 	}
 }
 
-// sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
-func sparseOuter[T Float](sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, idx []uint16, val []T) {
+// sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending
+func sparseOuter[T Float](sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, x []uint32, table []T) {
 	for r, from := range lo {
-		for k := from; k < hi[r]; k++ {
-			i := int(idx[k]) - first
+		for _, e := range x[from:hi[r]] {
+			i := input(e) - first
 			touched[i] = 1
-			axpy(sum[i*m:][:width], d[r*n:][:width], val[k])
+			axpy(sum[i*m:][:width], d[r*n:][:width], table[e>>16])
 		}
 	}
 }

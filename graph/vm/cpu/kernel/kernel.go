@@ -16,6 +16,15 @@
 //   - A vector down the rows has one element per row and no padding: z and b of
 //     MatVec, d of VecMat and Rank1.
 //
+// # Sparse rows
+//
+// A sparse row lists the inputs of a sample that are not zero. An entry has the input in
+// its lower 16 bits, and in its upper 16 bits where its value is in a table: [Entry]
+// makes one. Images share a table of 256 values, so an entry has four bytes instead of
+// the six or ten that an input and its value have. A pass in random order waits for the
+// memory of each sample, and this is less of it. In the comments of the kernels, input(e)
+// and value(e) are those of an entry.
+//
 // # Padding
 //
 // The padding is zero, and every kernel keeps it zero. Sigmoid and Tanh take the
@@ -39,10 +48,11 @@
 // The functions of a Set check the lengths of their arguments and panic with
 // "BUG: kernel: …" if they do not match. The indices of a sparse row must be in
 // ascending order. The functions do not check the order: they check only that the
-// last index is in range. The builder of sparse rows must sort them.
+// last index is in range. The builder of sparse rows must sort them, and their values
+// must be in the table.
 //
 //	s := kernel.Float32()[0]       // the fastest set
-//	s.SparseDot(z, b, w, idx, val) // z = b + Wᵀ·x
+//	s.SparseDot(z, b, w, x, table) // z = b + Wᵀ·x
 //	s.Sigmoid(a, z, 50)
 package kernel
 
@@ -59,27 +69,27 @@ type Float interface{ float32 | float64 }
 type Set[T Float] struct {
 	Name string // "avx512", "avx2" or "go"
 
-	// SparseDot is z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z)).
+	// SparseDot is z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z)).
 	// b may be z.
-	SparseDot func(z, b, w []T, idx []uint16, val []T)
+	SparseDot func(z, b, w []T, x []uint32, table []T)
 
-	// SparseAxpy is w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)). The
+	// SparseAxpy is w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)). The
 	// indices must be distinct. It visits the rows in reverse order, because
 	// the rows that SparseDot read last are still in the cache.
-	SparseAxpy func(w, g []T, idx []uint16, val []T)
+	SparseAxpy func(w, g []T, x []uint32, table []T)
 
-	// SparseMatMul is z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j] for
+	// SparseMatMul is z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j] for
 	// lo[r] ≤ k < hi[r] and j < width: the products of several sparse rows with
 	// w. The sum starts from zero, in registers, and is added to z once. n is a
 	// row stride, width is from Width.
-	SparseMatMul func(z, w []T, n, width int, lo, hi []int, idx []uint16, val []T)
+	SparseMatMul func(z, w []T, n, width int, lo, hi []int, x []uint32, table []T)
 
-	// SparseOuter is sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j] and
-	// touched[idx[k] − first] = 1 for lo[r] ≤ k < hi[r] and j < width, r in
+	// SparseOuter is sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j] and
+	// touched[input(x[k]) − first] = 1 for lo[r] ≤ k < hi[r] and j < width, r in
 	// ascending order: the sum of the outer products of several sparse rows with
 	// the rows of d. sum and touched have the rows from first on. m and n are row
 	// strides. The indices of a sparse row must be distinct.
-	SparseOuter func(sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, idx []uint16, val []T)
+	SparseOuter func(sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, x []uint32, table []T)
 
 	// DrainRows is w[i·n + j] += sum[i·m + j], and then sum[i·m + j] = 0, for
 	// j < width and those i < len(touched) for which touched[i] is not zero; then
@@ -138,7 +148,7 @@ type Set[T Float] struct {
 	// Prefetch asks the processor to load a sparse row into its first-level
 	// cache. The caller uses it for the next sample while it computes with the
 	// current one. It has no other effect.
-	Prefetch func(idx []uint16, val []T)
+	Prefetch func(x []uint32)
 
 	// BlockCols is the number of columns that SparseMatMul computes at a time. The
 	// order of a sum may depend on the number of columns in its block, so a caller
@@ -163,6 +173,9 @@ type Set[T Float] struct {
 	// is R or N.
 	PackTransposed func(p []T, w int, x []T, n int)
 }
+
+// Entry returns the entry of a sparse row for an input whose value is table[value].
+func Entry(input, value uint16) uint32 { return uint32(value)<<16 | uint32(input) }
 
 // Float32 returns the float32 sets that this processor supports, fastest first.
 // The last one is always "go".
@@ -212,7 +225,7 @@ func Aligned[T Float](n int) []T {
 // Large returns n zeros for data that is read in random order. Where the system
 // supports it, they are on huge pages, so that fewer reads need a walk through the
 // page tables.
-func Large[E uint16 | float32 | float64](n int) []E {
+func Large[E uint32 | float32 | float64](n int) []E {
 	s := make([]E, n)
 	if n > 0 {
 		adviseHuge(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), n*int(unsafe.Sizeof(s[0]))))
@@ -233,32 +246,32 @@ func checked[T Float](s Set[T]) Set[T] {
 	halfMask := lanes[T]()/2 - 1 // and a multiple of 32 bytes if length&halfMask is 0
 	return Set[T]{
 		Name: s.Name,
-		SparseDot: func(z, b, w []T, idx []uint16, val []T) {
+		SparseDot: func(z, b, w []T, x []uint32, table []T) {
 			n := len(z)
-			if len(b) != n || n&halfMask != 0 || outside(len(w), (n+mask)&^mask, idx, len(val)) {
-				panic(fmt.Sprintf("BUG: kernel: SparseDot: z %d, b %d, w %d, idx %d, val %d", n, len(b), len(w), len(idx), len(val)))
+			if len(b) != n || n&halfMask != 0 || outside(len(w), (n+mask)&^mask, x) {
+				panic(fmt.Sprintf("BUG: kernel: SparseDot: z %d, b %d, w %d, x %d", n, len(b), len(w), len(x)))
 			}
-			s.SparseDot(z, b, w, idx, val)
+			s.SparseDot(z, b, w, x, table)
 		},
-		SparseAxpy: func(w, g []T, idx []uint16, val []T) {
+		SparseAxpy: func(w, g []T, x []uint32, table []T) {
 			n := len(g)
-			if n&halfMask != 0 || outside(len(w), (n+mask)&^mask, idx, len(val)) {
-				panic(fmt.Sprintf("BUG: kernel: SparseAxpy: w %d, g %d, idx %d, val %d", len(w), n, len(idx), len(val)))
+			if n&halfMask != 0 || outside(len(w), (n+mask)&^mask, x) {
+				panic(fmt.Sprintf("BUG: kernel: SparseAxpy: w %d, g %d, x %d", len(w), n, len(x)))
 			}
-			s.SparseAxpy(w, g, idx, val)
+			s.SparseAxpy(w, g, x, table)
 		},
-		SparseMatMul: func(z, w []T, n, width int, lo, hi []int, idx []uint16, val []T) {
-			if n&mask != 0 || width&halfMask != 0 || width > n || short(z, len(lo), n, width) || badRows(w, n, width, 0, lo, hi, idx, len(val)) {
-				panic(fmt.Sprintf("BUG: kernel: SparseMatMul: z %d, w %d, n %d, width %d, rows %d and %d, idx %d, val %d", len(z), len(w), n, width, len(lo), len(hi), len(idx), len(val)))
+		SparseMatMul: func(z, w []T, n, width int, lo, hi []int, x []uint32, table []T) {
+			if n&mask != 0 || width&halfMask != 0 || width > n || short(z, len(lo), n, width) || badRows(w, n, width, 0, lo, hi, x) {
+				panic(fmt.Sprintf("BUG: kernel: SparseMatMul: z %d, w %d, n %d, width %d, rows %d and %d, x %d", len(z), len(w), n, width, len(lo), len(hi), len(x)))
 			}
-			s.SparseMatMul(z, w, n, width, lo, hi, idx, val)
+			s.SparseMatMul(z, w, n, width, lo, hi, x, table)
 		},
-		SparseOuter: func(sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, idx []uint16, val []T) {
+		SparseOuter: func(sum, d []T, touched []uint8, first, m, n, width int, lo, hi []int, x []uint32, table []T) {
 			if (m|n)&mask != 0 || width&halfMask != 0 || width > m || width > n || short(d, len(lo), n, width) || short(sum, len(touched), m, width) ||
-				badRows(touched, 1, 1, first, lo, hi, idx, len(val)) {
-				panic(fmt.Sprintf("BUG: kernel: SparseOuter: sum %d, d %d, touched %d, first %d, m %d, n %d, width %d, rows %d and %d, idx %d, val %d", len(sum), len(d), len(touched), first, m, n, width, len(lo), len(hi), len(idx), len(val)))
+				badRows(touched, 1, 1, first, lo, hi, x) {
+				panic(fmt.Sprintf("BUG: kernel: SparseOuter: sum %d, d %d, touched %d, first %d, m %d, n %d, width %d, rows %d and %d, x %d", len(sum), len(d), len(touched), first, m, n, width, len(lo), len(hi), len(x)))
 			}
-			s.SparseOuter(sum, d, touched, first, m, n, width, lo, hi, idx, val)
+			s.SparseOuter(sum, d, touched, first, m, n, width, lo, hi, x, table)
 		},
 		DrainRows: func(w, sum []T, touched []uint8, n, m, width int) {
 			if (m|n)&mask != 0 || width&halfMask != 0 || width > m || width > n || short(w, len(touched), n, width) || short(sum, len(touched), m, width) {
@@ -328,26 +341,25 @@ func checked[T Float](s Set[T]) Set[T] {
 	}
 }
 
-// outside reports whether idx and val have different lengths, or the last row of
-// idx is outside of w. n is the row stride.
-func outside(w, n int, idx []uint16, val int) bool {
-	k := len(idx)
-	return k != val || k > 0 && (int(idx[k-1])+1)*n > w
+// outside reports whether the last row of x is outside of w. n is the row stride.
+func outside(w, n int, x []uint32) bool {
+	k := len(x)
+	return k > 0 && (input(x[k-1])+1)*n > w
 }
 
 // short reports whether w has less than the given number of rows with width elements
 // and the stride n.
 func short[T Float](w []T, rows, n, width int) bool { return rows > 0 && (rows-1)*n+width > len(w) }
 
-// badRows reports whether the sparse rows lo, hi are not inside idx and val, or do
-// not fit the rows of w, which has those from first on.
-func badRows[E any](w []E, n, width, first int, lo, hi []int, idx []uint16, val int) bool {
-	if len(lo) != len(hi) || len(idx) != val {
+// badRows reports whether the sparse rows lo, hi are not inside x, or do not fit the
+// rows of w, which has those from first on.
+func badRows[E any](w []E, n, width, first int, lo, hi []int, x []uint32) bool {
+	if len(lo) != len(hi) {
 		return true
 	}
 	for r, from := range lo {
 		to := hi[r]
-		if from < 0 || to < from || to > val || to > from && (int(idx[from]) < first || (int(idx[to-1])-first)*n+width > len(w)) {
+		if from < 0 || to < from || to > len(x) || to > from && (input(x[from]) < first || (input(x[to-1])-first)*n+width > len(w)) {
 			return true
 		}
 	}

@@ -95,6 +95,19 @@ func floats[T Float](v []T) []float64 {
 	return out
 }
 
+// entries makes a sparse row of these inputs. The values are in the table in reverse, with
+// one between each two that no entry has.
+func (in inputs[T]) entries(idx []uint16) (x []uint32, table []T) {
+	x, table = make([]uint32, len(idx)), in.vector(2*len(idx))
+	for k, i := range idx {
+		x[k] = Entry(i, uint16(2*(len(idx)-k)-1))
+	}
+	return x, table
+}
+
+// valueOf returns the value of an entry as the comments of the kernels say.
+func valueOf[T Float](e uint32, table []T) float64 { return float64(table[e/65536]) }
+
 // linear is a kernel that only multiplies and adds. run calls it at one size. It
 // returns the result, the reference, the number of terms of each sum, and whether
 // the guards are intact and a call in place gave the same result.
@@ -111,30 +124,32 @@ func sparseRanges(n int) (lo, hi []int) {
 func linearKernels[T Float]() []linear[T] {
 	return []linear[T]{
 		{"SparseDot", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
-			b, w, val := in.vector(n), in.vector(rows*Pad[T](n)), in.vector(len(idx))
+			b, w := in.vector(n), in.vector(rows*Pad[T](n))
+			x, table := in.entries(idx)
 			z, intact := in.output(n)
 			want := newReference(b)
 			for k, i := range idx {
 				for j := range n {
-					want.add(j, float64(val[k]), float64(w[int(i)*Pad[T](n)+j]))
+					want.add(j, valueOf(x[k], table), float64(w[int(i)*Pad[T](n)+j]))
 				}
 			}
-			s.SparseDot(z, b, w, idx, val)
+			s.SparseDot(z, b, w, x, table)
 			// The call in place must give the same result.
-			s.SparseDot(b, b, w, idx, val)
+			s.SparseDot(b, b, w, x, table)
 			return z, want, len(idx), intact() && slices.Equal(z, b)
 		}},
 		{"SparseAxpy", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
 			w, intact := in.output(rows * Pad[T](n))
 			copy(w, in.vector(rows*Pad[T](n)))
-			g, val := in.vector(n), in.vector(len(idx))
+			g := in.vector(n)
+			x, table := in.entries(idx)
 			want := newReference(w)
 			for k, i := range idx {
 				for j := range n {
-					want.add(int(i)*Pad[T](n)+j, float64(val[k]), float64(g[j]))
+					want.add(int(i)*Pad[T](n)+j, valueOf(x[k], table), float64(g[j]))
 				}
 			}
-			s.SparseAxpy(w, g, idx, val)
+			s.SparseAxpy(w, g, x, table)
 			return w, want, 1, intact()
 		}},
 		{"SparseMatMul", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
@@ -142,16 +157,17 @@ func linearKernels[T Float]() []linear[T] {
 			stride := Pad[T](n) + Pad[T](1) // a column block of a wider matrix
 			z, intact := in.output(len(lo) * stride)
 			copy(z, in.vector(len(lo)*stride))
-			w, val := in.vector(rows*stride), in.vector(len(idx))
+			w := in.vector(rows * stride)
+			x, table := in.entries(idx)
 			want := newReference(z)
 			for r := range lo {
 				for k := lo[r]; k < hi[r]; k++ {
 					for j := range n {
-						want.add(r*stride+j, float64(val[k]), float64(w[int(idx[k])*stride+j]))
+						want.add(r*stride+j, valueOf(x[k], table), float64(w[int(idx[k])*stride+j]))
 					}
 				}
 			}
-			s.SparseMatMul(z, w, stride, n, lo, hi, idx, val)
+			s.SparseMatMul(z, w, stride, n, lo, hi, x, table)
 			return z, want, len(idx) + 1, intact()
 		}},
 		{"SparseOuter", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
@@ -163,18 +179,19 @@ func linearKernels[T Float]() []linear[T] {
 			}
 			w, intact := in.output((rows - first) * stride)
 			copy(w, in.vector(len(w)))
-			d, val := in.vector(len(lo)*dStride), in.vector(len(idx))
+			d := in.vector(len(lo) * dStride)
+			x, table := in.entries(idx)
 			touched, wantTouched := make([]uint8, rows-first), make([]uint8, rows-first)
 			want := newReference(w)
 			for r := range lo {
 				for k := lo[r]; k < hi[r]; k++ {
 					wantTouched[int(idx[k])-first] = 1
 					for j := range n {
-						want.add((int(idx[k])-first)*stride+j, float64(val[k]), float64(d[r*dStride+j]))
+						want.add((int(idx[k])-first)*stride+j, valueOf(x[k], table), float64(d[r*dStride+j]))
 					}
 				}
 			}
-			s.SparseOuter(w, d, touched, first, stride, dStride, n, lo, hi, idx, val)
+			s.SparseOuter(w, d, touched, first, stride, dStride, n, lo, hi, x, table)
 			return w, want, len(lo), intact() && (n == 0 || slices.Equal(touched, wantTouched))
 		}},
 		{"DrainRows", func(s Set[T], in inputs[T], n, rows int, idx []uint16) ([]T, reference, int, bool) {
@@ -275,8 +292,8 @@ func pixels(n, rows int) []uint16 {
 // TestLinear compares the kernels that only multiply and add with plain loops
 // in float64.
 func TestLinear(t *testing.T) {
-	t.Run("float32", func(t *testing.T) { testLinear(t, Float32(), u32) })
-	t.Run("float64", func(t *testing.T) { testLinear(t, Float64(), u64) })
+	t.Run("float32", func(t *testing.T) { testLinear(t, append(Float32(), others32()...), u32) })
+	t.Run("float64", func(t *testing.T) { testLinear(t, append(Float64(), others64()...), u64) })
 }
 
 func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
@@ -334,8 +351,8 @@ func testLinear[T Float](t *testing.T, sets []Set[T], u float64) {
 
 // TestAlignment checks that a kernel gives the same bits at every alignment.
 func TestAlignment(t *testing.T) {
-	t.Run("float32", func(t *testing.T) { testAlignment(t, Float32()) })
-	t.Run("float64", func(t *testing.T) { testAlignment(t, Float64()) })
+	t.Run("float32", func(t *testing.T) { testAlignment(t, append(Float32(), others32()...)) })
+	t.Run("float64", func(t *testing.T) { testAlignment(t, append(Float64(), others64()...)) })
 }
 
 func testAlignment[T Float](t *testing.T, sets []Set[T]) {
@@ -439,34 +456,32 @@ func testChecks[T Float](t *testing.T, sets []Set[T]) {
 		for name, f := range map[string]func(){
 			"SparseDot b":           func() { s.SparseDot(v(n), v(2*n), v(3*n), nil, nil) },
 			"SparseDot not padded":  func() { s.SparseDot(v(n-1), v(n-1), v(3*n), nil, nil) },
-			"SparseDot idx":         func() { s.SparseDot(v(n), v(n), v(3*n), []uint16{0, 3}, v(2)) },
-			"SparseDot val":         func() { s.SparseDot(v(n), v(n), v(3*n), []uint16{0, 1}, v(1)) },
+			"SparseDot idx":         func() { s.SparseDot(v(n), v(n), v(3*n), []uint32{0, 3}, v(2)) },
 			"SparseAxpy not padded": func() { s.SparseAxpy(v(3*n), v(n+1), nil, nil) },
-			"SparseAxpy idx":        func() { s.SparseAxpy(v(3*n), v(n), []uint16{3}, v(1)) },
-			"SparseMatMul rows":     func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0, 0}, []int{1, 1}, []uint16{0}, v(1)) },
-			"SparseMatMul idx":      func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{1}, []uint16{3}, v(1)) },
-			"SparseMatMul hi":       func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{2}, []uint16{0}, v(1)) },
+			"SparseAxpy idx":        func() { s.SparseAxpy(v(3*n), v(n), []uint32{3}, v(1)) },
+			"SparseMatMul rows":     func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0, 0}, []int{1, 1}, []uint32{0}, v(1)) },
+			"SparseMatMul idx":      func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{1}, []uint32{3}, v(1)) },
+			"SparseMatMul hi":       func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{2}, []uint32{0}, v(1)) },
 			"SparseMatMul width":    func() { s.SparseMatMul(v(n), v(3*n), n, 2*n, nil, nil, nil, nil) },
 			"SparseOuter first": func() {
-				s.SparseOuter(v(3*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{0}, v(1))
+				s.SparseOuter(v(3*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint32{0}, v(1))
 			},
 			"SparseOuter idx": func() {
-				s.SparseOuter(v(3*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{4}, v(1))
+				s.SparseOuter(v(3*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint32{4}, v(1))
 			},
 			"SparseOuter sum": func() {
-				s.SparseOuter(v(2*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{1}, v(1))
+				s.SparseOuter(v(2*n), v(n), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint32{1}, v(1))
 			},
 			"SparseOuter d": func() {
-				s.SparseOuter(v(3*n), v(0), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint16{1}, v(1))
+				s.SparseOuter(v(3*n), v(0), make([]uint8, 3), 1, n, n, n, []int{0}, []int{1}, []uint32{1}, v(1))
 			},
 			"SparseOuter m": func() {
-				s.SparseOuter(v(3*n), v(2*n), make([]uint8, 3), 1, n, 2*n, 2*n, []int{0}, []int{1}, []uint16{1}, v(1))
+				s.SparseOuter(v(3*n), v(2*n), make([]uint8, 3), 1, n, 2*n, 2*n, []int{0}, []int{1}, []uint32{1}, v(1))
 			},
 			"DrainRows w":          func() { s.DrainRows(v(2*n), v(3*n), make([]uint8, 3), n, n, n) },
 			"DrainRows sum":        func() { s.DrainRows(v(3*n), v(2*n), make([]uint8, 3), n, n, n) },
 			"DrainRows width":      func() { s.DrainRows(v(6*n), v(6*n), make([]uint8, 3), n, 2*n, 2*n) },
 			"Drain":                func() { s.Drain(v(n), v(2*n)) },
-			"SparseAxpy val":       func() { s.SparseAxpy(v(3*n), v(n), []uint16{0}, v(2)) },
 			"MatVec b":             func() { s.MatVec(v(3), v(2), v(3*n), v(n)) },
 			"MatVec w":             func() { s.MatVec(v(3), v(3), v(3*n-1), v(n)) },
 			"MatVec not padded":    func() { s.MatVec(v(3), v(3), v(3), v(1)) },
@@ -529,11 +544,11 @@ func TestPrefetch(t *testing.T) {
 
 func testPrefetch[T Float](t *testing.T, sets []Set[T]) {
 	for _, s := range sets {
-		s.Prefetch(nil, nil)
+		s.Prefetch(nil)
 		for n := range 200 {
-			idx, val := pixels(n, 784), make([]T, n)
-			s.Prefetch(idx, val)
-			if !slices.Equal(idx, pixels(n, 784)) || !slices.Equal(val, make([]T, n)) {
+			x := make([]uint32, n)
+			s.Prefetch(x)
+			if !slices.Equal(x, make([]uint32, n)) {
 				t.Fatalf("%s: %d pixels changed", s.Name, n)
 			}
 		}

@@ -11,19 +11,18 @@ import (
 	"trainer/data"
 )
 
-// sample is an image, as a sparse row, and its label.
-type sample[T Float] struct {
-	idx   []uint16
-	val   []T
+// sample is an image, as a sparse row of pixels, and its label.
+type sample struct {
+	x     []uint32
 	label int
 }
 
 // strokes returns images similar to those of MNIST. About 150 of the 784 pixels
 // are not zero; they lie along a few strokes.
-func strokes[T Float](rng *rand.Rand, n int) []sample[T] {
-	samples := make([]sample[T], n)
+func strokes(rng *rand.Rand, n int) []sample {
+	samples := make([]sample, n)
 	for i := range samples {
-		var ink [784]float64
+		var ink [784]uint8
 		for range 2 + rng.IntN(3) {
 			x, y := 6+16*rng.Float64(), 6+16*rng.Float64()
 			angle := 2 * math.Pi * rng.Float64()
@@ -32,7 +31,7 @@ func strokes[T Float](rng *rand.Rand, n int) []sample[T] {
 					for dx := -1; dx <= 1; dx++ {
 						p, q := int(x)+dx, int(y)+dy
 						if p >= 0 && p < 28 && q >= 0 && q < 28 {
-							ink[q*28+p] = rng.Float64()
+							ink[q*28+p] = uint8(rng.IntN(256))
 						}
 					}
 				}
@@ -42,8 +41,7 @@ func strokes[T Float](rng *rand.Rand, n int) []sample[T] {
 		}
 		for j, v := range ink {
 			if v > 0 {
-				samples[i].idx = append(samples[i].idx, uint16(j))
-				samples[i].val = append(samples[i].val, T(v))
+				samples[i].x = append(samples[i].x, Entry(uint16(j), uint16(v)))
 			}
 		}
 		samples[i].label = rng.IntN(10)
@@ -53,7 +51,7 @@ func strokes[T Float](rng *rand.Rand, n int) []sample[T] {
 
 // mnist returns the first n training images of MNIST from the folder that
 // TRAINER_DATA names, or nil if it is not set.
-func mnist[T Float](tb testing.TB, n int) []sample[T] {
+func mnist(tb testing.TB, n int) []sample {
 	dir := os.Getenv(data.EnvDir)
 	if dir == "" {
 		return nil
@@ -62,12 +60,11 @@ func mnist[T Float](tb testing.TB, n int) []sample[T] {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	samples := make([]sample[T], n)
+	samples := make([]sample, n)
 	for i := range samples {
 		for j, v := range d.Train.Image(i) {
 			if v > 0 {
-				samples[i].idx = append(samples[i].idx, uint16(j))
-				samples[i].val = append(samples[i].val, data.InputOf[T](v))
+				samples[i].x = append(samples[i].x, Entry(uint16(j), uint16(v)))
 			}
 		}
 		samples[i].label = int(d.Train.Labels[i])
@@ -80,12 +77,14 @@ func mnist[T Float](tb testing.TB, n int) []sample[T] {
 type network[T Float] struct {
 	s                      Set[T]
 	n1, n2, n3             int
+	table                  []T // of the values of pixels
 	w2, b2, w3, b3         []T
 	a2, d2, a3, d3, target []T
 }
 
 func newNetwork[T Float](s Set[T], seed uint64) *network[T] {
-	n := &network[T]{s: s, n1: 784, n2: 50, n3: 10}
+	table := data.TableOf[T](data.Scale{})
+	n := &network[T]{s: s, n1: 784, n2: 50, n3: 10, table: table[:]}
 	p2, p3 := Pad[T](n.n2), Pad[T](n.n3)
 	n.w2, n.b2 = Aligned[T](n.n1*p2), Aligned[T](p2)
 	n.w3, n.b3 = Aligned[T](n.n3*p2), Aligned[T](p3)
@@ -108,11 +107,11 @@ func newNetwork[T Float](s Set[T], seed uint64) *network[T] {
 }
 
 // step takes a training step for one sample, by A.62 to A.65.
-func (n *network[T]) step(x sample[T], rate T) {
+func (n *network[T]) step(x sample, rate T) {
 	s := &n.s
 	y := n.target[x.label*len(n.b3):][:len(n.b3)]
 	w := Width[T](n.n2)
-	s.SparseDot(n.a2[:w], n.b2[:w], n.w2, x.idx, x.val)
+	s.SparseDot(n.a2[:w], n.b2[:w], n.w2, x.x, n.table)
 	s.Sigmoid(n.a2, n.a2, n.n2)
 	s.MatVec(n.a3[:n.n3], n.b3[:n.n3], n.w3, n.a2)
 	s.Sigmoid(n.a3, n.a3, n.n3)
@@ -121,18 +120,18 @@ func (n *network[T]) step(x sample[T], rate T) {
 	s.SigmoidDelta(n.d2, n.d2, n.a2)
 	s.Rank1(n.w3, n.d3[:n.n3], n.a2[:w])
 	s.Axpy(n.b3, n.d3, 1)
-	s.SparseAxpy(n.w2, n.d2[:w], x.idx, x.val)
+	s.SparseAxpy(n.w2, n.d2[:w], x.x, n.table)
 	s.Axpy(n.b2, n.d2, 1)
 }
 
 // plainStep is step in plain float64 loops, straight from the equations. w2 is
 // 784×50 and w3 is 10×50, without padding.
-func plainStep(w2, b2, w3, b3 []float64, idx []uint16, val []float64, label int, rate float64) {
+func plainStep(w2, b2, w3, b3 []float64, x []uint32, table []float64, label int, rate float64) {
 	a2, a3 := make([]float64, 50), make([]float64, 10)
 	for j := range a2 {
 		z := b2[j]
-		for k, i := range idx {
-			z += val[k] * w2[int(i)*50+j]
+		for _, e := range x {
+			z += table[e>>16] * w2[int(uint16(e))*50+j]
 		}
 		a2[j] = 1 / (1 + math.Exp(-z))
 	}
@@ -157,8 +156,8 @@ func plainStep(w2, b2, w3, b3 []float64, idx []uint16, val []float64, label int,
 		for i := range d3 {
 			w3[i*50+j] -= rate * d3[i] * a2[j]
 		}
-		for k, i := range idx {
-			w2[int(i)*50+j] -= rate * d2[j] * val[k]
+		for _, e := range x {
+			w2[int(uint16(e))*50+j] -= rate * d2[j] * table[e>>16]
 		}
 		b2[j] -= rate * d2[j]
 	}
@@ -198,13 +197,10 @@ func testStep[T Float](t *testing.T, sets []Set[T], u float64) {
 			w2, b2 := unpad(t, "W2", n.w2, 50), unpad(t, "b2", n.b2, 50)
 			w3, b3 := unpad(t, "W3", n.w3, 50), unpad(t, "b3", n.b3, 10)
 			const steps = 50
-			for _, x := range strokes[T](rand.New(rand.NewPCG(3, 4)), steps) {
+			table := floats(n.table)
+			for _, x := range strokes(rand.New(rand.NewPCG(3, 4)), steps) {
 				n.step(x, 0.5)
-				val := make([]float64, len(x.val))
-				for k, v := range x.val {
-					val[k] = float64(v)
-				}
-				plainStep(w2, b2, w3, b3, x.idx, val, x.label, 0.5)
+				plainStep(w2, b2, w3, b3, x.x, table, x.label, 0.5)
 			}
 			// A step rounds each weight once; weights are below 2. It adds an
 			// update below ½, whose relative error is a few times that of z.
@@ -238,31 +234,29 @@ func BenchmarkStep(b *testing.B) {
 
 // benchmarkSamples returns 2,000 images, those of MNIST if TRAINER_DATA is set, and
 // their name.
-func benchmarkSamples[T Float](b *testing.B) (string, []sample[T]) {
+func benchmarkSamples(b *testing.B) (string, []sample) {
 	const n = 2000
-	name, samples := "mnist", mnist[T](b, n)
+	name, samples := "mnist", mnist(b, n)
 	if samples == nil {
-		name, samples = "strokes", strokes[T](rand.New(rand.NewPCG(1, 2)), n)
+		name, samples = "strokes", strokes(rand.New(rand.NewPCG(1, 2)), n)
 	}
 	// One array for all samples, as in the CPU machine.
-	var idx []uint16
-	var val []T
-	for _, x := range samples {
-		idx, val = append(idx, x.idx...), append(val, x.val...)
+	var all []uint32
+	for _, s := range samples {
+		all = append(all, s.x...)
 	}
-	for i, x := range samples {
-		n := len(x.idx)
-		samples[i].idx, samples[i].val = idx[:n:n], val[:n:n]
-		idx, val = idx[n:], val[n:]
+	for i, s := range samples {
+		n := len(s.x)
+		samples[i].x, all = all[:n:n], all[n:]
 	}
 	return name, samples
 }
 
 func benchmarkStep[T Float](b *testing.B, sets []Set[T]) {
-	name, samples := benchmarkSamples[T](b)
+	name, samples := benchmarkSamples(b)
 	pixels := 0
 	for _, x := range samples {
-		pixels += len(x.idx)
+		pixels += len(x.x)
 	}
 	for _, s := range sets {
 		b.Run(fmt.Sprintf("%s/%s", s.Name, name), func(b *testing.B) {
@@ -275,7 +269,7 @@ func benchmarkStep[T Float](b *testing.B, sets []Set[T]) {
 					// the most reliable measure.
 					best, begin, i = min(best, time.Since(begin)), time.Now(), 0
 				}
-				s.Prefetch(samples[i].idx, samples[i].val)
+				s.Prefetch(samples[i].x)
 				n.step(x, 0.1)
 			}
 			if best < math.MaxInt64 {
@@ -293,7 +287,7 @@ func BenchmarkKernel(b *testing.B) {
 }
 
 func benchmarkKernel[T Float](b *testing.B, sets []Set[T]) {
-	_, samples := benchmarkSamples[T](b)
+	_, samples := benchmarkSamples(b)
 	for _, s := range sets {
 		n := newNetwork(s, 1)
 		n.step(samples[0], 0.1)
@@ -304,20 +298,20 @@ func benchmarkKernel[T Float](b *testing.B, sets []Set[T]) {
 		w := Width[T](n.n2)
 		for _, k := range []struct {
 			name string
-			f    func(x sample[T])
+			f    func(x sample)
 		}{
-			{"SparseDot", func(x sample[T]) { s.SparseDot(z2[:w], n.b2[:w], n.w2, x.idx, x.val) }},
-			{"SparseAxpy", func(x sample[T]) { s.SparseAxpy(n.w2, zero[:w], x.idx, x.val) }},
-			{"Sigmoid50", func(sample[T]) { s.Sigmoid(z2, n.b2, n.n2) }},
-			{"Sigmoid10", func(sample[T]) { s.Sigmoid(z3, n.b3, n.n3) }},
-			{"Tanh50", func(sample[T]) { s.Tanh(z2, n.b2, n.n2) }},
-			{"MatVec", func(sample[T]) { s.MatVec(z3[:n.n3], n.b3[:n.n3], n.w3, n.a2) }},
-			{"VecMat", func(sample[T]) { s.VecMat(z2[:w], n.w3, n.d3[:n.n3]) }},
-			{"Rank1", func(sample[T]) { s.Rank1(n.w3, zero[:n.n3], n.a2[:w]) }},
-			{"Axpy50", func(sample[T]) { s.Axpy(n.b2, zero, 1) }},
-			{"Axpy10", func(sample[T]) { s.Axpy(n.b3, zero[:len(n.b3)], 1) }},
-			{"SigmoidDelta", func(sample[T]) { s.SigmoidDelta(z2, n.d2, n.a2) }},
-			{"SigmoidOutputDelta", func(sample[T]) { s.SigmoidOutputDelta(z3, n.a3, y, 1) }},
+			{"SparseDot", func(x sample) { s.SparseDot(z2[:w], n.b2[:w], n.w2, x.x, n.table) }},
+			{"SparseAxpy", func(x sample) { s.SparseAxpy(n.w2, zero[:w], x.x, n.table) }},
+			{"Sigmoid50", func(sample) { s.Sigmoid(z2, n.b2, n.n2) }},
+			{"Sigmoid10", func(sample) { s.Sigmoid(z3, n.b3, n.n3) }},
+			{"Tanh50", func(sample) { s.Tanh(z2, n.b2, n.n2) }},
+			{"MatVec", func(sample) { s.MatVec(z3[:n.n3], n.b3[:n.n3], n.w3, n.a2) }},
+			{"VecMat", func(sample) { s.VecMat(z2[:w], n.w3, n.d3[:n.n3]) }},
+			{"Rank1", func(sample) { s.Rank1(n.w3, zero[:n.n3], n.a2[:w]) }},
+			{"Axpy50", func(sample) { s.Axpy(n.b2, zero, 1) }},
+			{"Axpy10", func(sample) { s.Axpy(n.b3, zero[:len(n.b3)], 1) }},
+			{"SigmoidDelta", func(sample) { s.SigmoidDelta(z2, n.d2, n.a2) }},
+			{"SigmoidOutputDelta", func(sample) { s.SigmoidOutputDelta(z3, n.a3, y, 1) }},
 		} {
 			b.Run(s.Name+"/"+k.name, func(b *testing.B) {
 				i := 0

@@ -26,7 +26,7 @@ func (m *machine) each(n reg.GPVirtual, f func(at reg.GPVirtual)) {
 }
 
 func (m *machine) axpy() {
-	m.function("axpy", "y, x []%[1]s, alpha %[1]s", "y[j] += alpha·x[j]")
+	m.function("axpy", "y, x []T, alpha T", "y[j] += alpha·x[j]")
 	y, x, n, alpha := base("y"), base("x"), m.bytes("y"), m.scalar("alpha")
 	m.each(n, func(at reg.GPVirtual) {
 		v := m.vec()
@@ -37,7 +37,7 @@ func (m *machine) axpy() {
 }
 
 func (m *machine) drain() {
-	m.function("drain", "y, x []%[1]s", "y[j] += x[j], then x[j] = 0")
+	m.function("drain", "y, x []T", "y[j] += x[j], then x[j] = 0")
 	y, x, n, zero := base("y"), base("x"), m.bytes("y"), m.vec()
 	m.zero(zero)
 	m.each(n, func(at reg.GPVirtual) {
@@ -70,7 +70,7 @@ func (m *machine) deltas() {
 		{"sigmoid", "·a[j]·(1 − a[j]), 0 if subnormal", sigmoid},
 		{"tanh", "·(1 − a[j]²), 0 if subnormal", tanh},
 	} {
-		m.function(g.name+"Delta", "d, g, a []%[1]s", "d[j] = g[j]"+g.formula)
+		m.function(g.name+"Delta", "d, g, a []T", "d[j] = g[j]"+g.formula)
 		dp, gp, ap, n, one := base("d"), base("g"), base("a"), m.bytes("d"), c.load("one")
 		sign, normal := c.load("sign"), c.load("normal")
 		m.each(n, func(at reg.GPVirtual) {
@@ -82,7 +82,7 @@ func (m *machine) deltas() {
 			m.move(s, Mem{Base: dp, Index: at, Scale: 1})
 		})
 
-		m.function(g.name+"OutputDelta", "d, a, y []%[1]s, alpha %[1]s", "d[j] = alpha·(a[j] − y[j])"+g.formula)
+		m.function(g.name+"OutputDelta", "d, a, y []T, alpha T", "d[j] = alpha·(a[j] − y[j])"+g.formula)
 		dp, ap, yp, n, alpha, one := base("d"), base("a"), base("y"), m.bytes("d"), m.scalar("alpha"), c.load("one")
 		sign, normal = c.load("sign"), c.load("normal")
 		m.each(n, func(at reg.GPVirtual) {

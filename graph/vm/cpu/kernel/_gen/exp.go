@@ -122,7 +122,7 @@ func (m *machine) activations(tail Mem) {
 			return e
 		}},
 	} {
-		m.function(g.name, "a, z []%[1]s, n int", g.loop+" for j < n, 0 for n ≤ j < len(a)")
+		m.function(g.name, "a, z []T, n int", g.loop+" for j < n, 0 for n ≤ j < len(a)")
 		ap, zp, bytes := base("a"), base("z"), m.bytes("a")
 		n := GP64()
 		Load(Param("n"), n)

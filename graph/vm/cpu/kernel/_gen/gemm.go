@@ -26,7 +26,7 @@ func (m *machine) tileSize() (rows, vectors int) {
 func (m *machine) tile() {
 	rows, vectors := m.tileSize()
 	columns := vectors * m.width / m.size
-	m.function("tile", "c []%[1]s, n int, a, b []%[1]s",
+	m.function("tile", "c []T, n int, a, b []T",
 		fmt.Sprintf("c[i·n + j] += Σ_k a[k·%d + i]·b[k·%d + j], i < %[1]d, j < %[2]d, k < len(a)/%[1]d", rows, columns))
 	c, stride := base("c"), m.stride("n")
 	a, b, left := base("a"), base("b"), m.bytes("a")
@@ -98,7 +98,7 @@ func (m *machine) tile() {
 func (m *machine) pack() {
 	rows, vectors := m.tileSize()
 	bodies := []int{vectors * m.width, rows * m.size} // in bytes
-	m.function("pack", "p []%[1]s, w int, x []%[1]s, n int",
+	m.function("pack", "p []T, w int, x []T, n int",
 		fmt.Sprintf("p[k·w + i] = x[k·n + i], i < w, k < len(p)/w; w is %d or %d", bodies[1]/m.size, bodies[0]/m.size))
 	p, width, x, stride := base("p"), m.stride("w"), base("x"), m.stride("n")
 	left := m.bytes("p")
@@ -138,7 +138,7 @@ func (m *machine) pack() {
 // packTransposed transposes four rows at a time: blocks of 4×4 elements within the
 // 128-bit lanes (float32) or within 256 bits (float64).
 func (m *machine) packTransposed() {
-	m.function("packTransposed", "p []%[1]s, w int, x []%[1]s, n int", "p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4")
+	m.function("packTransposed", "p []T, w int, x []T, n int", "p[k·w + i] = x[i·n + k], i < w, k < len(p)/w; w is a multiple of 4")
 	p, width, x, stride := base("p"), m.stride("w"), base("x"), m.stride("n")
 	end := m.bytes("p")
 	ADDQ(p, end)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -11,6 +12,10 @@ import (
 // quantum is the granularity of the length of a vector along rows, in bytes (see
 // kernel.Width).
 const quantum = 32
+
+// entrySize is the size of an entry of a sparse row in bytes: two words of 16 bits, the
+// input and the place of its value in the table.
+const entrySize = 4
 
 // elem is an element type and its instructions.
 type elem struct {
@@ -64,11 +69,11 @@ func newMachine(isa string, e elem) (*machine, error) {
 	return nil, fmt.Errorf("-isa %q: want avx512 or avx2", isa)
 }
 
-// function begins a kernel. In params, %[1]s stands for the element type. loop is
+// function begins a kernel. In params, T is the element type. loop is
 // the reference loop; it becomes the comment of the stub and of the assembly.
 func (m *machine) function(name, params, loop string) {
 	name += m.suffix + m.isa
-	TEXT(name, NOSPLIT, fmt.Sprintf("func("+params+")", m.name))
+	TEXT(name, NOSPLIT, "func("+strings.ReplaceAll(params, "T", m.name)+")")
 	Doc(fmt.Sprintf("%s: %s", name, loop))
 	Comment(loop)
 }

@@ -18,6 +18,9 @@ func main() {
 	flag.Parse() // avo defines -out, -stubs and -pkg
 
 	ConstraintExpr("!noasm")
+	if *isa == "avx512" {
+		vendor()
+	}
 	tail := tailMask()
 	for _, t := range []elem{float32Elem, float64Elem} {
 		m, err := newMachine(*isa, t)

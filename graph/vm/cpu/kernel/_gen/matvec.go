@@ -12,7 +12,7 @@ import (
 // starts with 4, because the sums of a block must fit into one vector. A block has
 // one accumulator per row. storeSums reduces the accumulators at the end.
 func (m *machine) matVec() {
-	m.function("matVec", "z, b, w, a []%[1]s", "z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)")
+	m.function("matVec", "z, b, w, a []T", "z[i] = b[i] + Σ_j w[i·n + j]·a[j], n = len(a)")
 	z, b, w, a := base("z"), base("b"), base("w"), base("a")
 	left, stride := length("z"), m.bytes("a")
 

@@ -8,72 +8,71 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// rows describes a walk over rows of w, each with a weight: all rows, or the rows
-// whose indices are in idx.
+// rows describes a walk over rows of w, each with a weight: all rows, or those of the
+// entries of a sparse row.
 type rows struct {
 	m       *machine
-	idx     reg.GPVirtual // address of the indices; nil: all rows
-	val     reg.GPVirtual // address of the weights of the rows
+	entries reg.GPVirtual // address of the entries; nil: all rows
+	val     reg.GPVirtual // address of the weights of the rows, or of the table of an entry's values
 	count   reg.GPVirtual // number of rows
 	w       reg.GPVirtual // address of the column block in row 0
 	stride  reg.GPVirtual // bytes from one row to the next
 	mark    reg.GPVirtual // address of a byte for each row, which becomes 1 when the row is visited; nil: none
-	reverse bool          // from the last row to the first; only with idx
+	reverse bool          // from the last row to the first; only with entries
 
 	// The state of one walk:
-	// i and v are the addresses of the next index and the next weight, left is
-	// the number of rows to visit, and row is the address of the next row.
-	i, v, left, row reg.GPVirtual
+	// next is the address of the next entry, or else of the next weight, left is the
+	// number of rows to visit, and row is the address of the next row.
+	next, left, row reg.GPVirtual
 }
 
 // begin emits the start of a walk over the rows of a column block.
 func (r *rows) begin() {
-	r.v, r.left = GP64(), GP64()
-	MOVQ(r.val, r.v)
+	r.next, r.left = GP64(), GP64()
 	MOVQ(r.count, r.left)
-	if r.idx != nil {
-		r.i = GP64()
-		MOVQ(r.idx, r.i)
-		if r.reverse {
-			LEAQ(Mem{Base: r.i, Index: r.left, Scale: 2}, r.i)
-			LEAQ(Mem{Base: r.v, Index: r.left, Scale: uint8(r.m.size)}, r.v)
-		}
-	} else {
+	switch {
+	case r.entries == nil:
+		MOVQ(r.val, r.next)
 		r.row = GP64()
 		MOVQ(r.w, r.row)
+	case r.reverse:
+		LEAQ(Mem{Base: r.entries, Index: r.left, Scale: entrySize}, r.next)
+	default:
+		MOVQ(r.entries, r.next)
 	}
 }
 
 // each emits the bodies for the next k rows. f emits the body for row s of these,
 // given the address of the row and a register with its weight in all lanes.
 func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
+	size := r.m.size
+	if r.entries != nil {
+		size = entrySize
+	}
 	if r.reverse {
-		SUBQ(U8(2*k), r.i)
-		SUBQ(U8(k*r.m.size), r.v)
+		SUBQ(U8(k*size), r.next)
 	}
 	for s := range k {
 		weight := r.m.vec()
-		r.m.bcast(Mem{Base: r.v, Disp: s * r.m.size}, weight)
-		if r.idx != nil {
-			at := GP64()
-			MOVWQZX(Mem{Base: r.i, Disp: 2 * s}, at)
-			if r.mark != nil {
-				MOVB(U8(1), Mem{Base: r.mark, Index: at, Scale: 1})
-			}
-			IMULQ(r.stride, at)
-			f(s, Mem{Base: r.w, Index: at, Scale: 1}, weight)
-		} else {
+		if r.entries == nil {
+			r.m.bcast(Mem{Base: r.next, Disp: s * size}, weight)
 			f(s, Mem{Base: r.row}, weight)
 			ADDQ(r.stride, r.row)
+			continue
 		}
+		value, at := GP64(), GP64()
+		MOVWQZX(Mem{Base: r.next, Disp: s*size + entrySize/2}, value)
+		r.m.bcast(Mem{Base: r.val, Index: value, Scale: uint8(r.m.size)}, weight)
+		MOVWQZX(Mem{Base: r.next, Disp: s * size}, at)
+		if r.mark != nil {
+			MOVB(U8(1), Mem{Base: r.mark, Index: at, Scale: 1})
+		}
+		IMULQ(r.stride, at)
+		f(s, Mem{Base: r.w, Index: at, Scale: 1}, weight)
 	}
-	if r.reverse {
-		return
+	if !r.reverse {
+		ADDQ(U8(k*size), r.next)
 	}
-	if r.idx != nil {
-		ADDQ(U8(2*k), r.i)
-	}
-	ADDQ(U8(k*r.m.size), r.v)
 }
 
 // walk emits a loop over all rows, unrolled by k.
@@ -216,16 +215,22 @@ func (m *machine) sum(r *rows, bytes, out, start reg.GPVirtual) {
 	})
 }
 
-// update emits row += weight·g for all column blocks. It uses vectors of 32 bytes
-// in AVX-512 too. On Zen 4, which stores 32 bytes per cycle, this was up to a third
-// faster than with vectors of 64 bytes.
-func (m *machine) update(r *rows, bytes, g reg.GPVirtual) {
-	half := *m
-	half.width = 32
-	r.m = &half
-	half.columns(bytes, []reg.GPVirtual{g, r.w}, func(label string, segments []segment) {
-		half.addRows(label, r, g, segments)
-	})
+// updates emits a kernel with updates of rows. With AVX-512 there is a second one, with
+// vectors of 32 bytes.
+func (m *machine) updates(name, params, loop string, rows func(m *machine) (r *rows, bytes, g reg.GPVirtual)) {
+	emit := func(m *machine, name string) {
+		m.function(name, params, loop)
+		r, bytes, g := rows(m)
+		m.columns(bytes, []reg.GPVirtual{g, r.w}, func(label string, segments []segment) {
+			m.addRows(label, r, g, segments)
+		})
+	}
+	emit(m, name)
+	if m.width > quantum {
+		half := *m
+		half.width = quantum
+		emit(&half, name+"Halves")
+	}
 }
 
 // addRows emits row += weight·g for the rows of a walk, in one column block. The
@@ -271,29 +276,29 @@ func stride(bytes reg.GPVirtual) reg.GPVirtual {
 }
 
 func (m *machine) sparseDot() {
-	m.function("sparseDot", "z, b, w []%[1]s, idx []uint16, val []%[1]s", "z[j] = b[j] + Σ_k val[k]·w[idx[k]·n + j], n = Pad(len(z))")
+	m.function("sparseDot", "z, b, w []T, x []uint32, table []T", "z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z))")
 	bytes := m.bytes("z")
-	r := &rows{m: m, idx: base("idx"), val: base("val"), count: length("idx"), w: base("w"), stride: stride(bytes)}
+	r := &rows{m: m, entries: base("x"), val: base("table"), count: length("x"), w: base("w"), stride: stride(bytes)}
 	m.sum(r, bytes, base("z"), base("b"))
 }
 
 func (m *machine) sparseAxpy() {
-	m.function("sparseAxpy", "w, g []%[1]s, idx []uint16, val []%[1]s", "w[idx[k]·n + j] += val[k]·g[j], n = Pad(len(g)); k in descending order")
-	bytes := m.bytes("g")
-	r := &rows{m: m, idx: base("idx"), val: base("val"), count: length("idx"), w: base("w"), stride: stride(bytes), reverse: true}
-	m.update(r, bytes, base("g"))
+	m.updates("sparseAxpy", "w, g []T, x []uint32, table []T", "w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order", func(m *machine) (r *rows, bytes, g reg.GPVirtual) {
+		bytes = m.bytes("g")
+		return &rows{m: m, entries: base("x"), val: base("table"), count: length("x"), w: base("w"), stride: stride(bytes), reverse: true}, bytes, base("g")
+	})
 }
 
 func (m *machine) vecMat() {
-	m.function("vecMat", "g, w, d []%[1]s", "g[j] = Σ_i d[i]·w[i·n + j], n = Pad(len(g))")
+	m.function("vecMat", "g, w, d []T", "g[j] = Σ_i d[i]·w[i·n + j], n = Pad(len(g))")
 	bytes := m.bytes("g")
 	r := &rows{m: m, val: base("d"), count: length("d"), w: base("w"), stride: stride(bytes)}
 	m.sum(r, bytes, base("g"), nil)
 }
 
 func (m *machine) rank1() {
-	m.function("rank1", "w, d, a []%[1]s", "w[i·n + j] += d[i]·a[j], n = Pad(len(a))")
-	bytes := m.bytes("a")
-	r := &rows{m: m, val: base("d"), count: length("d"), w: base("w"), stride: stride(bytes)}
-	m.update(r, bytes, base("a"))
+	m.updates("rank1", "w, d, a []T", "w[i·n + j] += d[i]·a[j], n = Pad(len(a))", func(m *machine) (r *rows, bytes, a reg.GPVirtual) {
+		bytes = m.bytes("a")
+		return &rows{m: m, val: base("d"), count: length("d"), w: base("w"), stride: stride(bytes)}, bytes, base("a")
+	})
 }

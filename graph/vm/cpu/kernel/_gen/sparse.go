@@ -7,7 +7,7 @@ import (
 )
 
 // samples emits a loop over the sparse rows of a mini-batch, within a column block.
-// Row r has the entries lo[r] to hi[r]-1 of idx and val. body emits the code for
+// Row r has the entries lo[r] to hi[r]-1 of x. body emits the code for
 // one row; dense is advanced by n elements after each row, and restored.
 func (m *machine) samples(label string, r *rows, dense reg.GPVirtual, body func()) {
 	row := GP64()
@@ -22,10 +22,8 @@ func (m *machine) samples(label string, r *rows, dense reg.GPVirtual, body func(
 	Load(Param("hi").Base(), r.count)
 	MOVQ(Mem{Base: r.count, Index: row, Scale: 8}, r.count)
 	SUBQ(first, r.count)
-	Load(Param("idx").Base(), r.idx)
-	LEAQ(Mem{Base: r.idx, Index: first, Scale: 2}, r.idx)
-	Load(Param("val").Base(), r.val)
-	LEAQ(Mem{Base: r.val, Index: first, Scale: uint8(m.size)}, r.val)
+	Load(Param("x").Base(), r.entries)
+	LEAQ(Mem{Base: r.entries, Index: first, Scale: entrySize}, r.entries)
 	body()
 	n := GP64()
 	Load(Param("n"), n)
@@ -41,7 +39,7 @@ func (m *machine) samples(label string, r *rows, dense reg.GPVirtual, body func(
 }
 
 // sparseParams are the last parameters of SparseMatMul and SparseOuter.
-const sparseParams = "width int, lo, hi []int, idx []uint16, val []%[1]s"
+const sparseParams = "width int, lo, hi []int, x []uint32, table []T"
 
 // sparseRows returns a walk over rows of w with the stride in the named parameter.
 func (m *machine) sparseRows(w reg.GPVirtual, rowStride string) (r *rows, bytes reg.GPVirtual) {
@@ -50,12 +48,12 @@ func (m *machine) sparseRows(w reg.GPVirtual, rowStride string) (r *rows, bytes 
 	SHLQ(U8(m.log2size()), stride)
 	Load(Param("width"), bytes)
 	SHLQ(U8(m.log2size()), bytes)
-	return &rows{m: m, idx: GP64(), val: GP64(), count: GP64(), w: w, stride: stride}, bytes
+	return &rows{m: m, entries: GP64(), val: base("table"), count: GP64(), w: w, stride: stride}, bytes
 }
 
 func (m *machine) sparseMatMul() {
-	m.function("sparseMatMul", "z, w []%[1]s, n int, "+sparseParams,
-		"z[r·n + j] += Σ_k val[k]·w[idx[k]·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero")
+	m.function("sparseMatMul", "z, w []T, n int, "+sparseParams,
+		"z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero")
 	z := base("z")
 	r, bytes := m.sparseRows(base("w"), "n")
 	m.columns(bytes, []reg.GPVirtual{z, r.w}, func(label string, segments []segment) {
@@ -85,8 +83,8 @@ func (m *machine) sparseMatMul() {
 }
 
 func (m *machine) sparseOuter() {
-	m.function("sparseOuter", "sum, d []%[1]s, touched []uint8, first, m, n int, "+sparseParams,
-		"sum[(idx[k] − first)·m + j] += val[k]·d[r·n + j], touched[idx[k] − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending")
+	m.function("sparseOuter", "sum, d []T, touched []uint8, first, m, n int, "+sparseParams,
+		"sum[(input(x[k]) − first)·m + j] += value(x[k])·d[r·n + j], touched[input(x[k]) − first] = 1, lo[r] ≤ k < hi[r], j < width; r ascending")
 	d := base("d")
 	r, bytes := m.sparseRows(base("sum"), "m")
 	r.mark = base("touched")
@@ -102,7 +100,7 @@ func (m *machine) sparseOuter() {
 
 // drainRows has no column blocks: it walks along each row that is touched.
 func (m *machine) drainRows() {
-	m.function("drainRows", "w, sum []%[1]s, touched []uint8, n, m, width int",
+	m.function("drainRows", "w, sum []T, touched []uint8, n, m, width int",
 		"w[i·n + j] += sum[i·m + j], then sum[i·m + j] = 0, j < width, where touched[i] ≠ 0; then touched[i] = 0")
 	w, sum, mark, rows := base("w"), base("sum"), base("touched"), length("touched")
 	n, stride, bytes := GP64(), GP64(), GP64()
