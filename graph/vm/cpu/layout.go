@@ -47,8 +47,10 @@ func (m matrix[T]) row(i int) []T {
 // short returns row i with only the padding that kernels need.
 func (m matrix[T]) short(i int) []T { return m.row(i)[:kernel.Width[T](m.cols)] }
 
-// write copies row-major values into m, rounded to T.
+// write copies row-major values into m, rounded to T. The padding becomes zero: a step
+// with a value that is not finite leaves NaN there.
 func (m matrix[T]) write(values []float64) {
+	clear(m.data)
 	for i := range m.rows {
 		for j := range m.cols {
 			m.set(i, j, T(values[i*m.cols+j]))

@@ -214,7 +214,7 @@ func (s fleetSuite) sitOut(t *testing.T) {
 // back with new parameters.
 func (s fleetSuite) failed(t *testing.T) {
 	ctx := context.Background()
-	n, p, set, rate := s.overflow()
+	n, p, set, rate := s.overflow([]int{4, 2, 1})
 	f := s.fleet(t, n, p, p, p)
 	alone := s.machine(t, n, p)
 	good := vm.Pass{Set: set, Batch: 3, Rate: 0.5} // the last step, which is ragged, comes after the failure

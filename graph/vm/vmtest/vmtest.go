@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -428,36 +429,76 @@ func equal(a, b model.Parameters) bool {
 }
 
 // nonFinite: if weights leave the range of the element type, the pass stops at that
-// step and names the tensor.
-//
-// Sigmoids saturate before anything overflows, so the test constructs a case: 4-2-1
-// with W^3 = (1000, −1000). For an image with only pixel 0, the weights of the pixel
-// are (1000, −1000), so a^2 = (1, 0), a^3 = σ(1000) = 1 = y, every δ is 0, and nothing
-// changes. For an image with only pixel 1 they are 0, so a^2 = (½, ½), z^3 = 0,
-// δ^3 = −1/8 and δ^2 = ∓1000/32. Times the largest finite η, that is infinite.
+// step and names the tensor. With other parameters the machine is then as a new one: it
+// keeps no value that is not finite where no parameter is, as in the padding of a row.
 func (s suite) nonFinite(t *testing.T) {
-	n, p, set, rate := s.overflow()
-	for _, batch := range []int{1, 2} {
-		m := s.machine(t, n, p)
-		same(t, "parameters", parametersOf(t, m), p)
-		err := m.Train(context.Background(), vm.Pass{Set: set, Batch: batch, Rate: rate})
-		var bad *vm.NonFiniteError
-		if !errors.As(err, &bad) {
-			t.Fatalf("batch %d: weights out of range: %v, want a NonFiniteError", batch, err)
-		}
-		if want := (vm.NonFiniteError{Tensor: "layers.0.weight", Step: 4 / batch}); *bad != want {
-			t.Errorf("batch %d: %+v, want %+v", batch, *bad, want)
+	for _, layers := range [][]int{{4, 2, 1}, {4, 2, 2, 1}} {
+		n, p, set, rate := s.overflow(layers)
+		for _, batch := range []int{1, 2} {
+			m := s.machine(t, n, p)
+			same(t, "parameters", parametersOf(t, m), p)
+			err := m.Train(context.Background(), vm.Pass{Set: set, Batch: batch, Rate: rate})
+			var bad *vm.NonFiniteError
+			if !errors.As(err, &bad) {
+				t.Fatalf("%v, batch %d: weights out of range: %v, want a NonFiniteError", n, batch, err)
+			}
+			if want := (vm.NonFiniteError{Tensor: "layers.0.weight", Step: 4 / batch}); *bad != want {
+				t.Errorf("%v, batch %d: %+v, want %+v", n, batch, *bad, want)
+			}
+			start := randomParameters(n, 27)
+			must(t, m.SetParameters(start))
+			s.asNew(t, m, s.machine(t, n, start), set)
 		}
 	}
 }
 
-// overflow returns the case of nonFinite. At the fifth sample of the set, a parameter
-// leaves the range of the element type.
-func (s suite) overflow() (n model.Network, p model.Parameters, set *data.Set, rate float64) {
-	n = s.network(false, 4, 2, 1)
+// asNew: both machines, which have the same parameters, give the same from here on.
+func (s suite) asNew(t *testing.T, m, fresh vm.VM, set *data.Set) {
+	t.Helper()
+	x, y := batchOf(set, m.Network(), set.Len())
+	for _, batch := range []int{1, 2, 3} {
+		for what, of := range map[string]func(m vm.VM) (any, error){
+			"score":       func(m vm.VM) (any, error) { return m.Evaluate(context.Background(), set) },
+			"predictions": func(m vm.VM) (any, error) { return m.Predict(x) },
+			"gradients":   func(m vm.VM) (any, error) { return third(m.Gradients(x, y)) },
+		} {
+			got, err := of(m)
+			must(t, err)
+			want, err := of(fresh)
+			must(t, err)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%v, batch %d: %s of a machine that failed: %v, want %v", m.Network(), batch, what, got, want)
+			}
+		}
+		for _, m := range []vm.VM{m, fresh} {
+			train(t, m, vm.Pass{Set: set, Batch: batch, Rate: 0.5})
+		}
+		same(t, "of a machine that failed", parametersOf(t, m), parametersOf(t, fresh))
+	}
+}
+
+// third leaves out the first value.
+func third[A, B any](_ A, b B, err error) (B, error) { return b, err }
+
+// overflow returns a network of these layers, of which the hidden ones have two nodes and
+// the last one has one, its parameters, a set and a rate. At the fifth sample of the set,
+// a parameter leaves the range of the element type.
+//
+// Sigmoids saturate before anything overflows, so the case is constructed. The weights of a
+// hidden layer are (1000, −1000) and the opposite, and those of the output (1000, −1000).
+// For an image with only pixel 0, the weights of the pixel are (1000, −1000), so every a
+// of a hidden layer is (1, 0), a^L = σ(1000) = 1 = y, every δ is 0, and nothing changes. For
+// an image with only pixel 1 they are 0, so every a is (½, ½), z^L = 0, δ^L = −1/8, and the
+// δ before it is ∓1000/32. Times the largest finite η, that is infinite.
+func (s suite) overflow(layers []int) (n model.Network, p model.Parameters, set *data.Set, rate float64) {
+	n = s.network(false, layers...)
 	p = model.NewParameters(n)
 	p[0].Weight[0], p[0].Weight[4] = 1000, -1000
-	p[1].Weight[0], p[1].Weight[1] = 1000, -1000
+	for l := 1; l < len(p); l++ {
+		for k := range p[l].Weight {
+			p[l].Weight[k] = 1000 * float64(1-2*((k+k/2)%2))
+		}
+	}
 	set = &data.Set{Name: "overflow", Rows: 2, Cols: 2, Classes: 1, Pixels: make([]uint8, 8*4), Labels: make([]uint8, 8)}
 	for i := range 8 {
 		set.Image(i)[i/4] = 255
