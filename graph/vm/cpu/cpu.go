@@ -220,7 +220,9 @@ func (m *machine[T]) Gradients(x, y []float64) (float64, model.Parameters, error
 	}
 	pl.rate = -1
 	pl.block(0, batch)
+	pl.open()
 	pl.run()
+	pl.close()
 	return pl.cost(), gradients.read(m.network), nil
 }
 

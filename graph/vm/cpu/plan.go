@@ -35,7 +35,10 @@ type plan[T kernel.Float] struct {
 	// bounds[p][r] to bounds[p+1][r]-1 in part p of the inputs.
 	bounds  [inputParts + 1][]int
 	entries []uint32
-	table   []T // of the values of the entries
+	table   []T  // of the values of the entries
+	sparse  bool // whether the samples are
+
+	splits map[ir.Ref]*split[T]
 
 	// parallel says that every instruction over the whole batch has a kernel. Then
 	// several cores can share each of them.
@@ -126,6 +129,7 @@ func planOf[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[T
 		pl.parallel = pl.parallel && e.kernel != ""
 		st.whole = append(st.whole, e)
 	}
+	pl.keepSplits()
 	return pl
 }
 

@@ -109,15 +109,22 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 				layer.product(z, 0, pl.count, first, last)
 			}}
 		}
-		return entry[T]{kernel: "SparseDot, SparseMatMul", sample: func(r int) func() {
-			short, s := z.short(r), &pl.samples[r]
+		return entry[T]{kernel: "SparseDot, SplitDot, SparseMatMul", sample: func(r int) func() {
+			short, s, sp := z.short(r), &pl.samples[r], pl.split(in.Args[1])
 			start := bias[:len(short)]
+			if sp != nil {
+				sp.users++
+			}
 			return func() {
-				if s.dense != nil {
+				switch {
+				case s.dense != nil:
 					dense(r)
-					return
+				case sp != nil && sp.open:
+					n := sp.n + sp.rest
+					k.SplitDot(short[:n], start[:n], sp.w, sp.tail, s.entries, pl.table)
+				default:
+					k.SparseDot(short, start, weights.data, s.entries, pl.table)
 				}
-				k.SparseDot(short, start, weights.data, s.entries, pl.table)
 			}
 		}, samples: func(from, to int) {
 			if pl.samples[from].dense != nil {
@@ -239,13 +246,20 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 	switch {
 	case pl.program.Buffers[in.Args[1]].Kind == ir.Data && byInput:
 		if pl.program.Batch == 1 {
-			s, delta := &pl.samples[0], d.short(0)
-			return entry[T]{kernel: "SparseAxpy, Rank1", all: func() {
-				if s.dense != nil {
+			s, delta, sp := &pl.samples[0], d.short(0), pl.split(in.Dst)
+			if sp != nil {
+				sp.users++
+				sp.updated = true
+			}
+			return entry[T]{kernel: "SparseAxpy, SplitAxpy, Rank1", all: func() {
+				switch {
+				case s.dense != nil:
 					k.Rank1(w.data, s.dense, delta)
-					return
+				case sp != nil && sp.open:
+					k.SplitAxpy(sp.w, sp.tail, delta[:sp.n+sp.rest], s.entries, pl.table)
+				default:
+					k.SparseAxpy(w.data, delta, s.entries, pl.table)
 				}
-				k.SparseAxpy(w.data, delta, s.entries, pl.table)
 			}}
 		}
 		return entry[T]{kernel: "SparseOuter, Rank1", gradient: pl.inputGradient(w, d)}

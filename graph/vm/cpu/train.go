@@ -143,7 +143,7 @@ type trainer[T kernel.Float] struct {
 	stop      *atomic.Bool // whether to abandon a step; nil if steps are short
 	reported  time.Time    // when progress was last due
 
-	plan  *plan[T] // of the present step
+	plan  *plan[T] // of the present step; it has the split parameters, if steps have any
 	first int      // its first sample
 }
 
@@ -169,6 +169,7 @@ func (t *trainer[T]) due() bool {
 // run makes the steps from..to-1, or fewer if ctx is done. It returns the first step
 // that it did not make: from, if it abandons a long step.
 func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
+	defer t.choose(nil)
 	every := max(1, t.atMost(pollSamples, pollWork)/t.pass.Batch)
 	for step := from; step < to; step++ {
 		if step%every == 0 {
@@ -192,11 +193,11 @@ func (t *trainer[T]) run(ctx context.Context, from, to int) (int, error) {
 // step makes one step, block by block. If the pass is cancelled during a long step, it
 // returns to the saved parameters and reports false.
 func (t *trainer[T]) step(step int) bool {
-	t.plan = t.full
+	pl := t.full
 	if step == t.lastStep {
-		t.plan = t.last
+		pl = t.last
 	}
-	pl := t.plan
+	t.choose(pl)
 	pl.rate = T(t.pass.Rate)
 	first, batch := step*t.pass.Batch, pl.program.Batch
 	for before := 0; before < batch && !pl.stopped(); before += len(pl.samples) {
@@ -226,6 +227,7 @@ func (t *trainer[T]) step(step int) bool {
 		}
 	}
 	if pl.stopped() {
+		t.choose(nil)
 		t.state.copyFrom(t.saved, t.cores)
 		return false
 	}
@@ -233,6 +235,21 @@ func (t *trainer[T]) step(step int) bool {
 		t.pass.Costs[step] = pl.cost()
 	}
 	return true
+}
+
+// choose makes pl the plan of the present step, or none if it is nil: then the parameters
+// are in the machine's state.
+func (t *trainer[T]) choose(pl *plan[T]) {
+	if pl == t.plan {
+		return
+	}
+	if t.plan != nil {
+		t.plan.close()
+	}
+	if pl != nil {
+		pl.open()
+	}
+	t.plan = pl
 }
 
 // chunk runs one chunk of a stage: in even phases the per-sample instructions of some
@@ -294,6 +311,7 @@ func (t *trainer[T]) locate(ctx context.Context, from, to int) error {
 		if !t.step(step) {
 			return ctx.Err()
 		}
+		t.choose(nil)
 		if bad := t.nonFinite(); bad != "" {
 			return &vm.NonFiniteError{Tensor: bad, Step: step}
 		}

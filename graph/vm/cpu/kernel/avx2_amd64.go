@@ -10,6 +10,12 @@ func sparseDotF32AVX2(z []float32, b []float32, w []float32, x []uint32, table [
 // sparseAxpyF32AVX2: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyF32AVX2(w []float32, g []float32, x []uint32, table []float32)
 
+// splitDotF32AVX2: as SparseDot; the last 16 bytes of a row are in tail
+func splitDotF32AVX2(z []float32, b []float32, w []float32, tail []float32, x []uint32, table []float32)
+
+// splitAxpyF32AVX2: as SparseAxpy; the last 16 bytes of a row are in tail
+func splitAxpyF32AVX2(w []float32, tail []float32, g []float32, x []uint32, table []float32)
+
 // sparseMatMulF32AVX2: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 func sparseMatMulF32AVX2(z []float32, w []float32, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 
@@ -69,6 +75,12 @@ func sparseDotF64AVX2(z []float64, b []float64, w []float64, x []uint32, table [
 
 // sparseAxpyF64AVX2: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyF64AVX2(w []float64, g []float64, x []uint32, table []float64)
+
+// splitDotF64AVX2: as SparseDot; the last 16 bytes of a row are in tail
+func splitDotF64AVX2(z []float64, b []float64, w []float64, tail []float64, x []uint32, table []float64)
+
+// splitAxpyF64AVX2: as SparseAxpy; the last 16 bytes of a row are in tail
+func splitAxpyF64AVX2(w []float64, tail []float64, g []float64, x []uint32, table []float64)
 
 // sparseMatMulF64AVX2: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 func sparseMatMulF64AVX2(z []float64, w []float64, n int, width int, lo []int, hi []int, x []uint32, table []float64)

@@ -16,6 +16,15 @@ func sparseAxpyF32AVX512(w []float32, g []float32, x []uint32, table []float32)
 // sparseAxpyHalvesF32AVX512: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyHalvesF32AVX512(w []float32, g []float32, x []uint32, table []float32)
 
+// splitDotF32AVX512: as SparseDot; the last 16 bytes of a row are in tail
+func splitDotF32AVX512(z []float32, b []float32, w []float32, tail []float32, x []uint32, table []float32)
+
+// splitAxpyF32AVX512: as SparseAxpy; the last 16 bytes of a row are in tail
+func splitAxpyF32AVX512(w []float32, tail []float32, g []float32, x []uint32, table []float32)
+
+// splitAxpyHalvesF32AVX512: as SparseAxpy; the last 16 bytes of a row are in tail
+func splitAxpyHalvesF32AVX512(w []float32, tail []float32, g []float32, x []uint32, table []float32)
+
 // sparseMatMulF32AVX512: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 func sparseMatMulF32AVX512(z []float32, w []float32, n int, width int, lo []int, hi []int, x []uint32, table []float32)
 
@@ -81,6 +90,15 @@ func sparseAxpyF64AVX512(w []float64, g []float64, x []uint32, table []float64)
 
 // sparseAxpyHalvesF64AVX512: w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order
 func sparseAxpyHalvesF64AVX512(w []float64, g []float64, x []uint32, table []float64)
+
+// splitDotF64AVX512: as SparseDot; the last 16 bytes of a row are in tail
+func splitDotF64AVX512(z []float64, b []float64, w []float64, tail []float64, x []uint32, table []float64)
+
+// splitAxpyF64AVX512: as SparseAxpy; the last 16 bytes of a row are in tail
+func splitAxpyF64AVX512(w []float64, tail []float64, g []float64, x []uint32, table []float64)
+
+// splitAxpyHalvesF64AVX512: as SparseAxpy; the last 16 bytes of a row are in tail
+func splitAxpyHalvesF64AVX512(w []float64, tail []float64, g []float64, x []uint32, table []float64)
 
 // sparseMatMulF64AVX512: z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j], lo[r] ≤ k < hi[r], j < width; the sum starts from zero
 func sparseMatMulF64AVX512(z []float64, w []float64, n int, width int, lo []int, hi []int, x []uint32, table []float64)

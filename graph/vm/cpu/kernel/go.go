@@ -13,6 +13,8 @@ func goSet[T Float]() Set[T] {
 		Name:               "go",
 		SparseDot:          sparseDot[T],
 		SparseAxpy:         sparseAxpy[T],
+		SplitDot:           splitDot[T],
+		SplitAxpy:          splitAxpy[T],
 		SparseMatMul:       sparseMatMul[T],
 		SparseOuter:        sparseOuter[T],
 		DrainRows:          drainRows[T],
@@ -29,6 +31,7 @@ func goSet[T Float]() Set[T] {
 		TanhOutputDelta:    tanhOutputDelta[T],
 		Prefetch:           func([]uint32) {},
 		BlockCols:          blockCols,
+		SplitCols:          blockCols / 2,
 		TileRows:           tileRows,
 		TileCols:           tileCols,
 		Tile:               tile[T],
@@ -54,6 +57,27 @@ func sparseAxpy[T Float](w, g []T, x []uint32, table []T) {
 	n := Pad[T](len(g))
 	for _, e := range slices.Backward(x) {
 		axpy(w[input(e)*n:][:len(g)], g, table[e>>16])
+	}
+}
+
+// as SparseDot; the last 16 bytes of a row are in tail
+func splitDot[T Float](z, b, w, tail []T, x []uint32, table []T) {
+	n := len(z) / lanes[T]() * lanes[T]()
+	rest := len(z) - n
+	copy(z, b)
+	for _, e := range x {
+		axpy(z[:n], w[input(e)*n:][:n], table[e>>16])
+		axpy(z[n:], tail[input(e)*rest:][:rest], table[e>>16])
+	}
+}
+
+// as SparseAxpy; the last 16 bytes of a row are in tail
+func splitAxpy[T Float](w, tail, g []T, x []uint32, table []T) {
+	n := len(g) / lanes[T]() * lanes[T]()
+	rest := len(g) - n
+	for _, e := range slices.Backward(x) {
+		axpy(w[input(e)*n:][:n], g[:n], table[e>>16])
+		axpy(tail[input(e)*rest:][:rest], g[n:], table[e>>16])
 	}
 }
 

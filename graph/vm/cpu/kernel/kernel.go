@@ -25,6 +25,14 @@
 // memory of each sample, and this is less of it. In the comments of the kernels, input(e)
 // and value(e) are those of an entry.
 //
+// # Split rows
+//
+// 50 columns of float32 are 200 bytes. In three cache lines and a rest they take less of
+// the caches, and of the time to read and write them, than in four. So w may also be
+// split: it has the first columns, as rows of whole cache lines, and tail has the rest, as
+// rows of 16 bytes. A row of SplitDot and SplitAxpy, such as z, has both one after the
+// other. [Set.Split] says which rows can be split.
+//
 // # Padding
 //
 // The padding is zero, and every kernel keeps it zero. Sigmoid and Tanh take the
@@ -77,6 +85,12 @@ type Set[T Float] struct {
 	// indices must be distinct. It visits the rows in reverse order, because
 	// the rows that SparseDot read last are still in the cache.
 	SparseAxpy func(w, g []T, x []uint32, table []T)
+
+	// SplitDot is SparseDot, with the same bits, for split rows of w and tail.
+	SplitDot func(z, b, w, tail []T, x []uint32, table []T)
+
+	// SplitAxpy is SparseAxpy, with the same bits, for split rows of w and tail.
+	SplitAxpy func(w, tail, g []T, x []uint32, table []T)
 
 	// SparseMatMul is z[r·n + j] += Σ_k value(x[k])·w[input(x[k])·n + j] for
 	// lo[r] ≤ k < hi[r] and j < width: the products of several sparse rows with
@@ -156,6 +170,9 @@ type Set[T Float] struct {
 	// part of the rows of a block stays in the first-level cache.
 	BlockCols int
 
+	// SplitCols is the most columns of w of split rows.
+	SplitCols int
+
 	// TileRows and TileCols are the size of a tile of [Set.Product]: R and N in
 	// the comments below. R is the width of a packed panel of A, and N that of
 	// B.
@@ -172,6 +189,15 @@ type Set[T Float] struct {
 	// PackTransposed is p[k·w + i] = x[i·n + k] for i < w and k < len(p)/w. w
 	// is R or N.
 	PackTransposed func(p []T, w int, x []T, n int)
+}
+
+// Split returns how to split rows of n columns: the columns of w, and those of tail with
+// its padding. It reports whether they can be split: whether one to 16 bytes are left
+// beyond whole cache lines, and a row is not too long.
+func (s Set[T]) Split(n int) (w, tail int, ok bool) {
+	tail = lanes[T]() / 4
+	w = n / lanes[T]() * lanes[T]()
+	return w, tail, n > w && n <= w+tail && w > 0 && w <= s.SplitCols
 }
 
 // Entry returns the entry of a sparse row for an input whose value is table[value].
@@ -260,6 +286,18 @@ func checked[T Float](s Set[T]) Set[T] {
 			}
 			s.SparseAxpy(w, g, x, table)
 		},
+		SplitDot: func(z, b, w, tail []T, x []uint32, table []T) {
+			if len(b) != len(z) || s.badSplit(len(z), len(w), len(tail), x) {
+				panic(fmt.Sprintf("BUG: kernel: SplitDot: z %d, b %d, w %d, tail %d, x %d", len(z), len(b), len(w), len(tail), len(x)))
+			}
+			s.SplitDot(z, b, w, tail, x, table)
+		},
+		SplitAxpy: func(w, tail, g []T, x []uint32, table []T) {
+			if s.badSplit(len(g), len(w), len(tail), x) {
+				panic(fmt.Sprintf("BUG: kernel: SplitAxpy: w %d, tail %d, g %d, x %d", len(w), len(tail), len(g), len(x)))
+			}
+			s.SplitAxpy(w, tail, g, x, table)
+		},
 		SparseMatMul: func(z, w []T, n, width int, lo, hi []int, x []uint32, table []T) {
 			if n&mask != 0 || width&halfMask != 0 || width > n || short(z, len(lo), n, width) || badRows(w, n, width, 0, lo, hi, x) {
 				panic(fmt.Sprintf("BUG: kernel: SparseMatMul: z %d, w %d, n %d, width %d, rows %d and %d, x %d", len(z), len(w), n, width, len(lo), len(hi), len(x)))
@@ -317,6 +355,7 @@ func checked[T Float](s Set[T]) Set[T] {
 		TanhOutputDelta:    checkedOutputDelta("TanhOutputDelta", s.TanhOutputDelta),
 		Prefetch:           s.Prefetch,
 		BlockCols:          s.BlockCols,
+		SplitCols:          s.SplitCols,
 		TileRows:           s.TileRows,
 		TileCols:           s.TileCols,
 		Tile: func(c []T, n int, a, b []T) {
@@ -345,6 +384,13 @@ func checked[T Float](s Set[T]) Set[T] {
 func outside(w, n int, x []uint32) bool {
 	k := len(x)
 	return k > 0 && (input(x[k-1])+1)*n > w
+}
+
+// badSplit reports whether split rows of n columns are not possible, or the last row of x
+// is outside of w or of tail.
+func (s Set[T]) badSplit(n, w, tail int, x []uint32) bool {
+	first, rest, ok := s.Split(n)
+	return !ok || n != first+rest || outside(w, first, x) || outside(tail, rest, x)
 }
 
 // short reports whether w has less than the given number of rows with width elements

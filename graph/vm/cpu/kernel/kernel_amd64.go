@@ -40,6 +40,8 @@ var (
 		Name:               "avx2",
 		SparseDot:          sparseDotF32AVX2,
 		SparseAxpy:         sparseAxpyF32AVX2,
+		SplitDot:           splitDotF32AVX2,
+		SplitAxpy:          splitAxpyF32AVX2,
 		SparseMatMul:       sparseMatMulF32AVX2,
 		SparseOuter:        sparseOuterF32AVX2,
 		DrainRows:          drainRowsF32AVX2,
@@ -56,6 +58,7 @@ var (
 		TanhOutputDelta:    tanhOutputDeltaF32AVX2,
 		Prefetch:           prefetchF32AVX2,
 		BlockCols:          112,
+		SplitCols:          96,
 		TileRows:           4,
 		TileCols:           24,
 		Tile:               tileF32AVX2,
@@ -66,6 +69,8 @@ var (
 		Name:               "avx2",
 		SparseDot:          sparseDotF64AVX2,
 		SparseAxpy:         sparseAxpyF64AVX2,
+		SplitDot:           splitDotF64AVX2,
+		SplitAxpy:          splitAxpyF64AVX2,
 		SparseMatMul:       sparseMatMulF64AVX2,
 		SparseOuter:        sparseOuterF64AVX2,
 		DrainRows:          drainRowsF64AVX2,
@@ -82,6 +87,7 @@ var (
 		TanhOutputDelta:    tanhOutputDeltaF64AVX2,
 		Prefetch:           prefetchF64AVX2,
 		BlockCols:          56,
+		SplitCols:          48,
 		TileRows:           4,
 		TileCols:           12,
 		Tile:               tileF64AVX2,
@@ -97,6 +103,8 @@ func f32AVX512(halves bool) Set[float32] {
 		Name:               "avx512",
 		SparseDot:          sparseDotF32AVX512,
 		SparseAxpy:         sparseAxpyF32AVX512,
+		SplitDot:           splitDotF32AVX512,
+		SplitAxpy:          splitAxpyF32AVX512,
 		SparseMatMul:       sparseMatMulF32AVX512,
 		SparseOuter:        sparseOuterF32AVX512,
 		DrainRows:          drainRowsF32AVX512,
@@ -113,6 +121,7 @@ func f32AVX512(halves bool) Set[float32] {
 		TanhOutputDelta:    tanhOutputDeltaF32AVX512,
 		Prefetch:           prefetchF32AVX512,
 		BlockCols:          128,
+		SplitCols:          112,
 		TileRows:           8,
 		TileCols:           32,
 		Tile:               tileF32AVX512,
@@ -120,7 +129,7 @@ func f32AVX512(halves bool) Set[float32] {
 		PackTransposed:     packTransposedF32AVX512,
 	}
 	if halves {
-		s.SparseAxpy, s.Rank1 = sparseAxpyHalvesF32AVX512, rank1HalvesF32AVX512
+		s.SparseAxpy, s.SplitAxpy, s.Rank1 = sparseAxpyHalvesF32AVX512, splitAxpyHalvesF32AVX512, rank1HalvesF32AVX512
 	}
 	return s
 }
@@ -132,6 +141,8 @@ func f64AVX512(halves bool) Set[float64] {
 		Name:               "avx512",
 		SparseDot:          sparseDotF64AVX512,
 		SparseAxpy:         sparseAxpyF64AVX512,
+		SplitDot:           splitDotF64AVX512,
+		SplitAxpy:          splitAxpyF64AVX512,
 		SparseMatMul:       sparseMatMulF64AVX512,
 		SparseOuter:        sparseOuterF64AVX512,
 		DrainRows:          drainRowsF64AVX512,
@@ -148,6 +159,7 @@ func f64AVX512(halves bool) Set[float64] {
 		TanhOutputDelta:    tanhOutputDeltaF64AVX512,
 		Prefetch:           prefetchF64AVX512,
 		BlockCols:          64,
+		SplitCols:          56,
 		TileRows:           8,
 		TileCols:           16,
 		Tile:               tileF64AVX512,
@@ -155,7 +167,7 @@ func f64AVX512(halves bool) Set[float64] {
 		PackTransposed:     packTransposedF64AVX512,
 	}
 	if halves {
-		s.SparseAxpy, s.Rank1 = sparseAxpyHalvesF64AVX512, rank1HalvesF64AVX512
+		s.SparseAxpy, s.SplitAxpy, s.Rank1 = sparseAxpyHalvesF64AVX512, splitAxpyHalvesF64AVX512, rank1HalvesF64AVX512
 	}
 	return s
 }

@@ -459,6 +459,16 @@ func testChecks[T Float](t *testing.T, sets []Set[T]) {
 			"SparseDot idx":         func() { s.SparseDot(v(n), v(n), v(3*n), []uint32{0, 3}, v(2)) },
 			"SparseAxpy not padded": func() { s.SparseAxpy(v(3*n), v(n+1), nil, nil) },
 			"SparseAxpy idx":        func() { s.SparseAxpy(v(3*n), v(n), []uint32{3}, v(1)) },
+			"SplitDot b":            func() { s.SplitDot(v(n+n/4), v(n), v(n), v(n/4), nil, nil) },
+			"SplitDot z":            func() { s.SplitDot(v(n+n/2), v(n+n/2), v(n), v(n/2), nil, nil) },
+			"SplitDot no tail":      func() { s.SplitDot(v(n), v(n), v(n), nil, nil, nil) },
+			"SplitDot only tail":    func() { s.SplitDot(v(n/4), v(n/4), nil, v(n/4), nil, nil) },
+			"SplitDot long":         func() { s.SplitDot(v(s.SplitCols+n+n/4), v(s.SplitCols+n+n/4), nil, nil, nil, nil) },
+			"SplitDot w":            func() { s.SplitDot(v(n+n/4), v(n+n/4), v(n), v(n), []uint32{1}, v(1)) },
+			"SplitDot tail":         func() { s.SplitDot(v(n+n/4), v(n+n/4), v(3*n), v(n/4), []uint32{1}, v(1)) },
+			"SplitAxpy g":           func() { s.SplitAxpy(v(n), v(n/4), v(n), nil, nil) },
+			"SplitAxpy w":           func() { s.SplitAxpy(v(n), v(n), v(n+n/4), []uint32{1}, v(1)) },
+			"SplitAxpy tail":        func() { s.SplitAxpy(v(3*n), v(n/4), v(n+n/4), []uint32{1}, v(1)) },
 			"SparseMatMul rows":     func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0, 0}, []int{1, 1}, []uint32{0}, v(1)) },
 			"SparseMatMul idx":      func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{1}, []uint32{3}, v(1)) },
 			"SparseMatMul hi":       func() { s.SparseMatMul(v(n), v(3*n), n, n, []int{0}, []int{2}, []uint32{0}, v(1)) },
@@ -531,6 +541,64 @@ func testChecks[T Float](t *testing.T, sets []Set[T]) {
 				}()
 				f()
 			})
+		}
+	}
+}
+
+// TestSplit: split rows give the same bits as whole ones, and nothing else is written.
+func TestSplit(t *testing.T) {
+	t.Run("float32", func(t *testing.T) { testSplit(t, append(Float32(), others32()...)) })
+	t.Run("float64", func(t *testing.T) { testSplit(t, append(Float64(), others64()...)) })
+}
+
+func testSplit[T Float](t *testing.T, sets []Set[T]) {
+	const inputCount = 784
+	for _, s := range sets {
+		split := 0
+		for cols := range 200 {
+			n, rest, ok := s.Split(cols)
+			if !ok {
+				continue
+			}
+			split++
+			for _, count := range []int{0, 1, 2, 3, 4, 149, inputCount} {
+				rng := rand.New(rand.NewPCG(7, uint64(cols)))
+				in := inputs[T]{offset: cols % 5, next: func() T { return T(rng.NormFloat64()) }}
+				whole := in.vector(inputCount * Pad[T](cols))
+				w, intactW := in.output(inputCount * n)
+				tail, intactTail := in.output(inputCount * rest)
+				put := func(from []T, w, tail []T) {
+					for i := range inputCount {
+						copy(w[i*n:][:n], from[i*Pad[T](cols):])
+						copy(tail[i*rest:][:rest], from[i*Pad[T](cols)+n:])
+					}
+				}
+				put(whole, w, tail)
+				x, table := in.entries(pixels(count, inputCount))
+				width := Width[T](cols)
+				b := in.vector(width)
+				want := make([]T, width)
+				s.SparseDot(want, b, whole, x, table)
+				got, intact := in.output(n + rest)
+				s.SplitDot(got, b[:n+rest], w, tail, x, table)
+				if !slices.Equal(got, want[:n+rest]) || !intact() {
+					t.Fatalf("%s: SplitDot, %d columns, %d entries: other bits than SparseDot, or wrote outside", s.Name, cols, count)
+				}
+				if s.SplitDot(b[:n+rest], b[:n+rest], w, tail, x, table); !slices.Equal(b[:n+rest], got) {
+					t.Fatalf("%s: SplitDot, %d columns, %d entries: differs in place", s.Name, cols, count)
+				}
+				g := in.vector(width)
+				s.SparseAxpy(whole, g, x, table)
+				s.SplitAxpy(w, tail, g[:n+rest], x, table)
+				wantW, wantTail := make([]T, len(w)), make([]T, len(tail))
+				put(whole, wantW, wantTail)
+				if !slices.Equal(w, wantW) || !slices.Equal(tail, wantTail) || !intactW() || !intactTail() {
+					t.Fatalf("%s: SplitAxpy, %d columns, %d entries: other bits than SparseAxpy, or wrote outside", s.Name, cols, count)
+				}
+			}
+		}
+		if want := s.SplitCols / 4; split != want {
+			t.Errorf("%s: %d numbers of columns can be split, want %d", s.Name, split, want)
 		}
 	}
 }

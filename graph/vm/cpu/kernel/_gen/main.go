@@ -29,6 +29,8 @@ func main() {
 		}
 		m.sparseDot()
 		m.sparseAxpy()
+		m.splitDot()
+		m.splitAxpy()
 		m.sparseMatMul()
 		m.sparseOuter()
 		m.drainRows()

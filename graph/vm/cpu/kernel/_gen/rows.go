@@ -11,14 +11,16 @@ import (
 // rows describes a walk over rows of w, each with a weight: all rows, or those of the
 // entries of a sparse row.
 type rows struct {
-	m       *machine
-	entries reg.GPVirtual // address of the entries; nil: all rows
-	val     reg.GPVirtual // address of the weights of the rows, or of the table of an entry's values
-	count   reg.GPVirtual // number of rows
-	w       reg.GPVirtual // address of the column block in row 0
-	stride  reg.GPVirtual // bytes from one row to the next
-	mark    reg.GPVirtual // address of a byte for each row, which becomes 1 when the row is visited; nil: none
-	reverse bool          // from the last row to the first; only with entries
+	m        *machine
+	entries  reg.GPVirtual // address of the entries; nil: all rows
+	val      reg.GPVirtual // address of the weights of the rows, or of the table of an entry's values
+	count    reg.GPVirtual // number of rows
+	w        reg.GPVirtual // address of the column block in row 0
+	stride   reg.GPVirtual // bytes from one row to the next
+	tail     reg.GPVirtual // address of the rest of row 0, if rows are split; then a row has rowBytes before it
+	rowBytes int
+	mark     reg.GPVirtual // address of a byte for each row, which becomes 1 when the row is visited; nil: none
+	reverse  bool          // from the last row to the first; only with entries
 
 	// The state of one walk:
 	// next is the address of the next entry, or else of the next weight, left is the
@@ -42,9 +44,15 @@ func (r *rows) begin() {
 	}
 }
 
+// address is where a segment of a row is.
+type address func(p segment) Mem
+
+// whole returns the addresses in a row that is not split.
+func whole(row Mem) address { return func(p segment) Mem { return row.Offset(p.at) } }
+
 // each emits the bodies for the next k rows. f emits the body for row s of these,
-// given the address of the row and a register with its weight in all lanes.
-func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
+// given the addresses in the row and a register with its weight in all lanes.
+func (r *rows) each(k int, f func(s int, row address, weight reg.VecVirtual)) {
 	size := r.m.size
 	if r.entries != nil {
 		size = entrySize
@@ -56,7 +64,7 @@ func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
 		weight := r.m.vec()
 		if r.entries == nil {
 			r.m.bcast(Mem{Base: r.next, Disp: s * size}, weight)
-			f(s, Mem{Base: r.row}, weight)
+			f(s, whole(Mem{Base: r.row}), weight)
 			ADDQ(r.stride, r.row)
 			continue
 		}
@@ -67,8 +75,21 @@ func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
 		if r.mark != nil {
 			MOVB(U8(1), Mem{Base: r.mark, Index: at, Scale: 1})
 		}
-		IMULQ(r.stride, at)
-		f(s, Mem{Base: r.w, Index: at, Scale: 1}, weight)
+		if r.tail == nil {
+			IMULQ(r.stride, at)
+			f(s, whole(Mem{Base: r.w, Index: at, Scale: 1}), weight)
+			continue
+		}
+		rest := GP64()
+		IMUL3Q(U32(r.rowBytes), at, rest)
+		SHLQ(U8(4), at)
+		row := whole(Mem{Base: r.w, Index: rest, Scale: 1})
+		f(s, func(p segment) Mem {
+			if p.at == r.rowBytes {
+				return Mem{Base: r.tail, Index: at, Scale: 1}
+			}
+			return row(p)
+		}, weight)
 	}
 	if !r.reverse {
 		ADDQ(U8(k*size), r.next)
@@ -76,7 +97,7 @@ func (r *rows) each(k int, f func(s int, row Mem, weight reg.VecVirtual)) {
 }
 
 // walk emits a loop over all rows, unrolled by k.
-func (r *rows) walk(label string, k int, f func(s int, row Mem, weight reg.VecVirtual)) {
+func (r *rows) walk(label string, k int, f func(s int, row address, weight reg.VecVirtual)) {
 	r.begin()
 	if k > 1 {
 		SUBQ(U8(k), r.left)
@@ -152,7 +173,10 @@ type segment struct{ at, width int }
 
 // of returns the part of register v that has the width of the segment.
 func (p segment) of(v reg.VecVirtual) reg.Register {
-	if p.width == 32 {
+	switch p.width {
+	case tailBytes:
+		return v.AsX()
+	case quantum:
 		return v.AsY()
 	}
 	return v.AsZ()
@@ -188,31 +212,36 @@ func (m *machine) sum(r *rows, bytes, out, start reg.GPVirtual) {
 		move = append(move, start)
 	}
 	m.columns(bytes, move, func(label string, segments []segment) {
-		n := len(segments)
-		k := m.unroll(n)
-		acc := m.vecs(k * n) // [row mod k][segment]
-		for j, v := range acc {
-			if j < n && start != nil {
-				p := segments[j]
-				VMOVUPS(Mem{Base: start, Disp: p.at}, p.of(v))
-			} else {
-				m.zero(v)
-			}
+		m.sumRows(label, r, out, start, segments)
+	})
+}
+
+// sumRows emits out = start + Σ weight·row for the rows of a walk, in one column block.
+func (m *machine) sumRows(label string, r *rows, out, start reg.GPVirtual, segments []segment) {
+	n := len(segments)
+	k := m.unroll(n)
+	acc := m.vecs(k * n) // [row mod k][segment]
+	for j, v := range acc {
+		if j < n && start != nil {
+			p := segments[j]
+			VMOVUPS(Mem{Base: start, Disp: p.at}, p.of(v))
+		} else {
+			m.zero(v)
 		}
-		r.walk(label, k, func(s int, row Mem, weight reg.VecVirtual) {
-			for j, p := range segments {
-				m.fma(row.Offset(p.at), p.of(weight), p.of(acc[s*n+j]))
-			}
-		})
-		for h := k / 2; h > 0; h /= 2 {
-			for j := range h * n {
-				m.add(acc[h*n+j], acc[j], acc[j])
-			}
-		}
+	}
+	r.walk(label, k, func(s int, row address, weight reg.VecVirtual) {
 		for j, p := range segments {
-			VMOVUPS(p.of(acc[j]), Mem{Base: out, Disp: p.at})
+			m.fma(row(p), p.of(weight), p.of(acc[s*n+j]))
 		}
 	})
+	for h := k / 2; h > 0; h /= 2 {
+		for j := range h * n {
+			m.add(acc[h*n+j], acc[j], acc[j])
+		}
+	}
+	for j, p := range segments {
+		VMOVUPS(p.of(acc[j]), Mem{Base: out, Disp: p.at})
+	}
 }
 
 // updates emits a kernel with updates of rows. With AVX-512 there is a second one, with
@@ -221,15 +250,43 @@ func (m *machine) updates(name, params, loop string, rows func(m *machine) (r *r
 	emit := func(m *machine, name string) {
 		m.function(name, params, loop)
 		r, bytes, g := rows(m)
-		m.columns(bytes, []reg.GPVirtual{g, r.w}, func(label string, segments []segment) {
-			m.addRows(label, r, g, segments)
-		})
+		add := func(label string, segments []segment) { m.addRows(label, r, g, segments) }
+		if r.tail != nil {
+			m.split(bytes, r, add)
+		} else {
+			m.columns(bytes, []reg.GPVirtual{g, r.w}, add)
+		}
 	}
 	emit(m, name)
 	if m.width > quantum {
 		half := *m
 		half.width = quantum
 		emit(&half, name+"Halves")
+	}
+}
+
+// tailBytes is the length of the rest of a split row.
+const tailBytes = 16
+
+// splitMax is the most bytes of a split row before the rest. The rest must be in the same
+// column block, so that the sums are those of SparseDot, and AVX2 has registers for 12
+// vectors and the rest.
+func (m *machine) splitMax() int { return (m.blockMax - 2) * quantum }
+
+// split emits a kernel for rows that are split. bytes is the length of a row with its
+// rest.
+func (m *machine) split(bytes reg.GPVirtual, r *rows, block func(label string, segments []segment)) {
+	for n := 64; n <= m.splitMax(); n += 64 {
+		CMPQ(bytes, U32(n+tailBytes))
+		JE(LabelRef(fmt.Sprintf("row%d", n)))
+	}
+	m.ret()
+	for n := 64; n <= m.splitMax(); n += 64 {
+		Comment(fmt.Sprintf("Rows of %d bytes, and the rest.", n))
+		Label(fmt.Sprintf("row%d", n))
+		r.rowBytes = n
+		block(fmt.Sprintf("row%d", n), append(m.segments(n), segment{n, tailBytes}))
+		m.ret()
 	}
 }
 
@@ -245,14 +302,14 @@ func (m *machine) addRows(label string, r *rows, g reg.GPVirtual, segments []seg
 	if m.registers == 32 {
 		k = 2
 	}
-	r.walk(label, k, func(_ int, row Mem, weight reg.VecVirtual) {
+	r.walk(label, k, func(_ int, row address, weight reg.VecVirtual) {
 		// One group uses all registers that are free.
 		free := m.registers - n - 1
 		for j := 0; j < n; j += free {
 			part := m.vecs(min(free, n-j))
 			for i, v := range part {
 				p := segments[j+i]
-				VMOVUPS(row.Offset(p.at), p.of(v))
+				VMOVUPS(row(p), p.of(v))
 			}
 			for i, v := range part {
 				p := segments[j+i]
@@ -260,7 +317,7 @@ func (m *machine) addRows(label string, r *rows, g reg.GPVirtual, segments []seg
 			}
 			for i, v := range part {
 				p := segments[j+i]
-				VMOVUPS(p.of(v), row.Offset(p.at))
+				VMOVUPS(p.of(v), row(p))
 			}
 		}
 	})
@@ -286,6 +343,20 @@ func (m *machine) sparseAxpy() {
 	m.updates("sparseAxpy", "w, g []T, x []uint32, table []T", "w[input(x[k])·n + j] += value(x[k])·g[j], n = Pad(len(g)); k in descending order", func(m *machine) (r *rows, bytes, g reg.GPVirtual) {
 		bytes = m.bytes("g")
 		return &rows{m: m, entries: base("x"), val: base("table"), count: length("x"), w: base("w"), stride: stride(bytes), reverse: true}, bytes, base("g")
+	})
+}
+
+func (m *machine) splitDot() {
+	m.function("splitDot", "z, b, w, tail []T, x []uint32, table []T",
+		"as SparseDot; the last 16 bytes of a row are in tail")
+	bytes, z, b := m.bytes("z"), base("z"), base("b")
+	r := &rows{m: m, entries: base("x"), val: base("table"), count: length("x"), w: base("w"), tail: base("tail")}
+	m.split(bytes, r, func(label string, segments []segment) { m.sumRows(label, r, z, b, segments) })
+}
+
+func (m *machine) splitAxpy() {
+	m.updates("splitAxpy", "w, tail, g []T, x []uint32, table []T", "as SparseAxpy; the last 16 bytes of a row are in tail", func(m *machine) (r *rows, bytes, g reg.GPVirtual) {
+		return &rows{m: m, entries: base("x"), val: base("table"), count: length("x"), w: base("w"), tail: base("tail"), reverse: true}, m.bytes("g"), base("g")
 	})
 }
 

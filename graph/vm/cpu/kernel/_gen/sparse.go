@@ -64,9 +64,9 @@ func (m *machine) sparseMatMul() {
 			for _, v := range acc {
 				m.zero(v)
 			}
-			r.walk(label, k, func(s int, row Mem, weight reg.VecVirtual) {
+			r.walk(label, k, func(s int, row address, weight reg.VecVirtual) {
 				for j, p := range segments {
-					m.fma(row.Offset(p.at), p.of(weight), p.of(acc[s*n+j]))
+					m.fma(row(p), p.of(weight), p.of(acc[s*n+j]))
 				}
 			})
 			for h := k / 2; h > 0; h /= 2 {
