@@ -73,5 +73,6 @@ func resident(set *data.Set, size int64) int64 {
 		return 0
 	}
 	pixels := int64(len(set.Pixels))
-	return min(pixels*size, pixels*ink/seen*(2+size))
+	const entry = 4 // see package kernel of the CPU machine
+	return min(pixels*size, pixels*ink/seen*entry)
 }
