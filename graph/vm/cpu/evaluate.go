@@ -150,6 +150,7 @@ func (e *evaluator[T]) block(ctx context.Context, f *forward[T], s *rows[T], b i
 			s.load(f.plan, r, i+r)
 		}
 		f.run(n)
+		f.plan.trust()
 		for r := range n {
 			score.Add(f.of(r), s.labels[i+r])
 		}

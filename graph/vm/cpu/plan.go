@@ -21,7 +21,9 @@ import (
 // samples, so memory does not grow with it.
 type plan[T kernel.Float] struct {
 	program *ir.Program
-	kernel  kernel.Set[T]
+	kernel  kernel.Set[T] // without its checks, once a step has passed them
+	checked kernel.Set[T]
+	trusted bool
 	samples []sample[T] // one for each row of a block
 	rate    T           // η of the updates
 	stages  []stage[T]
@@ -90,7 +92,7 @@ func readsUpdated(p *ir.Program) bool {
 // planOf prepares p to run for the given number of samples at a time.
 func planOf[T kernel.Float](p *ir.Program, k kernel.Set[T], parameters tensors[T], rows int) *plan[T] {
 	pl := &plan[T]{
-		program: p, kernel: k, samples: make([]sample[T], rows), buffer: make([]matrix[T], len(p.Buffers)),
+		program: p, kernel: k, checked: k, samples: make([]sample[T], rows), buffer: make([]matrix[T], len(p.Buffers)),
 		stages: make([]stage[T], 1), parallel: true,
 	}
 	for i := range pl.bounds {
@@ -196,6 +198,17 @@ func (pl *plan[T]) runWhole(stage, part, parts int) {
 		}
 	}
 }
+
+// trust leaves out the checks of the kernels from now on, as a step has passed them: the
+// later steps with samples of the same set call them with the same lengths.
+func (pl *plan[T]) trust() {
+	if !pl.trusted {
+		pl.kernel, pl.trusted = pl.checked.Unchecked(), true
+	}
+}
+
+// distrust makes the plan check again.
+func (pl *plan[T]) distrust() { pl.kernel, pl.trusted = pl.checked, false }
 
 // stopped reports whether the step is abandoned, so that work can be left out.
 func (pl *plan[T]) stopped() bool { return pl.stop != nil && pl.stop.Load() }

@@ -170,6 +170,7 @@ func (s *rows[T]) load(pl *plan[T], r, i int) {
 // begin prepares a plan for samples of this set.
 func (s *rows[T]) begin(pl *plan[T]) {
 	pl.entries, pl.table, pl.sparse = s.entry, s.table, s.dense == nil
+	pl.distrust()
 }
 
 // prefetch asks for the memory of image i, which is needed soon. In a shuffled

@@ -189,14 +189,17 @@ func (pl *plan[T]) activate(in ir.Instr) entry[T] {
 	if !pl.perSample(in.Dst) || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
 	}
-	name, g := "Sigmoid", pl.kernel.Sigmoid
+	name, k := "Sigmoid", &pl.kernel
 	if in.G == ir.FnTanh {
-		name, g = "Tanh", pl.kernel.Tanh
+		name = "Tanh"
 	}
 	a, z := pl.buffer[in.Dst], pl.buffer[in.Args[0]]
 	return entry[T]{kernel: name, sample: func(r int) func() {
 		to, from := a.row(r), z.row(r)
-		return func() { g(to, from, a.cols) }
+		if in.G == ir.FnTanh {
+			return func() { k.Tanh(to, from, a.cols) }
+		}
+		return func() { k.Sigmoid(to, from, a.cols) }
 	}}
 }
 
@@ -205,17 +208,23 @@ func (pl *plan[T]) outputDelta(in ir.Instr) entry[T] {
 	if !pl.perSample(in.Dst) || !pl.perSample(in.Args[0]) {
 		return pl.loop(in)
 	}
-	name, delta := "SigmoidOutputDelta", pl.kernel.SigmoidOutputDelta
+	name, k := "SigmoidOutputDelta", &pl.kernel
 	if in.G == ir.FnTanh {
-		name, delta = "TanhOutputDelta", pl.kernel.TanhOutputDelta
+		name = "TanhOutputDelta"
 	}
 	to, from, c := pl.buffer[in.Dst], pl.buffer[in.Args[0]], T(in.Value)
+	alpha := func() T {
+		if in.Rate {
+			return -pl.rate * c
+		}
+		return c
+	}
 	return entry[T]{kernel: name, sample: func(r int) func() {
 		d, a, s := to.row(r), from.row(r), &pl.samples[r]
-		if in.Rate {
-			return func() { delta(d, a, s.target, -pl.rate*c) }
+		if in.G == ir.FnTanh {
+			return func() { k.TanhOutputDelta(d, a, s.target, alpha()) }
 		}
-		return func() { delta(d, a, s.target, c) }
+		return func() { k.SigmoidOutputDelta(d, a, s.target, alpha()) }
 	}}
 }
 
@@ -224,14 +233,17 @@ func (pl *plan[T]) hiddenDelta(in ir.Instr) entry[T] {
 	if !pl.perSample(in.Dst) || !pl.perSample(in.Args[0]) || !pl.perSample(in.Args[1]) {
 		return pl.loop(in)
 	}
-	name, delta := "SigmoidDelta", pl.kernel.SigmoidDelta
+	name, k := "SigmoidDelta", &pl.kernel
 	if in.G == ir.FnTanh {
-		name, delta = "TanhDelta", pl.kernel.TanhDelta
+		name = "TanhDelta"
 	}
 	to, from, of := pl.buffer[in.Dst], pl.buffer[in.Args[0]], pl.buffer[in.Args[1]]
 	return entry[T]{kernel: name, sample: func(r int) func() {
 		d, e, a := to.row(r), from.row(r), of.row(r)
-		return func() { delta(d, e, a) }
+		if in.G == ir.FnTanh {
+			return func() { k.TanhDelta(d, e, a) }
+		}
+		return func() { k.SigmoidDelta(d, e, a) }
 	}}
 }
 

@@ -231,6 +231,7 @@ func (t *trainer[T]) step(step int) bool {
 		t.state.copyFrom(t.saved, t.cores)
 		return false
 	}
+	pl.trust()
 	if t.pass.Costs != nil {
 		t.pass.Costs[step] = pl.cost()
 	}

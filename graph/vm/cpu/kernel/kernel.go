@@ -57,7 +57,8 @@
 // "BUG: kernel: …" if they do not match. The indices of a sparse row must be in
 // ascending order. The functions do not check the order: they check only that the
 // last index is in range. The builder of sparse rows must sort them, and their values
-// must be in the table.
+// must be in the table. [Set.Unchecked] is for calls that are like those before, because a
+// check takes as long as a few additions.
 //
 //	s := kernel.Float32()[0]       // the fastest set
 //	s.SparseDot(z, b, w, x, table) // z = b + Wᵀ·x
@@ -76,6 +77,8 @@ type Float interface{ float32 | float64 }
 // the kernels, n is the row stride in elements.
 type Set[T Float] struct {
 	Name string // "avx512", "avx2" or "go"
+
+	unchecked *Set[T] // nil: this one
 
 	// SparseDot is z[j] = b[j] + Σ_k value(x[k])·w[input(x[k])·n + j], n = Pad(len(z)).
 	// b may be z.
@@ -191,6 +194,16 @@ type Set[T Float] struct {
 	PackTransposed func(p []T, w int, x []T, n int)
 }
 
+// Unchecked returns the set without the checks. A call with wrong lengths then reads and
+// writes what it should not. The caller makes a call with each combination of lengths with
+// the checks first.
+func (s Set[T]) Unchecked() Set[T] {
+	if s.unchecked == nil {
+		return s
+	}
+	return *s.unchecked
+}
+
 // Split returns how to split rows of n columns: the columns of w, and those of tail with
 // its padding. It reports whether they can be split: whether one to 16 bytes are left
 // beyond whole cache lines, and a row is not too long.
@@ -271,7 +284,8 @@ func checked[T Float](s Set[T]) Set[T] {
 	mask := lanes[T]() - 1       // a length is a multiple of 64 bytes if length&mask is 0,
 	halfMask := lanes[T]()/2 - 1 // and a multiple of 32 bytes if length&halfMask is 0
 	return Set[T]{
-		Name: s.Name,
+		Name:      s.Name,
+		unchecked: &s,
 		SparseDot: func(z, b, w []T, x []uint32, table []T) {
 			n := len(z)
 			if len(b) != n || n&halfMask != 0 || outside(len(w), (n+mask)&^mask, x) {
