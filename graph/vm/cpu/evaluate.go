@@ -118,12 +118,15 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 	var next atomic.Int64
 	parallel(len(scores), cores, func(from, to int) {
 		for core := from; core < to; core++ {
-			score := &scores[core]
+			score, f := &scores[core], e.worker(core)
+			s.begin(f.plan)
+			f.plan.open()
 			for b := int(next.Add(1)) - 1; b < blocks && ctx.Err() == nil; b = int(next.Add(1)) - 1 {
 				score.Cost = 0
-				e.block(ctx, e.worker(core), s, b, score)
+				e.block(ctx, f, s, b, score)
 				costs[b] = score.Cost
 			}
+			f.plan.close()
 			score.Cost = 0 // the sum has the costs of the blocks, in their order
 		}
 	})
@@ -142,7 +145,6 @@ func (e *evaluator[T]) evaluate(ctx context.Context, s *rows[T], cores int) (vm.
 
 // block adds the samples of a block to score, or a part of them if ctx is done.
 func (e *evaluator[T]) block(ctx context.Context, f *forward[T], s *rows[T], b int, score *vm.Score) {
-	s.begin(f.plan)
 	end := min((b+1)*block, s.len())
 	for i := b * block; i < end && ctx.Err() == nil; i += e.rows {
 		n := min(e.rows, end-i)

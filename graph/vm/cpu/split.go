@@ -7,9 +7,9 @@ import (
 	"trainer/graph/vm/cpu/kernel"
 )
 
-// split is a copy of W by input for single-sample steps: with split rows (see package
-// kernel), of which more stay in the nearest cache. The other steps, and everything
-// outside of a pass, have W itself.
+// split is a copy of W by input with split rows (see package kernel), of which more stay in
+// the nearest cache. Single-sample steps and evaluations have it. Other steps, and
+// everything outside of a pass, have W itself.
 type split[T kernel.Float] struct {
 	whole   matrix[T]
 	n, rest int // columns of w, and of tail
@@ -19,25 +19,28 @@ type split[T kernel.Float] struct {
 	open    bool // whether the copy has the values, and not W
 }
 
-// split returns the copy of parameter r, or nil if its rows are not split.
+// split returns the copy of parameter r for one more instruction, or nil if its rows
+// cannot be split.
 func (pl *plan[T]) split(r ir.Ref) *split[T] {
-	if s := pl.splits[r]; s != nil || pl.program.Batch > 1 {
-		return s
+	s := pl.splits[r]
+	if s == nil {
+		m := pl.buffer[r]
+		n, rest, ok := pl.kernel.Split(m.rows)
+		if !ok {
+			return nil
+		}
+		if pl.splits == nil {
+			pl.splits = map[ir.Ref]*split[T]{}
+		}
+		s = &split[T]{whole: m, n: n, rest: rest}
+		pl.splits[r] = s
 	}
-	m := pl.buffer[r]
-	n, rest, ok := pl.kernel.Split(m.rows)
-	if !ok {
-		return nil
-	}
-	if pl.splits == nil {
-		pl.splits = map[ir.Ref]*split[T]{}
-	}
-	pl.splits[r] = &split[T]{whole: m, n: n, rest: rest}
-	return pl.splits[r]
+	s.users++
+	return s
 }
 
-// keepSplits drops the copies of parameters that some instruction cannot use, and makes
-// the memory of the others.
+// keepSplits drops the copies of parameters that some instruction does not use, such as
+// the update of a mini-batch, and makes the memory of the others.
 func (pl *plan[T]) keepSplits() {
 	for r, s := range pl.splits {
 		mentions := 0

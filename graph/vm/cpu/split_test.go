@@ -37,7 +37,7 @@ func testSplit[T kernel.Float](t *testing.T, n model.Network, sets []kernel.Set[
 	y := make([]float64, n.Outputs())
 	y[1] = 1
 	for _, set := range sets {
-		used := false
+		var used [2]bool // by steps, by evaluations
 		results := func(columns int) (all []any) {
 			v, err := newMachine(n, compiler(n), Options{}, []kernel.Set[T]{set})
 			if err != nil {
@@ -45,6 +45,7 @@ func testSplit[T kernel.Float](t *testing.T, n model.Network, sets []kernel.Set[
 			}
 			m := v.(*machine[T])
 			m.kernel.SplitCols = columns
+			m.evaluator = newEvaluator(m, m.state)
 			if err := m.SetParameters(parameters(n)); err != nil {
 				t.Fatal(err)
 			}
@@ -95,11 +96,14 @@ func testSplit[T kernel.Float](t *testing.T, n model.Network, sets []kernel.Set[
 				}
 				note(pass.Costs, cost, gradients, score)
 			}
-			used = len(m.steps[1].splits) > 0
+			used = [2]bool{len(m.steps[1].splits) > 0, len(m.evaluator.worker(0).plan.splits) > 0}
+			if len(m.steps[10].splits) > 0 {
+				t.Error("mini-batches have split rows, and update whole ones")
+			}
 			return all
 		}
 		want := results(0)
-		if used {
+		if used != [2]bool{} {
 			t.Fatal("rows are split that should not be")
 		}
 		got := results(set.SplitCols)
@@ -108,8 +112,8 @@ func testSplit[T kernel.Float](t *testing.T, n model.Network, sets []kernel.Set[
 				t.Errorf("%s: result %d (%T) has other bits with split rows", set.Name, i, want[i])
 			}
 		}
-		if !used {
-			t.Errorf("%s: no rows are split", set.Name)
+		if used != [2]bool{true, true} {
+			t.Errorf("%s: rows are split by steps and evaluations: %v", set.Name, used)
 		}
 	}
 }

@@ -109,12 +109,10 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 				layer.product(z, 0, pl.count, first, last)
 			}}
 		}
+		sp, zero := pl.split(in.Args[1]), kernel.Aligned[T](z.rowStride)
 		return entry[T]{kernel: "SparseDot, SplitDot, SparseMatMul", sample: func(r int) func() {
-			short, s, sp := z.short(r), &pl.samples[r], pl.split(in.Args[1])
+			short, s := z.short(r), &pl.samples[r]
 			start := bias[:len(short)]
-			if sp != nil {
-				sp.users++
-			}
 			return func() {
 				switch {
 				case s.dense != nil:
@@ -130,6 +128,14 @@ func (pl *plan[T]) product(in ir.Instr) entry[T] {
 			if pl.samples[from].dense != nil {
 				for r := from; r < to; r++ {
 					dense(r)
+				}
+				return
+			}
+			if sp != nil && sp.open {
+				for r := from; r < to; r++ { // with the bits of layer.product
+					n := sp.n + sp.rest
+					k.SplitDot(z.row(r)[:n], zero[:n], sp.w, sp.tail, pl.samples[r].entries, pl.table)
+					k.Axpy(z.row(r), bias, 1)
 				}
 				return
 			}
@@ -260,7 +266,6 @@ func (pl *plan[T]) rankUpdate(in ir.Instr) entry[T] {
 		if pl.program.Batch == 1 {
 			s, delta, sp := &pl.samples[0], d.short(0), pl.split(in.Dst)
 			if sp != nil {
-				sp.users++
 				sp.updated = true
 			}
 			return entry[T]{kernel: "SparseAxpy, SplitAxpy, Rank1", all: func() {
