@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"sync"
+	"unsafe"
 
 	"trainer/data"
 	"trainer/graph/vm/cpu/kernel"
@@ -173,11 +174,12 @@ func (s *rows[T]) begin(pl *plan[T]) {
 	pl.distrust()
 }
 
-// prefetch asks for the memory of image i, which is needed soon. In a shuffled
-// order the processor cannot guess it.
-func (s *rows[T]) prefetch(k *kernel.Set[T], i int) {
+// prefetch asks for the memory of image i, which is needed next, and for where the
+// entries of the one after it are. In a shuffled order the processor cannot guess it.
+func (s *rows[T]) prefetch(k *kernel.Set[T], i, after int) {
 	if s.dense == nil {
 		k.Prefetch(s.entry[s.start[i]:s.start[i+1]])
+		k.Prefetch(unsafe.Slice((*uint32)(unsafe.Pointer(&s.start[after])), 1))
 	}
 }
 

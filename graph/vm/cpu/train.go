@@ -280,7 +280,7 @@ func (t *trainer[T]) load(from, to int) {
 		t.set.load(t.plan, r, i)
 		t.plan.samples[r].target = t.set.target[t.set.labels[i]]
 		if k+1 < t.samples {
-			t.set.prefetch(&t.kernel, t.sample(k+1))
+			t.set.prefetch(&t.kernel, t.sample(k+1), t.sample(min(k+2, t.samples-1)))
 		}
 	}
 }
