@@ -27,7 +27,7 @@ const (
 	// checkSamples is the number of samples between two checks that all parameters
 	// are finite. A check takes a few microseconds.
 	checkSamples = 8192
-	checkWork    = 5e9
+	checkWork    = 8e9
 	// teamWork is the least work of a stage of a mini-batch that several cores share. The
 	// lines of memory that move between the cores, and the waits, take longer than they
 	// save in a smaller one. On a Xeon of the fifth generation, two cores took 1.3 times
