@@ -72,13 +72,16 @@ func mnist(tb testing.TB, n int) []sample {
 	return samples
 }
 
-// network is 784-50-10 in the layout that the kernels need: a row of w2 has the
-// weights of one input (W² transposed), and a row of w3 has those of one output.
+// network is 784-50-10 in the layout that the kernels need: a row of w2 and tail has the
+// weights of one input (W² transposed, in split rows), and a row of w3 has those of one
+// output.
 type network[T Float] struct {
 	s                      Set[T]
 	n1, n2, n3             int
 	table                  []T // of the values of pixels
-	w2, b2, w3, b3         []T
+	w2, tail               []T
+	n, rest                int // columns of w2 and of tail
+	b2, w3, b3             []T
 	a2, d2, a3, d3, target []T
 }
 
@@ -86,7 +89,8 @@ func newNetwork[T Float](s Set[T], seed uint64) *network[T] {
 	table := data.TableOf[T](data.Scale{})
 	n := &network[T]{s: s, n1: 784, n2: 50, n3: 10, table: table[:]}
 	p2, p3 := Pad[T](n.n2), Pad[T](n.n3)
-	n.w2, n.b2 = Aligned[T](n.n1*p2), Aligned[T](p2)
+	n.n, n.rest, _ = s.Split(n.n2)
+	n.w2, n.tail, n.b2 = Aligned[T](n.n1*n.n), Aligned[T](n.n1*n.rest), Aligned[T](p2)
 	n.w3, n.b3 = Aligned[T](n.n3*p2), Aligned[T](p3)
 	n.a2, n.d2 = Aligned[T](p2), Aligned[T](p2)
 	n.a3, n.d3 = Aligned[T](p3), Aligned[T](p3)
@@ -94,7 +98,7 @@ func newNetwork[T Float](s Set[T], seed uint64) *network[T] {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for i := range n.n1 {
 		for j := range n.n2 {
-			n.w2[i*p2+j] = T(rng.NormFloat64() / math.Sqrt(50))
+			*n.weight(i, j) = T(rng.NormFloat64() / math.Sqrt(50))
 		}
 	}
 	for i := range n.n3 {
@@ -106,12 +110,21 @@ func newNetwork[T Float](s Set[T], seed uint64) *network[T] {
 	return n
 }
 
+// weight returns the weight of W² from input i to hidden node j.
+func (n *network[T]) weight(i, j int) *T {
+	if j < n.n {
+		return &n.w2[i*n.n+j]
+	}
+	return &n.tail[i*n.rest+j-n.n]
+}
+
 // step takes a training step for one sample, by A.62 to A.65.
 func (n *network[T]) step(x sample, rate T) {
 	s := &n.s
 	y := n.target[x.label*len(n.b3):][:len(n.b3)]
 	w := Width[T](n.n2)
-	s.SparseDot(n.a2[:w], n.b2[:w], n.w2, x.x, n.table)
+	split := n.n + n.rest
+	s.SplitDot(n.a2[:split], n.b2[:split], n.w2, n.tail, x.x, n.table)
 	s.Sigmoid(n.a2, n.a2, n.n2)
 	s.MatVec(n.a3[:n.n3], n.b3[:n.n3], n.w3, n.a2)
 	s.Sigmoid(n.a3, n.a3, n.n3)
@@ -120,7 +133,7 @@ func (n *network[T]) step(x sample, rate T) {
 	s.SigmoidDelta(n.d2, n.d2, n.a2)
 	s.Rank1(n.w3, n.d3[:n.n3], n.a2[:w])
 	s.Axpy(n.b3, n.d3, 1)
-	s.SparseAxpy(n.w2, n.d2[:w], x.x, n.table)
+	s.SplitAxpy(n.w2, n.tail, n.d2[:split], x.x, n.table)
 	s.Axpy(n.b2, n.d2, 1)
 }
 
@@ -183,6 +196,24 @@ func unpad[T Float](t *testing.T, name string, w []T, cols int) []float64 {
 	return out
 }
 
+// weights returns W² by input, without padding. It fails the test if the padding is not
+// zero.
+func (n *network[T]) weights(t *testing.T) []float64 {
+	t.Helper()
+	var out []float64
+	for i := range n.n1 {
+		for j := range n.n + n.rest {
+			switch v := *n.weight(i, j); {
+			case j < n.n2:
+				out = append(out, float64(v))
+			case v != 0:
+				t.Fatalf("W2: padding [%d][%d] is %g, want 0", i, j, v)
+			}
+		}
+	}
+	return out
+}
+
 // TestStep trains 784-50-10 on 50 samples and compares the parameters with those of
 // plain loops.
 func TestStep(t *testing.T) {
@@ -194,7 +225,7 @@ func testStep[T Float](t *testing.T, sets []Set[T], u float64) {
 	for _, s := range sets {
 		t.Run(s.Name, func(t *testing.T) {
 			n := newNetwork(s, 7)
-			w2, b2 := unpad(t, "W2", n.w2, 50), unpad(t, "b2", n.b2, 50)
+			w2, b2 := n.weights(t), unpad(t, "b2", n.b2, 50)
 			w3, b3 := unpad(t, "W3", n.w3, 50), unpad(t, "b3", n.b3, 10)
 			const steps = 50
 			table := floats(n.table)
@@ -212,7 +243,7 @@ func testStep[T Float](t *testing.T, sets []Set[T], u float64) {
 				name      string
 				got, want []float64
 			}{
-				{"W2", unpad(t, "W2", n.w2, 50), w2}, {"b2", unpad(t, "b2", n.b2, 50), b2},
+				{"W2", n.weights(t), w2}, {"b2", unpad(t, "b2", n.b2, 50), b2},
 				{"W3", unpad(t, "W3", n.w3, 50), w3}, {"b3", unpad(t, "b3", n.b3, 10), b3},
 			} {
 				for i := range c.want {
@@ -295,13 +326,15 @@ func benchmarkKernel[T Float](b *testing.B, sets []Set[T]) {
 		z2, z3 := Aligned[T](len(n.b2)), Aligned[T](len(n.b3))
 		// The updates add zeros, so that the weights do not change.
 		zero := Aligned[T](len(n.b2))
-		w := Width[T](n.n2)
+		w, split, whole := Width[T](n.n2), n.n+n.rest, Aligned[T](n.n1*Pad[T](n.n2))
 		for _, k := range []struct {
 			name string
 			f    func(x sample)
 		}{
-			{"SparseDot", func(x sample) { s.SparseDot(z2[:w], n.b2[:w], n.w2, x.x, n.table) }},
-			{"SparseAxpy", func(x sample) { s.SparseAxpy(n.w2, zero[:w], x.x, n.table) }},
+			{"SparseDot", func(x sample) { s.SparseDot(z2[:w], n.b2[:w], whole, x.x, n.table) }},
+			{"SparseAxpy", func(x sample) { s.SparseAxpy(whole, zero[:w], x.x, n.table) }},
+			{"SplitDot", func(x sample) { s.SplitDot(z2[:split], n.b2[:split], n.w2, n.tail, x.x, n.table) }},
+			{"SplitAxpy", func(x sample) { s.SplitAxpy(n.w2, n.tail, zero[:split], x.x, n.table) }},
 			{"Sigmoid50", func(sample) { s.Sigmoid(z2, n.b2, n.n2) }},
 			{"Sigmoid10", func(sample) { s.Sigmoid(z3, n.b3, n.n3) }},
 			{"Tanh50", func(sample) { s.Tanh(z2, n.b2, n.n2) }},
