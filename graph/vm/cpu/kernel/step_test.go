@@ -327,6 +327,9 @@ func benchmarkKernel[T Float](b *testing.B, sets []Set[T]) {
 		// The updates add zeros, so that the weights do not change.
 		zero := Aligned[T](len(n.b2))
 		w, split, whole := Width[T](n.n2), n.n+n.rest, Aligned[T](n.n1*Pad[T](n.n2))
+		for i := range whole { // memory that nobody has written would be one page of zeros
+			whole[i] = 1
+		}
 		for _, k := range []struct {
 			name string
 			f    func(x sample)
