@@ -42,6 +42,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 	}()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.took = 0
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -71,16 +72,21 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 		if err := m.stream.Clear(m.scores, 0, size*len(scores)); err != nil {
 			return err
 		}
-		for i := range scores {
-			a.TileCosts = address(m.scores) + kernel.Address(i*size)
-			a.Confusion = a.TileCosts + kernel.Address(8*tiles)
-			if err := m.launch(m.evaluate, a, parameters[i]); err != nil {
-				return err
+		return m.timed(func() error {
+			for i := range scores {
+				a.TileCosts = address(m.scores) + kernel.Address(i*size)
+				a.Confusion = a.TileCosts + kernel.Address(8*tiles)
+				if err := m.launch(m.evaluate, a, parameters[i]); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err := errors.Join(err, m.stream.Wait()); err != nil {
+		return nil, err
+	}
+	if m.took, err = m.timer.Elapsed(); err != nil {
 		return nil, err
 	}
 	all := make([]uint64, size/8*len(scores))
