@@ -154,12 +154,18 @@ func TestReport(t *testing.T) {
 		return s.Part == "sanitizer" || s.Part == "peers" || s.Part == "eager" || strings.HasPrefix(s.Name, "nvidia-smi")
 	}
 	for _, s := range r.Steps {
+		if s.Name == "graph-vm-cuda.TestPassCalls" { // on a GPU
+			if s.Result != "skip" || s.Remark != "only the fake driver tells its calls" {
+				t.Errorf("%s, want skip and the reason", s)
+			}
+			continue
+		}
 		if s.Result != "pass" && (s.Result != "missing" || !mayMiss(s)) {
 			t.Error(s)
 		}
 	}
 	for _, name := range []string{
-		"devices", "smoke", "graph-vm-cuda.TestModeOf", "gradcheck-float64-784,50,10", "cuda-float64-128", "weights-1", "weights-128",
+		"devices", "smoke", "graph-vm-cuda.TestModeOf", "graph-vm-cuda.TestStepCycles", "graph-vm-cuda.TestPassCalls", "gradcheck-float64-784,50,10", "cuda-float64-128", "weights-1", "weights-128",
 		"stop-cuda", "racecheck-batch-128", "bench-1", "bench-rest", "epoch-1", "epoch-full", "main", "modes-block", "peers-jax", "peers-graphs",
 	} {
 		if !slices.ContainsFunc(r.Steps, func(s step) bool { return s.Name == name }) {
@@ -343,6 +349,48 @@ esac
 	}
 }
 
+// TestPeers: a second run of the peers keeps the rows that the file has, and adds what
+// it lacks; rows of other work are not kept.
+func TestPeers(t *testing.T) {
+	if !*whole {
+		t.Skip("NOT TESTED without -report: the peers, some ten seconds")
+	}
+	t.Parallel()
+	py := python(t)
+	if err := exec.Command(py, "-c", "import numpy, jax").Run(); err != nil {
+		t.Skip("NOT TESTED: the peers: install NumPy and JAX")
+	}
+	out := filepath.Join(t.TempDir(), "peers.json")
+	type row struct {
+		Name  string
+		Batch int
+		Least float64 `json:"step_us_min"`
+	}
+	run := func(flags ...string) []row {
+		c := exec.Command(py, append([]string{"peers.py", "--device", "cpu", "--only", "jax", "--seconds", "0.01", "--repeats", "1", "--out", out}, flags...)...)
+		if text, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("peers.py: %v\n%s", err, text)
+		}
+		text, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r struct{ Rows []row }
+		if err := json.Unmarshal(text, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r.Rows
+	}
+	first := run("--samples", "40", "--batches", "10")
+	second := run("--samples", "40", "--batches", "1,10")
+	if len(first) != 1 || len(second) != 2 || second[0] != first[0] || second[1].Batch != 1 {
+		t.Errorf("rows %+v, then %+v: want the first one again and one more", first, second)
+	}
+	if third := run("--samples", "50", "--batches", "10"); len(third) != 1 || third[0] == first[0] {
+		t.Errorf("with other images: rows %+v, want a new one", third)
+	}
+}
+
 // invented are results that no device ever gave: round numbers, to check the
 // arithmetic of page.py by hand.
 var invented = map[string]string{
@@ -427,7 +475,7 @@ func TestPage(t *testing.T) {
 			"| trainer, CUDA | 200 | missing |  | 0.0002 | 1 | 0.6000 |",          // the last epoch's accuracy
 			"Evaluation of 60,000 images on the GPU: 0.0006 s, of which on the device 0.0003 s.",
 			"Peers: JAX 0.0 on SYNTHETIC; PyTorch 0.0 on SYNTHETIC. Their images: SYNTHETIC.",
-			"**Not complete: 1 of 11 steps left.** Call `report.sh` again to go on. Left: stop-cuda.",
+			"**Not complete: 1 of 12 steps left.** Call `report.sh` again to go on. Left: stop-cuda.",
 			"**Failed or out of time: epoch-1.** The table of steps, at the end, says why.",
 			"| timing | 9 | 8 | 1 |  |  |  |  |",
 			"| correctness | 1 |  |  |  |  |  | 1 |",
