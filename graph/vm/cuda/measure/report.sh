@@ -25,9 +25,9 @@
 # made again, and RESULTS.tar.gz has all results so far, without the figures and
 # checkpoints of the runs.
 #
-# Exit code: 3 if steps are left, so call it again; else 1 if a step failed or took
+# Ctrl-C ends the step, which is left, and makes the page. Exit code: 3 if steps are left, so call it again; else 1 if a step failed or took
 # longer than its limit, and 0 if none did (a step can also be missing, because a
-# program or feature is not there). It reads clocks and settings of the GPU and
+# program or feature is not there); 130 after Ctrl-C. It reads clocks and settings of the GPU and
 # changes none.
 set -uo pipefail
 
@@ -83,7 +83,7 @@ echo "$of" >"$RESULTS/of.txt"
 # forget NAME: as if the step had never been done.
 forget() {
 	awk -F'\t' -v n="$1" '$1 != n' "$steps" >"$steps.new" && mv "$steps.new" "$steps"
-	rm -rf "$RESULTS/$1" "$RESULTS/$1.json" "$RESULTS/logs/$1.log" "$RESULTS/runs/$1"
+	rm -rf "$RESULTS/${1:?}" "$RESULTS/$1.json" "$RESULTS/logs/$1.log" "$RESULTS/runs/$1"
 }
 set -f
 for pattern in ${AGAIN:-}; do
@@ -137,14 +137,19 @@ step() {
 	fi
 	room=$(room)
 	if [ "$room" -lt "$limit" ]; then limit=$((room < 1 ? 1 : room)) cut=$begin; fi
+	running=$name
 	printf '$ %s\n' "$*" >"$log"
 	start=$(now)
+	# In the background, so that this script hears of an interrupt meanwhile.
 	if [ -n "${stdout:-}" ]; then
-		timeout -k 5 "$limit" "$@" >"$stdout" 2>>"$log"
+		timeout -k 5 "$limit" "$@" >"$stdout" 2>>"$log" </dev/null &
 	else
-		timeout -k 5 "$limit" "$@" >>"$log" 2>&1
-	fi </dev/null
+		timeout -k 5 "$limit" "$@" >>"$log" 2>&1 </dev/null &
+	fi
+	child=$!
+	wait "$child"
 	code=$?
+	child='' running=''
 	case $code in
 	0) result=pass ;;
 	"$missing") result=missing remark=$(tail -n 1 "$log") ;;
@@ -166,7 +171,19 @@ step() {
 	case $part:$result in facts:* | *:missing) ;; *) begin=1 ;; esac
 	record "$name" $result "$(echo "$(now) $start" | awk '{print $1 - $2}')" "${remark//$'\t'/ }"
 }
-begin='' recorded='' gpu='' # begin: this call has done a step
+begin='' recorded='' gpu='' child='' running='' # begin: this call has done a step
+
+interrupted() {
+	trap '' INT TERM
+	if [ -n "$child" ]; then
+		kill "$child"
+		wait "$child"
+	fi
+	if [ -n "$running" ]; then record "$running" left 0 "interrupted"; fi
+	finish
+	exit 130
+}
+trap interrupted INT TERM
 
 # finish: makes the page of all results so far, and the tar file, if there is a new one.
 finish() {
@@ -263,7 +280,7 @@ each_test() {
 # sample: looks at the clocks of the GPU until enough.
 sample() {
 	command -v nvidia-smi >/dev/null || return
-	nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,utilization.gpu \
+	timeout 1800 nvidia-smi --query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw,utilization.gpu \
 		--format=csv,noheader,nounits -lms 200 >>"$RESULTS/clocks.csv" 2>/dev/null &
 	clocks=$!
 	disown "$clocks"

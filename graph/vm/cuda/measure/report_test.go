@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"trainer/graph/vm/cuda/driver/fake"
 	"trainer/graph/vm/cuda/kernel/kerneltest"
@@ -275,13 +276,25 @@ esac
 `), 0o777); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(folder, "nvidia-smi"), []byte(`#!/bin/sh
+case "$*" in
+*-lms*) while echo 1500, 2000, 40, 300, 99; do sleep 0.1; done ;;
+*name*) printf 'name, driver_version\n%s, 1.2.3\n' "$GPU" ;;
+esac
+`), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	out := filepath.Join(folder, "results")
-	run := func(environment ...string) (string, error) {
+	command := func(environment ...string) *exec.Cmd {
 		c := exec.Command("bash", "report.sh")
 		c.Env = append(os.Environ(), "QUICK=1", "RESULTS="+out, "TRAINER="+stub, "TESTS="+folder, "CONFIGS="+folder, "DATA=", "TRAINER_DATA=", "PYTHON="+py,
-			"PARTS=core", "BUDGET=25", "GPU=First GPU")
+			"PARTS=core", "BUDGET=25", "GPU=First GPU",
+			"PATH="+folder+":"+os.Getenv("PATH"))
 		c.Env = append(c.Env, environment...)
-		text, err := c.CombinedOutput()
+		return c
+	}
+	run := func(environment ...string) (string, error) {
+		text, err := command(environment...).CombinedOutput()
 		return string(text), err
 	}
 	results := func(r report) map[string]string {
@@ -291,6 +304,27 @@ esac
 		}
 		return all
 	}
+
+	// Ctrl-C in a step.
+	stopped := filepath.Join(folder, "stopped")
+	c := command("RESULTS="+stopped, "BUDGET=0")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		time.Sleep(20 * time.Millisecond)
+		if _, err := os.Stat(filepath.Join(stopped, "logs", "cpu-float32-1.log")); err == nil {
+			break
+		}
+	}
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := c.Wait()
+	if r, page := readReport(t, stopped); exitCode(err) != 130 || !slices.Equal(r.Left, []string{"cpu-float32-1"}) || !strings.Contains(page, "Left: cpu-float32-1.") {
+		t.Errorf("after Ctrl-C: %v, left %q; want exit code 130 and cpu-float32-1", err, r.Left)
+	}
+
 	text, err := run()
 	if exitCode(err) != 3 {
 		t.Fatalf("%v, want exit code 3\n%s", err, text)
@@ -334,6 +368,12 @@ esac
 	}
 	if want := []string{"First GPU", "Second GPU"}; !slices.Equal(r.GPUs, want) || !strings.Contains(page, "**Measured on different GPUs: First GPU, Second GPU.**") {
 		t.Errorf("GPUs %q, want %q, and a warning", r.GPUs, want)
+	}
+
+	for _, line := range []string{"| GPU | Second GPU |", "| driver | 1.2.3 |", "| clocks while busy, MHz | SM 1500 to 1500, memory 2000 to 2000 |"} {
+		if !strings.Contains(page, line+"\n") {
+			t.Errorf("no line %q in\n%s", line, page)
+		}
 	}
 
 	for _, c := range []struct{ setting, want string }{
