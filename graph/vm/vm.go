@@ -97,10 +97,10 @@ type Timed interface {
 	// TimeDevice makes the device time each pass and evaluation from now on, which
 	// costs it a little.
 	TimeDevice() error
-	// DeviceTime returns how long the device worked for the last pass or evaluation,
-	// by its clock: without what the host does before and after, and without waiting
-	// for one another. 0 if it was not timed, or did nothing.
-	DeviceTime() time.Duration
+	// DeviceTime returns how long the last pass or evaluation took on the device, by
+	// its clock: without what the host does before and after. 0 if it was not timed, or
+	// did nothing.
+	DeviceTime() (time.Duration, error)
 }
 
 // Snapshot is the parameters of a machine at a moment. It is used from one

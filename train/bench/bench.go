@@ -245,8 +245,8 @@ func alternate(ctx context.Context, duration time.Duration, a, b vm.VM, p model.
 				start := time.Now()
 				err := w.do(machines[i])
 				t := took{host: time.Since(start)}
-				if timed, ok := machines[i].(vm.Timed); ok {
-					t.device = timed.DeviceTime()
+				if timed, ok := machines[i].(vm.Timed); ok && err == nil {
+					t.device, err = timed.DeviceTime()
 				}
 				return t, err
 			}

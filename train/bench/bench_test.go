@@ -148,12 +148,12 @@ type clocked struct {
 }
 
 func (m *clocked) TimeDevice() error { m.times = 0; return nil }
-func (m *clocked) DeviceTime() time.Duration {
+func (m *clocked) DeviceTime() (time.Duration, error) {
 	if m.times < 0 {
-		return 0
+		return 0, nil
 	}
 	m.times++
-	return time.Duration(m.times) * time.Microsecond
+	return time.Duration(m.times) * time.Microsecond, nil
 }
 
 // TestOnly: only the rows that are asked for are measured, in their order, and a machine

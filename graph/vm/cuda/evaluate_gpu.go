@@ -42,7 +42,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 	}()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.took = 0
+	m.stopped = false
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -86,9 +86,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 	if err := errors.Join(err, m.stream.Wait()); err != nil {
 		return nil, err
 	}
-	if m.took, err = m.timer.Elapsed(); err != nil {
-		return nil, err
-	}
+	m.stopped = m.timer != nil
 	all := make([]uint64, size/8*len(scores))
 	if err := driver.CopyFrom(all, m.scores, 0); err != nil {
 		return nil, err

@@ -235,9 +235,7 @@ func (m *machine[T]) train(ctx context.Context, runs []int, passes []vm.Pass) (m
 	if err := m.words.wait(ctx, m.stream, watch); err != nil {
 		return nil, err
 	}
-	if m.took, err = m.timer.Elapsed(); err != nil {
-		return nil, err
-	}
+	m.stopped = m.timer != nil
 	watch()
 	failed, err := m.ends(ctx, runs, parts)
 	if err != nil {

@@ -64,8 +64,8 @@ type machine[T data.Float] struct {
 	costs  *driver.Memory // T[runs][steps]
 	scores *driver.Memory // see score
 
-	timer *driver.Timer // nil: nothing is timed
-	took  time.Duration // see DeviceTime
+	timer   *driver.Timer // nil: nothing is timed
+	stopped bool          // timer has the time of the last pass or evaluation
 }
 
 // stepKey identifies the program of a training step.
@@ -341,7 +341,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.took = 0
+	m.stopped = false
 	if p.Samples() == 0 {
 		return ctx.Err()
 	}
@@ -426,11 +426,19 @@ func (m *machine[T]) TimeDevice() error {
 }
 
 // DeviceTime implements vm.Timed: from before the first launch to after the last
-// kernel, without the copies of the rates and the order.
-func (m *machine[T]) DeviceTime() time.Duration {
+// kernel, without the copies of the rates and the order. The events are read here, so
+// that the pass itself does not wait for that.
+func (m *machine[T]) DeviceTime() (time.Duration, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.took
+	if !m.stopped {
+		return 0, nil
+	}
+	took, err := m.timer.Elapsed()
+	if err != nil {
+		return 0, fmt.Errorf("cuda: %w", err)
+	}
+	return took, nil
 }
 
 // timed makes launches between the events of the timer, if there is one.

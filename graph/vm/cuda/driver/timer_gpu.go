@@ -10,8 +10,8 @@ import (
 )
 
 // Timer measures by the device's clock how long work of a stream takes: a stopwatch
-// that the device starts and stops when it gets there. The methods of a nil Timer do
-// nothing.
+// that the device starts and stops when it gets there. Start, Stop and Close of a nil
+// Timer do nothing.
 type Timer struct {
 	s        *Stream
 	from, to cu.Event
@@ -58,9 +58,6 @@ func (t *Timer) record(e cu.Event) error {
 // Elapsed returns the time from Start to Stop, which the stream must have done: see
 // Stream.Wait. The device's clock has steps of about half a microsecond.
 func (t *Timer) Elapsed() (time.Duration, error) {
-	if t == nil {
-		return 0, nil
-	}
 	var ms float64
 	err := t.s.d.call(func() error {
 		var err error

@@ -310,10 +310,11 @@ def write(report):
 
     out += ["## Parts", ""]
     rows = []
-    for part in dict.fromkeys(s["part"] for s in report["steps"]):
+    for part in PARTS:
         of = [s["result"] for s in report["steps"] if s["part"] == part]
-        rows.append([part, len(of)] + [of.count(key) or "" for key, _ in RESULTS])
-    out += table(["part", "steps"] + [text for _, text in RESULTS], rows or [[MISSING] * 8])
+        if of or part != "profile":  # which is only done when asked for
+            rows.append([part, len(of) or "not called"] + [of.count(key) or "" for key, _ in RESULTS])
+    out += table(["part", "steps"] + [text for _, text in RESULTS], rows)
 
     out += ["## Correctness", "", "Weights after one epoch, by the largest difference; check.py derives the bounds.", ""]
     rows = [[w["batch"], c["what"], number(c["value"]), number(c["bound"]), "yes" if c["ok"] else "**no**"] for w in report["weights"] for c in w["checks"]]
@@ -332,7 +333,7 @@ def write(report):
     for t in report["batches"]:
         full = t["batch"] == EPOCH
         out += [f"### {'Full batch, 60,000' if full else 'Batch %d' % t['batch']}", ""]
-        rows = [["trainer, CUDA", number(t["step_us"]), number(t["device_step_us"]), "", number(t["epoch_seconds"]), "1", accuracy(t["accuracy"])]]
+        rows = [["trainer, CUDA", number(t["step_us"]), number(t["device_step_us"]), "", number(t["epoch_seconds"]), MISSING if t["step_us"] is None else "1", accuracy(t["accuracy"])]]
         for p in t["peers"]:
             rows.append([f"{p['who']}, {p['variant']}", number(p["step_us_min"]), "", number(p["step_us_median"]), number(p["epoch_seconds_min"]),
                          number(p["ratio"]), p["accuracy_note"] or accuracy(p["accuracy"])])

@@ -519,6 +519,7 @@ func TestPage(t *testing.T) {
 			"**Failed or out of time: epoch-1.** The table of steps, at the end, says why.",
 			"| timing | 9 | 8 | 1 |  |  |  |  |",
 			"| correctness | 1 |  |  |  |  |  | 1 |",
+			"| sanitizer | not called |  |  |  |  |  |  |",
 			"| 2 | 4 | 3 | 1 | 0.8000 | 0.9000 |",           // the main job
 			"| ratio | 1.25 | 2 |",                          // (6 − 4)/(3 − 2) by the clock
 			"| 1 | SYNTHETIC | 2.00e-13 | 1.00e-12 | yes |", // weights
