@@ -114,7 +114,7 @@ record() {
 	printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$part" "$2" "$3" "$4" "${gpu:-}" >>"$steps.new"
 	mv "$steps.new" "$steps"
 	recorded=1
-	if [ "$2" != left ]; then printf '%-8s %-32s %7.1f s  %s\n' "$2" "$1" "$3" "$4"; fi
+	if [ "$2" != left ] || [ "$3" != 0 ]; then printf '%-8s %-32s %7.1f s  %s\n' "$2" "$1" "$3" "$4"; fi
 }
 
 # step NAME LIMIT COMMAND…: runs a command, its output in the log, if the step has no
@@ -147,7 +147,7 @@ step() {
 		timeout -k 5 "$limit" "$@" >>"$log" 2>&1 </dev/null &
 	fi
 	child=$!
-	wait "$child"
+	{ wait "$child"; } 2>/dev/null # or bash says that it was killed
 	code=$?
 	child='' running=''
 	case $code in
