@@ -25,10 +25,10 @@
 # made again, and RESULTS.tar.gz has all results so far, without the figures and
 # checkpoints of the runs.
 #
-# Ctrl-C ends the step, which is left, and makes the page. Exit code: 3 if steps are left, so call it again; else 1 if a step failed or took
+# Exit code: 3 if steps are left, so call it again; else 1 if a step failed or took
 # longer than its limit, and 0 if none did (a step can also be missing, because a
-# program or feature is not there); 130 after Ctrl-C. It reads clocks and settings of the GPU and
-# changes none.
+# program or feature is not there). 130 after Ctrl-C, which ends the step and makes
+# the page: the step is left. It reads clocks and settings of the GPU and changes none.
 set -uo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -56,7 +56,7 @@ for needed in timeout awk date cksum tar "$PYTHON"; do
 done
 [ -x "$TRAINER" ] || fail "no trainer at $TRAINER: say where it is with TRAINER=FILE"
 reserve=20 # seconds at the end of a call: to end a step, for the page and for the tar file
-[[ $BUDGET =~ ^[0-9]+$ ]] && { [ "$BUDGET" = 0 ] || [ "$BUDGET" -gt "$reserve" ]; } ||
+[[ $BUDGET =~ ^(0|[1-9][0-9]*)$ ]] && { [ "$BUDGET" = 0 ] || [ "$BUDGET" -gt "$reserve" ]; } ||
 	fail "BUDGET=$BUDGET: want seconds, more than $reserve, or 0"
 for part in $PARTS; do
 	[[ " facts smoke core correctness timing peers sanitizer eager profile " == *" $part "* ]] ||
