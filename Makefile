@@ -92,7 +92,7 @@ gpu-bundle: ## what gpu-report needs on a computer with a GPU, as gpu-bundle.tar
 	$(GPU) graph/vm/cuda/measure/bundle.sh gpu-bundle
 
 gpu-report: gpu-bundle ## checks and measures on this computer's GPU: gpu-bundle/results/report.md
-	gpu-bundle/report.sh
+	BUDGET=0 gpu-bundle/report.sh
 
 vulns: $(GOVULNCHECK) ## known vulnerabilities in what is linked, where the database can be reached
 	@out=$$($(GOVULNCHECK) ./cmd/... 2>&1) && { echo "$$out"; exit 0; }; code=$$?; echo "$$out"; \

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"flag"
+	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"trainer/data/files"
@@ -25,6 +28,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	peer := f.Bool("peer", false, "also run the textbook's listing in Python with NumPy, on one thread; and mini-batches in NumPy, and in PyTorch, JAX and C where they are installed")
 	python := f.String("python", "", "the Python of -peer, a `program`; without it, python3")
 	growth := f.String("growth", "", "instead, measure how the time of a pass grows with the batch, the hidden units, the layers, the samples and the cores, and draw it into this SVG `file`")
+	only := f.String("only", "", "measure only these `rows`, with commas between them: load, evaluate, and batch sizes of training; as in 1,128,evaluate")
 	least := f.Duration("time", time.Second, "how long to measure each at the least, a `duration`")
 	c, err := flags.parse(f, args, stdout)
 	if err != nil {
@@ -35,6 +39,13 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	}
 	if *growth != "" && *peer {
 		return usageError("bench: -growth and -peer are two measurements: ask for one of them")
+	}
+	rows, err := benchRows(*only)
+	if err != nil {
+		return err
+	}
+	if rows != nil && (*growth != "" || *peer) {
+		return usageError("bench: -only goes without -growth and -peer, which have rows of their own")
 	}
 	n := c.Network()
 	witness := machines.Options{Kind: machines.Tape}
@@ -55,6 +66,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 		Witness: open(witness),
 		Set:     d.Train,
 		Least:   *least,
+		Only:    rows,
 		Other: func(n model.Network, cores int) (vm.VM, error) {
 			o := machineOptions(c)
 			o.Listing, o.Cores = false, cores
@@ -76,6 +88,28 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 		return printJSON(stdout, report)
 	}
 	return report.Text(stdout)
+}
+
+// benchRows reads what -only asks for; "" is all rows.
+func benchRows(only string) (*bench.Rows, error) {
+	if only == "" {
+		return nil, nil
+	}
+	rows := &bench.Rows{}
+	for word := range strings.SplitSeq(only, ",") {
+		batch, err := strconv.Atoi(word)
+		switch {
+		case word == "load":
+			rows.Load = true
+		case word == "evaluate":
+			rows.Evaluate = true
+		case err == nil && batch > 0:
+			rows.Batches = append(rows.Batches, batch)
+		default:
+			return nil, usageError(fmt.Sprintf("bench: -only: %q is no row: want load, evaluate or a batch size, with commas between them", word))
+		}
+	}
+	return rows, nil
 }
 
 // grow measures how times grow, draws it into a file, and prints the numbers.

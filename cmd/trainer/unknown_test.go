@@ -118,6 +118,9 @@ func TestUnknown(t *testing.T) {
 		{"completion bash zsh", `unexpected argument "zsh"`},
 		{"help eval train", `unexpected argument "train"`},
 		{"bench -python python3", "-python goes with -peer"},
+		{"bench -only 1,evaluation", `"evaluation" is no row: want load, evaluate or a batch size`},
+		{"bench -only 0", `"0" is no row`},
+		{"bench -only 1 -peer", "-only goes without -growth and -peer"},
 	} {
 		args := strings.Fields(c.args)
 		code, stdout, stderr := trainer(args...)

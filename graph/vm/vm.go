@@ -17,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"trainer/data"
 	"trainer/data/lang"
@@ -25,7 +26,7 @@ import (
 )
 
 // VM trains and evaluates one network. What only some machines have is in the
-// interfaces Fleeter and Clamped, which a caller asks for by a checked type
+// interfaces Fleeter, Clamped and Timed, which a caller asks for by a checked type
 // assertion.
 type VM interface {
 	// Name is one word: "cpu", "cuda", "interpret" or "tape".
@@ -90,6 +91,17 @@ type VM interface {
 // Clamped is a machine whose sigmoid is cut off: it takes σ(z) for 1 from
 // z = SigmoidOne() on. Beyond it the machine may be off by 1 − σ(z).
 type Clamped interface{ SigmoidOne() float64 }
+
+// Timed is a machine on a device that has a clock of its own.
+type Timed interface {
+	// TimeDevice makes the device time each pass and evaluation from now on, which
+	// costs it a little.
+	TimeDevice() error
+	// DeviceTime returns how long the last pass or evaluation took on the device, by
+	// its clock: without what the host does before and after. 0 if it was not timed, or
+	// did nothing.
+	DeviceTime() (time.Duration, error)
+}
 
 // Snapshot is the parameters of a machine at a moment. It is used from one
 // goroutine, which need not be the machine's.

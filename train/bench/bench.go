@@ -1,7 +1,8 @@
 // Package bench compares the speed of two machines in one run: training steps with
 // several batch sizes, evaluation, and loading a data set. Times on a shared computer
 // are noisy, so the machines take turns and the shortest time of each counts. The
-// ratio of the two is more stable than the times.
+// ratio of the two is more stable than the times. Of a machine on a device, Run also says
+// how long the device worked by its own clock.
 package bench
 
 import (
@@ -36,10 +37,17 @@ type Options struct {
 	Set     *data.Set             // the samples for training and evaluation
 	Least   time.Duration         // minimum duration of each measurement
 	Python  string                // the Python interpreter for the peers; "": omit them
+	Only    *Rows                 // the rows to measure; nil: all
 
 	// Other makes a machine for another network, which is compared with the peers, or
 	// measured by Grow. The cores are those of Grow; 0: all.
 	Other func(n model.Network, cores int) (vm.VM, error)
+}
+
+// Rows is a choice of rows.
+type Rows struct {
+	Load, Evaluate bool
+	Batches        []int
 }
 
 // Report is the result of Run.
@@ -60,9 +68,10 @@ type Row struct {
 	What    string  `json:"what"`
 	How     string  `json:"how,omitempty"` // of a pass, how the machine makes it
 	Nanos   float64 `json:"ns_per_sample"`
-	Epoch   float64 `json:"seconds_per_epoch"`       // for 60,000 samples
-	Witness float64 `json:"witness_ns_per_sample"`   // 0: not measured
-	Ratio   float64 `json:"witness_time_by_machine"` // how many times as fast the machine is
+	Epoch   float64 `json:"seconds_per_epoch"`              // for 60,000 samples
+	Device  float64 `json:"device_ns_per_sample,omitempty"` // by the device's own clock (vm.Timed), in the pass of Nanos; 0: it has none
+	Witness float64 `json:"witness_ns_per_sample"`          // 0: not measured
+	Ratio   float64 `json:"witness_time_by_machine"`        // how many times as fast the machine is
 }
 
 // Peer is the measurement of the textbook's algorithm in NumPy, with one sample per
@@ -101,28 +110,39 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		Data: fmt.Sprintf("%s, %d images", o.Set.Name, o.Set.Len()),
 	}
 	p := model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0))
-	load, err := shortest(ctx, o.Least, func() (time.Duration, error) {
-		m, err := o.New()
-		if err != nil {
-			return 0, err
+	if timed, ok := a.(vm.Timed); ok {
+		if err := timed.TimeDevice(); err != nil {
+			return r, err
 		}
-		start := time.Now()
-		err = m.Load(o.Set)
-		return time.Since(start), errors.Join(err, m.Close())
-	})
-	if err != nil {
-		return r, err
 	}
-	r.add("load the set", "", float64(load)/float64(o.Set.Len()), 0)
+	rows := Rows{true, true, Batches}
+	if o.Only != nil {
+		rows = *o.Only
+	}
+	if rows.Load {
+		load, err := shortest(ctx, o.Least, func() (took, error) {
+			m, err := o.New()
+			if err != nil {
+				return took{}, err
+			}
+			start := time.Now()
+			err = m.Load(o.Set)
+			return took{host: time.Since(start)}, errors.Join(err, m.Close())
+		})
+		if err != nil {
+			return r, err
+		}
+		r.add("load the set", "", load.each(o.Set.Len()), nanos{})
+	}
 
 	some := o.Set.Slice(0, min(o.Set.Len(), witnessSamples))
-	for _, batch := range Batches {
+	for _, batch := range rows.Batches {
 		own, other, err := alternate(ctx, o.Least, a, b, p, training(ctx, o.Set, batch), training(ctx, some, batch))
 		if err != nil {
 			return r, err
 		}
 		how := ""
-		if own > 0 {
+		if own.host > 0 {
 			text, err := a.Describe(batch)
 			if err != nil {
 				return r, err
@@ -131,16 +151,18 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		}
 		r.add(fmt.Sprintf("train, batch %d", batch), how, own, other)
 		if batch == 1 && o.Python != "" {
-			if r.NumPy, err = numpy(ctx, o.Python, own); err != nil {
+			if r.NumPy, err = numpy(ctx, o.Python, own.host); err != nil {
 				return r, err
 			}
 		}
 	}
-	own, other, err := alternate(ctx, o.Least, a, b, p, evaluation(ctx, o.Set), evaluation(ctx, some))
-	if err != nil {
-		return r, err
+	if rows.Evaluate {
+		own, other, err := alternate(ctx, o.Least, a, b, p, evaluation(ctx, o.Set), evaluation(ctx, some))
+		if err != nil {
+			return r, err
+		}
+		r.add("evaluate", "", own, other)
 	}
-	r.add("evaluate", "", own, other)
 	if o.Python != "" {
 		r.Comparisons, r.Missing, err = comparisons(ctx, o, n)
 	}
@@ -181,9 +203,24 @@ func evaluation(ctx context.Context, set *data.Set) work {
 	}}
 }
 
-func (r *Report) add(what, how string, own, other float64) {
-	if own > 0 {
-		r.Rows = append(r.Rows, Row{what, how, own, own * epoch / 1e9, other, other / own})
+// took is the time of a pass: the host's, and the device's part of it.
+type took struct{ host, device time.Duration }
+
+// nanos is took for a sample, in nanoseconds. The host's is 0 where nothing was
+// measured.
+type nanos struct{ host, device float64 }
+
+// each returns the time of one of some samples.
+func (t took) each(samples int) nanos {
+	return nanos{float64(t.host) / float64(samples), float64(t.device) / float64(samples)}
+}
+
+func (r *Report) add(what, how string, own, other nanos) {
+	if own.host > 0 {
+		r.Rows = append(r.Rows, Row{
+			What: what, How: how, Nanos: own.host, Epoch: own.host * epoch / 1e9, Device: own.device,
+			Witness: other.host, Ratio: other.host / own.host,
+		})
 	}
 }
 
@@ -192,34 +229,38 @@ func (r *Report) add(what, how string, own, other float64) {
 const witnessSamples = 2000
 
 // alternate measures the work own of machine a and the work other of machine b in
-// turn, in nanoseconds per sample. The result for no work is 0.
-func alternate(ctx context.Context, duration time.Duration, a, b vm.VM, p model.Parameters, own, other work) (ownNanos, otherNanos float64, err error) {
-	machines, works, best := [2]vm.VM{a, b}, [2]work{own, other}, [2]float64{}
+// turn. The result for no work is 0.
+func alternate(ctx context.Context, duration time.Duration, a, b vm.VM, p model.Parameters, own, other work) (ownNanos, otherNanos nanos, err error) {
+	machines, works, best := [2]vm.VM{a, b}, [2]work{own, other}, [2]nanos{}
 	const rounds = 3
 	for round := range rounds + 1 {
 		for i, w := range works {
 			if w.samples == 0 {
 				continue
 			}
-			once := func() (time.Duration, error) {
+			once := func() (took, error) {
 				if err := machines[i].SetParameters(p); err != nil {
-					return 0, err
+					return took{}, err
 				}
 				start := time.Now()
 				err := w.do(machines[i])
-				return time.Since(start), err
+				t := took{host: time.Since(start)}
+				if timed, ok := machines[i].(vm.Timed); ok && err == nil {
+					t.device, err = timed.DeviceTime()
+				}
+				return t, err
 			}
 			if round == 0 { // the first round compiles programs and loads sets
 				if _, err := once(); err != nil {
-					return 0, 0, err
+					return nanos{}, nanos{}, err
 				}
 				continue
 			}
 			t, err := shortest(ctx, duration/rounds, once)
 			if err != nil {
-				return 0, 0, err
+				return nanos{}, nanos{}, err
 			}
-			if ns := float64(t) / float64(w.samples); best[i] == 0 || ns < best[i] {
+			if ns := t.each(w.samples); best[i].host == 0 || ns.host < best[i].host {
 				best[i] = ns
 			}
 		}
@@ -228,18 +269,18 @@ func alternate(ctx context.Context, duration time.Duration, a, b vm.VM, p model.
 }
 
 // shortest repeats do, at least once, until duration has passed. It returns the
-// shortest of the times that do returned.
-func shortest(ctx context.Context, duration time.Duration, do func() (time.Duration, error)) (time.Duration, error) {
-	var best time.Duration
-	for start := time.Now(); best == 0 || time.Since(start) < duration; {
+// times of the pass that was the shortest for the host.
+func shortest(ctx context.Context, duration time.Duration, do func() (took, error)) (took, error) {
+	var best took
+	for start := time.Now(); best.host == 0 || time.Since(start) < duration; {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return took{}, err
 		}
 		t, err := do()
 		if err != nil {
-			return 0, err
+			return took{}, err
 		}
-		if best == 0 || t < best {
+		if best.host == 0 || t.host < best.host {
 			best = t
 		}
 	}
@@ -276,10 +317,31 @@ func (r Report) Text(w io.Writer) error {
 	if _, err := fmt.Fprintf(w, "%s on %s\nmachine  %s\nwitness  %s\n\n", r.Network, r.Data, r.Machine, r.Witness); err != nil {
 		return err
 	}
+	if len(r.Rows) == 0 {
+		_, err := fmt.Fprintln(w, "nothing was measured: these mini-batches are much larger than the set")
+		return err
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\tns per sample\ts for 60,000\twitness, ns\ttimes as fast\thow")
+	ns := func(v float64) string {
+		if v < 10 { // the full batch on a GPU
+			return strconv.FormatFloat(v, 'f', 2, 64)
+		}
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	onDevice := slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Device > 0 })
+	device := func(text string) string { // a cell, where there is such a column
+		if onDevice {
+			return "\t" + text
+		}
+		return ""
+	}
+	_, _ = fmt.Fprintf(t, "\tns per sample%s\ts for 60,000\twitness, ns\ttimes as fast\thow\n", device("on the device"))
 	for _, row := range r.Rows {
-		_, _ = fmt.Fprintf(t, "%s\t%.0f\t%.4f", row.What, row.Nanos, row.Epoch)
+		cell := device("")
+		if row.Device > 0 {
+			cell = device(ns(row.Device))
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s%s\t%.4f", row.What, ns(row.Nanos), cell, row.Epoch)
 		switch {
 		case row.Witness > 0:
 			_, _ = fmt.Fprintf(t, "\t%.0f\t%.1f\t%s", row.Witness, row.Ratio, row.How)
@@ -289,7 +351,7 @@ func (r Report) Text(w io.Writer) error {
 		_, _ = fmt.Fprintln(t)
 	}
 	if p := r.NumPy; p != nil {
-		_, _ = fmt.Fprintf(t, "listing, NumPy %s\t%.0f\t%.4f\t\t%.1f (train, batch 1, relative to the listing)\n", p.Version, p.Nanos, p.Nanos*epoch/1e9, p.Ratio)
+		_, _ = fmt.Fprintf(t, "listing, NumPy %s\t%.0f%s\t%.4f\t\t%.1f (train, batch 1, relative to the listing)\n", p.Version, p.Nanos, device(""), p.Nanos*epoch/1e9, p.Ratio)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os/exec"
 	"slices"
 	"strings"
@@ -136,6 +137,62 @@ func TestGrow(t *testing.T) {
 	cancel()
 	if _, err := bench.Grow(ctx, options()); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// clocked is a machine with a clock of its own, which says that the device works for a
+// microsecond in the first pass that it times, for two in the second, and so on.
+type clocked struct {
+	vm.VM
+	times int // -1: not asked for
+}
+
+func (m *clocked) TimeDevice() error { m.times = 0; return nil }
+func (m *clocked) DeviceTime() (time.Duration, error) {
+	if m.times < 0 {
+		return 0, nil
+	}
+	m.times++
+	return time.Duration(m.times) * time.Microsecond, nil
+}
+
+// TestOnly: only the rows that are asked for are measured, in their order, and a machine
+// with a device is asked for the device's time, which the text and the row have.
+func TestOnly(t *testing.T) {
+	for _, c := range []struct {
+		only bench.Rows
+		want []string
+	}{
+		{bench.Rows{Batches: []int{128, 3}}, []string{"train, batch 128", "train, batch 3"}},
+		{bench.Rows{Load: true, Evaluate: true}, []string{"load the set", "evaluate"}},
+		{bench.Rows{Batches: []int{100_000}}, nil}, // no work for so few samples
+	} {
+		o := options()
+		cpu := o.New
+		o.Only = &c.only
+		o.New = func() (vm.VM, error) {
+			m, err := cpu()
+			return &clocked{m, -1}, err
+		}
+		r, err := bench.Run(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, row := range r.Rows {
+			got = append(got, row.What)
+			passes := row.Device * 1280 / 1000 // of 128 samples, or of a mini-batch ten times
+			if timed := row.What != "load the set"; timed != (row.Device > 0) || math.Abs(passes-math.Round(passes)) > 1e-6 {
+				t.Errorf("%s: %v ns a sample on the device, which is no whole number of microseconds a pass", row.What, row.Device)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("rows %q, want %q", got, c.want)
+		}
+		var b bytes.Buffer
+		if err := r.Text(&b); err != nil || strings.Contains(b.String(), "on the device") != (len(c.want) > 0) {
+			t.Errorf("the text: %v\n%s", err, b.String())
+		}
 	}
 }
 

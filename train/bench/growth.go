@@ -96,20 +96,20 @@ func (p growing) measure(ctx context.Context, o Options) (float64, error) {
 	}
 	set := o.Set.Slice(0, p.samples)
 	pass := vm.Pass{Set: set, Order: data.Shuffled(p.samples, 1, 1), Batch: p.batch, Rate: peerRate}
-	once := func() (time.Duration, error) {
+	once := func() (took, error) {
 		start := time.Now()
 		err := m.Train(ctx, pass)
-		return time.Since(start), err
+		return took{host: time.Since(start)}, err
 	}
 	err = m.SetParameters(model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0)))
 	if err == nil {
 		_, err = once() // compiles programs and loads the set
 	}
-	var t time.Duration
+	var t took
 	if err == nil {
 		t, err = shortest(ctx, o.Least, once)
 	}
-	return t.Seconds(), errors.Join(err, m.Close())
+	return t.host.Seconds(), errors.Join(err, m.Close())
 }
 
 // GrowthText writes the curves as tables.

@@ -109,6 +109,26 @@ func TestPassCalls(t *testing.T) {
 	}
 }
 
+// TestTimedCalls: a pass that is timed records two events around its launches, and
+// makes no other call more.
+func TestTimedCalls(t *testing.T) {
+	onFake(t)
+	m := newMachine(t, cuda.Options{})
+	pass := vm.Pass{Set: images(37), Batch: 32, Rate: 0.1}
+	must(t, m.Train(context.Background(), pass))
+	timed := m.(vm.Timed)
+	must(t, timed.TimeDevice())
+	must(t, timed.TimeDevice())
+	got := names(calls(t, func() { must(t, m.Train(context.Background(), pass)) }))
+	if took, err := timed.DeviceTime(); err != nil || took <= 0 {
+		t.Errorf("the device took %v, %v", took, err)
+	}
+	want := []string{"cuMemcpyHtoDAsync_v2", "cuEventRecord", "cuLaunchCooperativeKernel", "cuLaunchKernel", "cuEventRecord", "cuStreamSynchronize"}
+	if !slices.Equal(got, want) {
+		t.Errorf("calls %v, want %v", got, want)
+	}
+}
+
 // TestEvaluateCalls: after the first one, an evaluation allocates and frees nothing.
 // It launches as many blocks as the device runs at once.
 func TestEvaluateCalls(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -241,6 +242,47 @@ func BenchmarkModes(b *testing.B) {
 	onDevice(b)
 	for _, mode := range []string{"", "block", "grid"} {
 		b.Run(cmp.Or(mode, "chosen"), func(b *testing.B) { vmtest.BenchmarkTrain(b, with(cuda.Options{Mode: mode})) })
+	}
+}
+
+// TestDeviceTime: the device's time of a pass and of an evaluation is part of the
+// host's, and is 0 where nothing was asked for or done. It changes no result.
+func TestDeviceTime(t *testing.T) {
+	onDevice(t)
+	set := images(70)
+	var after [2]model.Parameters
+	for i := range after {
+		m, err := with(cuda.Options{})(textbook, false)
+		must(t, err)
+		timed, ok := m.(vm.Timed)
+		if !ok {
+			t.Fatal("the machine does not time its device")
+		}
+		if i == 1 {
+			must(t, timed.TimeDevice())
+		}
+		must(t, m.SetParameters(model.Normal(textbook, 0.1, data.Stream(2, "cuda test", 0))))
+		for _, do := range []func() error{
+			func() error { return m.Train(context.Background(), vm.Pass{Set: set, Batch: 32, Rate: 0.1}) },
+			func() error { _, err := m.Evaluate(context.Background(), set); return err },
+		} {
+			begun := time.Now()
+			must(t, do())
+			host := time.Since(begun)
+			if took, err := timed.DeviceTime(); err != nil || took > host || (took > 0) != (i == 1) {
+				t.Errorf("timed %v: the device took %v of the host's %v, %v", i == 1, took, host, err)
+			}
+		}
+		must(t, m.Train(context.Background(), vm.Pass{Set: set, Order: []int32{}, Batch: 1, Rate: 0.1}))
+		if took, err := timed.DeviceTime(); err != nil || took != 0 {
+			t.Errorf("a pass of no samples took the device %v, %v", took, err)
+		}
+		after[i], err = m.Parameters()
+		must(t, err)
+		must(t, m.Close())
+	}
+	if !reflect.DeepEqual(after[0], after[1]) {
+		t.Error("timing changed the parameters")
 	}
 }
 

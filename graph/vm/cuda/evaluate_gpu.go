@@ -42,6 +42,7 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 	}()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.stopped = false
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -71,18 +72,21 @@ func (m *machine[T]) score(ctx context.Context, set *data.Set, parameters []kern
 		if err := m.stream.Clear(m.scores, 0, size*len(scores)); err != nil {
 			return err
 		}
-		for i := range scores {
-			a.TileCosts = address(m.scores) + kernel.Address(i*size)
-			a.Confusion = a.TileCosts + kernel.Address(8*tiles)
-			if err := m.launch(m.evaluate, a, parameters[i]); err != nil {
-				return err
+		return m.timed(func() error {
+			for i := range scores {
+				a.TileCosts = address(m.scores) + kernel.Address(i*size)
+				a.Confusion = a.TileCosts + kernel.Address(8*tiles)
+				if err := m.launch(m.evaluate, a, parameters[i]); err != nil {
+					return err
+				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err := errors.Join(err, m.stream.Wait()); err != nil {
 		return nil, err
 	}
+	m.stopped = m.timer != nil
 	all := make([]uint64, size/8*len(scores))
 	if err := driver.CopyFrom(all, m.scores, 0); err != nil {
 		return nil, err

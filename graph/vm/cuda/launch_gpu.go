@@ -235,6 +235,7 @@ func (m *machine[T]) train(ctx context.Context, runs []int, passes []vm.Pass) (m
 	if err := m.words.wait(ctx, m.stream, watch); err != nil {
 		return nil, err
 	}
+	m.stopped = m.timer != nil
 	watch()
 	failed, err := m.ends(ctx, runs, parts)
 	if err != nil {
@@ -257,15 +258,17 @@ func (m *machine[T]) start(runs []int, passes []vm.Pass, parts []part) error {
 		if err != nil {
 			return err
 		}
-		for _, k := range parts {
-			if ordered {
-				k.arguments.Order, k.arguments.OrderStride = address(m.orders.device), uint64(passes[0].Samples())
+		return m.timed(func() error {
+			for _, k := range parts {
+				if ordered {
+					k.arguments.Order, k.arguments.OrderStride = address(m.orders.device), uint64(passes[0].Samples())
+				}
+				if err := m.launch(k.loaded, k.arguments, address(m.parameters)); err != nil {
+					return err
+				}
 			}
-			if err := m.launch(k.loaded, k.arguments, address(m.parameters)); err != nil {
-				return err
-			}
-		}
-		return nil
+			return nil
+		})
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"trainer/data"
 	"trainer/data/lang"
@@ -62,6 +63,9 @@ type machine[T data.Float] struct {
 	orders orders
 	costs  *driver.Memory // T[runs][steps]
 	scores *driver.Memory // see score
+
+	timer   *driver.Timer // nil: nothing is timed
+	stopped bool          // timer has the time of the last pass or evaluation
 }
 
 // stepKey identifies the program of a training step.
@@ -337,6 +341,7 @@ func (m *machine[T]) Train(ctx context.Context, p vm.Pass) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.stopped = false
 	if p.Samples() == 0 {
 		return ctx.Err()
 	}
@@ -406,6 +411,47 @@ func (m *machine[T]) gradients(x, y []float64) (_ float64, _ model.Parameters, e
 	return float64(cost[0]), g, err
 }
 
+// TimeDevice implements vm.Timed. Without it a pass records no events.
+func (m *machine[T]) TimeDevice() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.timer != nil {
+		return nil
+	}
+	var err error
+	if m.timer, err = m.stream.NewTimer(); err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	return nil
+}
+
+// DeviceTime implements vm.Timed: from before the first launch to after the last
+// kernel, without the copies of the rates and the order. The events are read here, so
+// that the pass itself does not wait for that.
+func (m *machine[T]) DeviceTime() (time.Duration, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.stopped {
+		return 0, nil
+	}
+	took, err := m.timer.Elapsed()
+	if err != nil {
+		return 0, fmt.Errorf("cuda: %w", err)
+	}
+	return took, nil
+}
+
+// timed makes launches between the events of the timer, if there is one.
+func (m *machine[T]) timed(launches func() error) error {
+	if err := m.timer.Start(); err != nil {
+		return err
+	}
+	if err := launches(); err != nil {
+		return err
+	}
+	return m.timer.Stop()
+}
+
 // Close implements vm.VM.
 func (m *machine[T]) Close() error {
 	m.mu.Lock()
@@ -424,6 +470,6 @@ func (m *machine[T]) Close() error {
 	if m.evaluate != nil {
 		errs = append(errs, m.evaluate.free())
 	}
-	errs = append(errs, freeAll(m.parameters, m.table, m.costs, m.scores), m.words.free(), m.orders.free(), m.stream.Close())
+	errs = append(errs, freeAll(m.parameters, m.table, m.costs, m.scores), m.words.free(), m.orders.free(), m.timer.Close(), m.stream.Close())
 	return errors.Join(append(errs, m.shared.close())...)
 }

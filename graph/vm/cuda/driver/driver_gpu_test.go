@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"trainer/graph/vm/cuda/driver/fake"
 )
@@ -465,6 +466,54 @@ func TestStreamCopies(t *testing.T) {
 	wantError(t, s.CopyTo(m, h, 1), "freed")
 }
 
+// TestTimer: the time is that of the work between Start and Stop, and there is none
+// before the stream has done it.
+func TestTimer(t *testing.T) {
+	d := device(t)
+	f := kernel(t, d, "wait")
+	s := must(d.NewStream())(t)
+	h := must(d.AllocHost("flags", 64))(t)
+	timer := must(s.NewTimer())(t)
+	_, err := timer.Elapsed()
+	wantError(t, err, "cuEventElapsedTime: CUDA_ERROR_INVALID_HANDLE (400)")
+	release := &View[uint32](h, 0, 16)[0] // the kernel ends when it is set
+	launch := func() {
+		atomic.StoreUint32(release, 0)
+		check(t, f.Launch(Launch{Grid: 1, Block: 1, Stream: s}, argument(h.Address())))
+	}
+	const pause = 10 * time.Millisecond
+
+	// A kernel between Start and Stop.
+	check(t, timer.Start())
+	check(t, s.Wait())
+	launch()
+	check(t, timer.Stop())
+	_, err = timer.Elapsed()
+	wantError(t, err, "CUDA_ERROR_NOT_READY (600)")
+	time.Sleep(pause)
+	atomic.StoreUint32(release, 1)
+	check(t, s.Wait())
+	if took := must(timer.Elapsed())(t); took < pause {
+		t.Errorf("%v for a kernel of at least %v", took, pause)
+	}
+
+	// A kernel before Start.
+	launch()
+	check(t, timer.Start())
+	check(t, timer.Stop())
+	time.Sleep(pause)
+	ends := time.Now()
+	atomic.StoreUint32(release, 1)
+	check(t, s.Wait())
+	if took, most := must(timer.Elapsed())(t), time.Since(ends); took > most {
+		t.Errorf("%v for no work, within %v", took, most)
+	}
+	var none *Timer
+	for _, err := range []error{none.Start(), none.Stop(), none.Close(), timer.Close(), timer.Close(), h.Free(), s.Close()} {
+		check(t, err)
+	}
+}
+
 func TestLoad(t *testing.T) {
 	d := device(t)
 	_, err := must(d.Load("kernels.ptx", ".version 8.0"))(t).Function("absent")
@@ -525,6 +574,7 @@ func TestEveryCallFails(t *testing.T) {
 	d := device(t)
 	m := must(d.Alloc("numbers", 16))(t)
 	s := must(d.NewStream())(t)
+	timer := must(s.NewTimer())(t)
 	pinned := must(d.AllocHost("numbers", 16))(t)
 	mod := must(d.Load("kernels", ""))(t)
 	f := must(mod.Function("hungry"))(t)
@@ -542,6 +592,16 @@ func TestEveryCallFails(t *testing.T) {
 		{"cuMemcpyDtoD_v2", func() error { return m.Copy(0, m, 8, 8) }},
 		{"cuStreamCreate", func() error { _, err := d.NewStream(); return err }},
 		{"cuStreamSynchronize", s.Wait},
+		{"cuEventCreate", func() error { _, err := s.NewTimer(); return err }},
+		{"cuEventRecord", timer.Start},
+		{"cuEventElapsedTime", func() error {
+			if err := errors.Join(timer.Start(), timer.Stop(), s.Wait()); err != nil {
+				return err
+			}
+			_, err := timer.Elapsed()
+			return err
+		}},
+		{"cuEventDestroy_v2", func() error { return must(s.NewTimer())(t).Close() }},
 		{"cuMemsetD8Async", func() error { return s.Clear(m, 0, 16) }},
 		{"cuMemcpyHtoDAsync_v2", func() error { return s.CopyTo(m, pinned, 16) }},
 		{"cuModuleLoadDataEx", func() error { _, err := d.Load("x", ""); return err }},

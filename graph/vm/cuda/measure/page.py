@@ -13,6 +13,8 @@ import sys
 MISSING = "missing"
 EPOCH = 60000
 BATCHES = (1, 10, 128, 1000, 60000)
+PARTS = ("facts", "smoke", "core", "correctness", "timing", "peers", "sanitizer", "eager", "profile")
+RESULTS = (("pass", "passed"), ("FAIL", "failed"), ("timeout", "out of time"), ("missing", "missing"), ("skip", "not for a GPU"), ("left", "left"))
 
 
 # --- reading ------------------------------------------------------------------
@@ -48,8 +50,8 @@ class Results:
     def steps(self):
         rows = []
         for line in (self.text("steps.tsv") or "").splitlines():
-            name, part, result, seconds, remark = (line.split("\t") + [""] * 5)[:5]
-            rows.append({"name": name, "part": part, "result": result, "seconds": float(seconds or 0), "remark": remark})
+            name, part, result, seconds, remark, gpu = (line.split("\t") + [""] * 6)[:6]
+            rows.append({"name": name, "part": part, "result": result, "seconds": float(seconds or 0), "remark": remark, "gpu": gpu})
         return rows
 
 
@@ -88,13 +90,23 @@ def collect(folder):
     def file(name, step):
         return r.json(name) if step in passed else None
 
-    bench = file("bench.json", "bench")
-    if not (get(bench, "machine") or "").startswith("cuda"):
-        bench = None  # whatever it measured, it was not this
-    # Peers that ran out of time have left the rows that were done.
-    peers = r.json("peers.json")
+    bench = {"rows": []}
+    for name in passed:
+        b = file(name + ".json", name) if name.startswith("bench-") else None
+        if (get(b, "machine") or "").startswith("cuda"):  # or whatever it measured, it was not this
+            bench = dict(b, rows=bench["rows"] + (b["rows"] or []))
+    peers = None
+    for name in ("peers-jax", "peers-graphs", "peers-eager", "peers-compile"):
+        p = r.json(name + ".json")  # of one that ran out of time, the rows that were done
+        if p:
+            both = peers or {"packages": {}, "rows": [], "skipped": []}
+            peers = dict(p, packages=both["packages"] | p["packages"], rows=both["rows"] + p["rows"], skipped=both["skipped"] + p["skipped"])
+    steps.sort(key=lambda s: PARTS.index(s["part"]) if s["part"] in PARTS else len(PARTS))  # keeps the order within a part
+    timed = {s["gpu"] for s in steps if s["gpu"] and s["part"] in ("core", "timing", "peers", "eager") and s["result"] == "pass"}
     report = {
         "meta": r.json("meta.json"),
+        "left": [s["name"] for s in steps if s["result"] == "left"],
+        "gpus": sorted(timed),
         "device": device(r),
         "version": (r.text("version.txt") or "").strip() or None,
         "computer": (r.text("computer.txt") or "").strip() or None,
@@ -104,7 +116,6 @@ def collect(folder):
         "weights": [w for w in (r.json("weights-1.json"), r.json("weights-128.json")) if w],
         "stop": {d: r.json(f"stop-{d}.json") for d in ("cuda", "cpu")},
         "peers": {k: get(peers, k) for k in ("data", "device", "packages", "skipped")} if peers else None,
-        "machine": {"cuda": get(bench, "machine"), "data": get(bench, "data")},
     }
     table = []
     for b in BATCHES:
@@ -120,13 +131,17 @@ def collect(folder):
             ours, source = whole, "trainer bench"
         rows = sorted((p for p in get(peers, "rows") or () if p["batch"] == b), key=lambda p: p["step_us_min"])
         table.append({
-            "batch": b, "step_us": ours, "source": source if ours is not None else None,
+            "batch": b, "step_us": ours, "device_step_us": row_us(bench, b, "device_ns_per_sample"),
+            "source": source if ours is not None else None, "how": get(find(bench, f"train, batch {b}"), "how"),
             "epoch_seconds": ours * EPOCH / b / 1e6 if ours is not None else None,
             "accuracy": get(metrics, -1, "test_accuracy"), "epochs": get(metrics, -1, "epoch"),
             "peers": [dict(p, ratio=divide(p["step_us_min"], ours)) for p in rows],
         })
     report["batches"] = table
-    report["evaluate_seconds_60000"] = get(find(bench, "evaluate"), "seconds_per_epoch")
+    evaluate = find(bench, "evaluate")
+    device_ns = get(evaluate, "device_ns_per_sample")
+    report["evaluate_seconds_60000"] = get(evaluate, "seconds_per_epoch")
+    report["evaluate_device_seconds_60000"] = device_ns * EPOCH / 1e9 if device_ns else None
     report["main"] = main_run(run("main"), wall("main"))
     report["runs"] = runs(r, run, wall)
     report["targets"] = targets(report)
@@ -167,8 +182,8 @@ def find(bench, what):
     return None
 
 
-def row_us(bench, batch):
-    ns = get(find(bench, f"train, batch {batch}"), "ns_per_sample")
+def row_us(bench, batch, key="ns_per_sample"):
+    ns = get(find(bench, f"train, batch {batch}"), key)
     return ns * batch / 1e3 if ns is not None else None
 
 
@@ -264,9 +279,17 @@ def write(report):
     out = ["# The CUDA machine on a GPU", ""]
     if meta.get("quick"):
         out += ["**A test of the script with few images and short times (QUICK=1): no figure here is a measurement.**", ""]
-    out += ["Written by `report.sh`; every number is from the files of one folder of results, and what could not be had is", "called missing.", ""]
+    out += ["How the trainer's CUDA machine trains on a GPU: whether it does so rightly, and how fast, beside PyTorch and JAX. Written by",
+            "`report.sh`; every number is from the files of one folder of results, and what could not be had is called missing.", ""]
+    if report["left"]:
+        out += [f"**Not complete: {len(report['left'])} of {len(report['steps'])} steps left.** Call `report.sh` again to go on. Left: {', '.join(report['left'])}.", ""]
+    failed = [s["name"] for s in report["steps"] if s["result"] in ("FAIL", "timeout")]
+    if failed:
+        out += [f"**Failed or out of time: {', '.join(failed)}.** The table of steps, at the end, says why.", ""]
+    if len(report["gpus"]) > 1:
+        out += [f"**Measured on different GPUs: {', '.join(report['gpus'])}.** Times of one are beside times of another here, and ratios mean nothing.", ""]
     out += table(["", ""], [
-        ["date (UTC)", meta.get("begun") or MISSING],
+        ["last call (UTC)", meta.get("begun") or MISSING],
         ["commit", meta.get("commit") or MISSING],
         ["GPU", gpu.get("name", MISSING)],
         ["driver", gpu.get("driver_version", MISSING)],
@@ -274,7 +297,6 @@ def write(report):
         ["clocks while busy, MHz", f"SM {interval(get(report, 'clocks', 'sm_mhz'))}, memory {interval(get(report, 'clocks', 'memory_mhz'))}"],
         ["images", meta.get("data") or MISSING],
         ["computer", "; ".join((report["computer"] or MISSING).splitlines())],
-        ["machine", report["machine"]["cuda"] or MISSING],
     ])
     if report["devices"]:
         out += ["```", report["devices"], "```", ""]
@@ -286,21 +308,40 @@ def write(report):
         for t in report["targets"]
     ])
 
+    out += ["## Parts", ""]
+    rows = []
+    for part in PARTS:
+        of = [s["result"] for s in report["steps"] if s["part"] == part]
+        if of or part != "profile":  # which is only done when asked for
+            rows.append([part, len(of) or "not called"] + [of.count(key) or "" for key, _ in RESULTS])
+    out += table(["part", "steps"] + [text for _, text in RESULTS], rows)
+
+    out += ["## Correctness", "", "Weights after one epoch, by the largest difference; check.py derives the bounds.", ""]
+    rows = [[w["batch"], c["what"], number(c["value"]), number(c["bound"]), "yes" if c["ok"] else "**no**"] for w in report["weights"] for c in w["checks"]]
+    out += table(["batch", "", "measured", "bound", "within"], rows or [[MISSING] * 5])
+    stop = report["stop"]["cuda"]
+    if stop:
+        out += [f"Ctrl-C to exit, saving included: {seconds(stop['seconds'])} (at most {seconds(stop['limit'])}; "
+                f"on the CPU {seconds(get(report, 'stop', 'cpu', 'seconds'))}); exit code {stop['exit_code']}.", ""]
+    else:
+        out += [f"Ctrl-C to exit: {MISSING}.", ""]
     out += ["## Training, 784-50-10, float32", ""]
-    out += ["µs a step, the least of several; an epoch is 60,000 samples. ×: its time by this machine's. Accuracy: on the test", 
-            "images after one epoch (full batch: 50) from like weights at the same rate.", ""]
+    out += ["µs a step: by the host's clock, with launches and waiting, the least of several. On the device: in that same pass, by",
+            "CUDA events before the first launch and after the last; the rest is the host's. An epoch is 60,000 samples. ×: its time by",
+            "this machine's, both by the host's clock. Accuracy: on the test images after one epoch (full batch: 50) from like weights",
+            "at the same rate.", ""]
     for t in report["batches"]:
         full = t["batch"] == EPOCH
         out += [f"### {'Full batch, 60,000' if full else 'Batch %d' % t['batch']}", ""]
-        rows = [["trainer, CUDA", number(t["step_us"]), "", number(t["epoch_seconds"]), "1", accuracy(t["accuracy"])]]
+        rows = [["trainer, CUDA", number(t["step_us"]), number(t["device_step_us"]), "", number(t["epoch_seconds"]), MISSING if t["step_us"] is None else "1", accuracy(t["accuracy"])]]
         for p in t["peers"]:
-            rows.append([f"{p['who']}, {p['variant']}", number(p["step_us_min"]), number(p["step_us_median"]), number(p["epoch_seconds_min"]),
+            rows.append([f"{p['who']}, {p['variant']}", number(p["step_us_min"]), "", number(p["step_us_median"]), number(p["epoch_seconds_min"]),
                          number(p["ratio"]), p["accuracy_note"] or accuracy(p["accuracy"])])
         if not t["peers"]:
-            rows.append(["PyTorch, JAX", MISSING, "", MISSING, MISSING, MISSING])
-        out += table(["who", "µs a step", "median", "s an epoch", "×", "accuracy"], rows)
+            rows.append(["PyTorch, JAX", MISSING, "", "", MISSING, MISSING, MISSING])
+        out += table(["who", "µs a step", "on the device", "median", "s an epoch", "×", "accuracy"], rows)
         if t["source"]:
-            out += [f"The trainer's time is from {t['source']}.", ""]
+            out += [f"The trainer's time is from {t['source']}" + (f": {t['how']}." if t["how"] and t["source"] == "trainer bench" else "."), ""]
     packages = get(report, "peers", "packages") or {}
     out += ["Peers: " + ("; ".join(f"{k} {v['version']} on {v['device']}" for k, v in packages.items()) or MISSING)
             + f". Their images: {get(report, 'peers', 'data') or MISSING}.", ""]
@@ -314,7 +355,8 @@ def write(report):
         m.get("epochs", MISSING), number(m.get("wall_seconds")), number(m.get("train_seconds")), number(m.get("epoch_seconds_min")),
         accuracy(m.get("test_accuracy")), accuracy(m.get("best_test_accuracy")),
     ]])
-    out += [f"Evaluation of 60,000 images on the GPU: {seconds(report['evaluate_seconds_60000'])}.", ""]
+    out += [f"Evaluation of 60,000 images on the GPU: {seconds(report['evaluate_seconds_60000'])}, of which on the device "
+            f"{seconds(report['evaluate_device_seconds_60000'])}.", ""]
 
     out += ["## Independent runs", ""]
     found = report["runs"]
@@ -325,15 +367,6 @@ def write(report):
             [n, number(found[w]["train_epoch_seconds"]), number(found[w]["wall_epoch_seconds"])] for w, n in (("one", 1), ("many", found["count"]))
         ] + [["ratio", number(found["ratio_train"]), number(found["ratio_wall"])]])
 
-    out += ["## Correctness", "", "Weights after one epoch, by the largest difference; check.py derives the bounds.", ""]
-    rows = [[w["batch"], c["what"], number(c["value"]), number(c["bound"]), "yes" if c["ok"] else "**no**"] for w in report["weights"] for c in w["checks"]]
-    out += table(["batch", "", "measured", "bound", "within"], rows or [[MISSING] * 5])
-    stop = report["stop"]["cuda"]
-    if stop:
-        out += [f"Ctrl-C to exit, saving included: {seconds(stop['seconds'])} (at most {seconds(stop['limit'])}; "
-                f"on the CPU {seconds(get(report, 'stop', 'cpu', 'seconds'))}); exit code {stop['exit_code']}.", ""]
-    else:
-        out += [f"Ctrl-C to exit: {MISSING}.", ""]
     out += ["## Steps", ""]
     out += table(["step", "part", "result", "s", ""], [[s["name"], s["part"], s["result"], f"{s['seconds']:.1f}", s["remark"]] for s in report["steps"]]
                  or [[MISSING] * 5])

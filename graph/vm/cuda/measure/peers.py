@@ -15,7 +15,8 @@ that fill no whole mini-batch are left out (96 of 60,000 with 128).
 
 FOLDER has MNIST's four IDX files, plain or gzipped. Without it the images are
 random, as sparse as MNIST's: times mean the same, accuracies nothing. The file
-is written again after each row, so that a run cut short leaves what it has.
+is written again after each row, so that a run cut short leaves what it has; a
+second run goes on with what the file lacks.
 """
 import argparse
 import json
@@ -69,6 +70,10 @@ def first_weights():
     random = np.random.default_rng(1)
     w = [random.normal(0, DEVIATION, (a, b)).astype(np.float32) for a, b in zip(LAYERS, LAYERS[1:])]
     return w[0], np.zeros(LAYERS[1], np.float32), w[1], np.zeros(LAYERS[2], np.float32)
+
+
+class Unavailable(Exception):
+    """A variant that this device cannot run: it is missing, and did not fail."""
 
 
 # --- PyTorch ------------------------------------------------------------------
@@ -178,7 +183,7 @@ class Torch:
         copied before each replay."""
         torch = self.torch
         if self.device != "cuda":
-            raise RuntimeError("CUDA graphs need a CUDA device")
+            raise Unavailable("CUDA graphs need a CUDA device")
         step = self.by_hand(b, rate)
         x, y = self.x, self.y
         resident = chunk == len(x) // b
@@ -379,7 +384,7 @@ def measure(peer, name, make, b, samples, o):
     peer.reset()
     times = [timed(peer, program, steps, rounds) / (steps * rounds) for _ in range(o.repeats)]
     row = {
-        "who": peer.who, "variant": name + getattr(program, "note", str)(), "batch": b, "steps_timed": steps * rounds, "repeats": o.repeats,
+        "who": peer.who, "name": name, "variant": name + getattr(program, "note", str)(), "batch": b, "steps_timed": steps * rounds, "repeats": o.repeats,
         "step_us_min": min(times) * 1e6, "step_us_median": statistics.median(times) * 1e6,
         "epoch_seconds_min": min(times) * EPOCH / b, "rate": RATES.get(b, 1.0), "accuracy": None, "accuracy_note": "",
     }
@@ -407,10 +412,22 @@ def main():
     p.add_argument("--seconds", type=float, default=0.3, help="length of a repeat")
     p.add_argument("--repeats", type=int, default=7)
     p.add_argument("--accuracy-seconds", type=float, default=60, help="run the epoch for the accuracy if it is not longer")
-    p.add_argument("--time", type=float, default=0, help="begin no new row after so many seconds; 0: no limit")
     o = p.parse_args()
     train, test, data = load(o.data, o.samples)
     report = {"device": o.device, "data": data, "network": "784-50-10 sigmoid, with bias, float32", "packages": {}, "rows": [], "skipped": []}
+
+    # What the file has of an earlier run of the same work.
+    seen, failed = set(), False
+    try:
+        with open(o.out, encoding="utf-8") as f:
+            earlier = json.load(f)
+        if all(earlier[k] == report[k] for k in ("device", "data", "network")):
+            report["rows"] = earlier["rows"]
+            report["skipped"] = [s for s in earlier["skipped"] if s["batch"]]
+            seen = {(r["who"], r["name"], r["batch"]) for r in report["rows"]}
+            seen |= {(s["who"], s["variant"], s["batch"]) for s in report["skipped"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none, or cut off
 
     def save():
         text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
@@ -422,18 +439,19 @@ def main():
         return ""
 
     def skip(who, variant, b, why):
+        nonlocal failed
+        failed = failed or not isinstance(why, (ImportError, Unavailable))
         why = str(why).strip().splitlines()[0][:300] if str(why).strip() else type(why).__name__
         report["skipped"].append({"who": who, "variant": variant, "batch": b, "why": why})
         print(f"skipped: {who}, {variant}, batch {b}: {why}", file=sys.stderr, flush=True)
 
-    begun = time.perf_counter()
     for kind, key in ((Jax, "jax"), (Torch, "torch")):
         if key not in o.only.split(","):
             continue
         try:
             peer = kind(o.device, train, test)
         except ImportError as e:
-            skip(kind.who, "all", 0, f"not installed: {e}")
+            skip(kind.who, "all", 0, ImportError(f"not installed: {e}"))
             continue
         except Exception as e:  # whatever a package does, the others run
             skip(kind.who, "all", 0, e)
@@ -443,11 +461,10 @@ def main():
             if o.variants not in name:
                 continue
             for b in map(int, o.batches.split(",")):
+                if (kind.who, name, b) in seen:
+                    continue
                 if b > len(train[0]):
                     skip(kind.who, name, b, f"only {len(train[0])} images")
-                    continue
-                if o.time and time.perf_counter() - begun > o.time:
-                    skip(kind.who, name, b, f"the time of {o.time:.0f} s was over")
                     continue
                 try:
                     row = measure(peer, name, make, b, len(train[0]), o)
@@ -462,7 +479,7 @@ def main():
     print(save(), end="")
     if not report["rows"]:
         print("no peer ran", file=sys.stderr)
-        sys.exit(77 if all(s["why"].startswith("not installed") for s in report["skipped"]) else 1)  # 77: missing
+        sys.exit(1 if failed else 77)  # 77: missing
 
 
 main()

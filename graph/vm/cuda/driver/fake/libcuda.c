@@ -47,6 +47,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -313,7 +314,13 @@ CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *d, void *p, unsigned flags) {
 }
 
 // Each stream has a thread that executes its queue of launches.
+struct CUevent_st {
+	int pending; // records that no stream has reached
+	int recorded;
+	struct timespec at;
+};
 struct work {
+	CUevent event; // a record of an event instead of a kernel
 	int fill;      // a copy or a memset instead of a kernel
 	char *to;
 	const char *from; // NULL: a memset with zero
@@ -349,8 +356,13 @@ static void *serve(void *stream) {
 		if (!lost && w->fill && !w->from) memset(w->to, 0, w->n);
 		if (!lost && w->kernel) w->kernel(params, w->grid, w->block, w->shared);
 		if (!lost) lost = w->fault;
-		free(w);
 		pthread_mutex_lock(&queue);
+		if (w->event) {
+			clock_gettime(CLOCK_MONOTONIC, &w->event->at);
+			w->event->recorded = 1;
+			w->event->pending--;
+		}
+		free(w);
 		s->busy = 0;
 		pthread_cond_broadcast(&s->changed);
 	}
@@ -414,6 +426,43 @@ CUresult cuStreamQuery(CUstream s) {
 	pthread_mutex_unlock(&queue);
 	if (lost) return lost;
 	return done ? 0 : CUDA_ERROR_NOT_READY;
+}
+
+// Events: the time at which a stream gets to them.
+CUresult cuEventCreate(CUevent *e, unsigned flags) {
+	ENTER("%u", flags);
+	NEED_CONTEXT;
+	*e = calloc(1, sizeof **e);
+	return 0;
+}
+CUresult cuEventDestroy_v2(CUevent e) {
+	ENTER("");
+	NEED_CONTEXT;
+	drain_all(); // a real driver frees it when the stream has passed it
+	free(e);
+	return 0;
+}
+CUresult cuEventRecord(CUevent e, CUstream s) {
+	ENTER("");
+	NEED_CONTEXT;
+	struct work *w = calloc(1, sizeof *w);
+	w->event = e;
+	pthread_mutex_lock(&queue);
+	e->pending++;
+	pthread_mutex_unlock(&queue);
+	enqueue(s, w);
+	return lost;
+}
+CUresult cuEventElapsedTime(float *ms, CUevent from, CUevent to) {
+	ENTER("");
+	NEED_CONTEXT;
+	pthread_mutex_lock(&queue);
+	int pending = from->pending || to->pending, recorded = from->recorded && to->recorded;
+	*ms = (to->at.tv_sec - from->at.tv_sec) * 1e3 + (to->at.tv_nsec - from->at.tv_nsec) / 1e6;
+	pthread_mutex_unlock(&queue);
+	if (lost) return lost;
+	if (pending) return CUDA_ERROR_NOT_READY;
+	return recorded ? 0 : CUDA_ERROR_INVALID_HANDLE;
 }
 
 CUresult cuMemFree_v2(CUdeviceptr d) {
