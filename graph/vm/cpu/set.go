@@ -1,7 +1,9 @@
 package cpu
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"sync"
 	"unsafe"
 
@@ -12,7 +14,7 @@ import (
 // rows is a resident set. An image is stored as the entries of its inputs that are not
 // zero (see package kernel); or as all its values, if few inputs of the set are zero.
 // Skipping a zero changes no sum if the weights are finite. In a scale in which no
-// pixel is a zero input, the rows are dense.
+// pixel is a zero input, or more than one are, the rows are dense.
 type rows[T kernel.Float] struct {
 	set    *data.Set // nil for inputs that come from no image
 	labels []uint8
@@ -56,13 +58,14 @@ func newRows[T kernel.Float](set *data.Set, outputs, cores int) *rows[T] {
 		s.target = append(s.target, y)
 	}
 	values := data.TableOf[T](set.Scale)
+	zero, one := zeroPixel(&values)
+	zeros := uint64(zero) * 0x0101010101010101
 	parallel(n, cores, func(from, to int) {
 		for i := from; i < to; i++ {
-			count := 0
-			for _, p := range set.Image(i) {
-				if values[p] != 0 {
-					count++
-				}
+			image := set.Image(i)
+			count := bits.OnesCount64(others(lastWord(image, zeros), zeros))
+			for ; len(image) >= 8; image = image[8:] {
+				count += bits.OnesCount64(others(binary.LittleEndian.Uint64(image), zeros))
 			}
 			s.start[i+1] = count
 		}
@@ -70,7 +73,7 @@ func newRows[T kernel.Float](set *data.Set, outputs, cores int) *rows[T] {
 	for i := range n {
 		s.start[i+1] += s.start[i]
 	}
-	if float64(s.start[n]) > denseFrom*float64(len(set.Pixels)) {
+	if !one || float64(s.start[n]) > denseFrom*float64(len(set.Pixels)) {
 		s.dense = kernel.Large[T](len(set.Pixels))
 		parallel(len(set.Pixels), cores, func(from, to int) {
 			for k := from; k < to; k++ {
@@ -81,65 +84,103 @@ func newRows[T kernel.Float](set *data.Set, outputs, cores int) *rows[T] {
 	}
 	s.table = values[:]
 	s.entry = kernel.Large[uint32](s.start[n])
+	s.splits = make([]uint16, n*(inputParts-1))
+	edges := inputEdges(s.inputs)
 	parallel(n, cores, func(from, to int) {
 		for i := from; i < to; i++ {
-			k := s.start[i]
-			for j, p := range set.Image(i) {
-				if values[p] != 0 {
-					s.entry[k] = kernel.Entry(uint16(j), uint16(p))
+			image := set.Image(i)
+			entries, splits := s.entry[s.start[i]:s.start[i+1]], s.splits[i*(inputParts-1):][:inputParts-1]
+			k, p, last := 0, 1, lastWord(image, zeros)
+			for j := 0; j < len(image); j += 8 {
+				word := last
+				if j+8 <= len(image) {
+					word = binary.LittleEndian.Uint64(image[j:])
+				}
+				word = others(word, zeros)
+				for ; p < inputParts && edges[p] < j+8; p++ {
+					splits[p-1] = uint16(k + bits.OnesCount64(word&(1<<(8*(edges[p]-j))-1)))
+				}
+				for ; word != 0; word &= word - 1 {
+					at := j + bits.TrailingZeros64(word)/8
+					entries[k] = kernel.Entry(uint16(at), uint16(image[at]))
 					k++
 				}
 			}
 		}
 	})
-	s.split(cores)
 	return s
 }
 
-// split fills in splits.
-func (s *rows[T]) split(cores int) {
-	edges := inputEdges(s.inputs)
-	s.splits = make([]uint16, s.len()*(inputParts-1))
-	parallel(s.len(), cores, func(from, to int) {
-		for i := from; i < to; i++ {
-			entries, k := s.entry[s.start[i]:s.start[i+1]], 0
-			for p, edge := range edges[1:inputParts] {
-				for k < len(entries) && int(uint16(entries[k])) < edge {
-					k++
-				}
-				s.splits[i*(inputParts-1)+p] = uint16(k)
-			}
+// zeroPixel returns the pixel that is a zero input, and whether it is the only one.
+func zeroPixel[T kernel.Float](values *[256]T) (zero uint8, one bool) {
+	count := 0
+	for p, v := range values {
+		if v == 0 {
+			zero = uint8(p)
+			count++
 		}
-	})
+	}
+	return zero, count == 1
 }
 
-// inputRows returns rows of x that come from no image, without labels. They are dense if
-// they have more different values than a table.
+// others returns the highest bit of each byte of a word that is not the byte of zeros.
+// Most pixels are zero inputs, many together: a word says it of eight.
+func others(word, zeros uint64) uint64 {
+	const low = 0x7f7f7f7f7f7f7f7f
+	word ^= zeros
+	return (word&low + low | word) &^ low
+}
+
+// lastWord returns the pixels after the last whole word of an image, and zeros.
+func lastWord(image []uint8, zeros uint64) uint64 {
+	var word [8]uint8
+	binary.LittleEndian.PutUint64(word[:], zeros)
+	copy(word[:], image[len(image)&^7:])
+	return binary.LittleEndian.Uint64(word[:])
+}
+
+// inputRows returns rows of x that come from no image, without labels. The table has a value
+// for each entry until it is full. The rows are dense if a later value is not in it.
 func inputRows[T kernel.Float](x []float64, inputs int) *rows[T] {
-	s := &rows[T]{inputs: inputs, start: []int{0}}
-	places := map[T]uint16{} // in the table
-	for from := 0; from < len(x); from += inputs {
-		for j, v := range x[from : from+inputs] {
-			t := T(v)
-			if t == 0 {
-				continue
-			}
-			place, known := places[t]
-			if !known {
-				if len(s.table) > math.MaxUint16 {
-					return denseRows[T](x, inputs)
+	s, edges := &rows[T]{inputs: inputs, start: []int{0}}, inputEdges(inputs)
+	few := len(x) / 4 // what images have, so that nothing has to grow for them
+	s.entry, s.table = make([]uint32, 0, few), make([]T, 0, few)
+	var places map[T]uint16 // of the values in the table
+	for rest := x; len(rest) > 0; rest = rest[inputs:] {
+		first := len(s.entry)
+		for p, end := range edges[1:] {
+			for j := edges[p]; j < end; j++ {
+				t := T(rest[j])
+				if t == 0 {
+					continue
 				}
-				place = uint16(len(s.table))
-				places[t], s.table = place, append(s.table, t)
+				place, known := uint16(len(s.table)), false
+				if len(s.table) > math.MaxUint16 {
+					if places == nil {
+						places = map[T]uint16{}
+						for k, v := range s.table {
+							places[v] = uint16(k)
+						}
+					}
+					if place, known = places[t]; !known {
+						return denseRows[T](x, inputs)
+					}
+				}
+				if !known {
+					s.table = append(s.table, t)
+				}
+				s.entry = append(s.entry, kernel.Entry(uint16(j), place))
 			}
-			s.entry = append(s.entry, kernel.Entry(uint16(j), place))
+			if p < inputParts-1 {
+				s.splits = append(s.splits, uint16(len(s.entry)-first))
+			}
 		}
 		s.start = append(s.start, len(s.entry))
 	}
-	s.split(1)
 	return s
 }
 
+// denseRows returns the same as dense rows.
 func denseRows[T kernel.Float](x []float64, inputs int) *rows[T] {
 	s := &rows[T]{inputs: inputs, start: make([]int, len(x)/inputs+1), dense: make([]T, len(x))}
 	for k, v := range x {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"trainer/data"
@@ -143,6 +144,21 @@ func TestInputRows(t *testing.T) {
 	}
 	if s := inputRows[float64](x, 784); s.dense == nil {
 		t.Error("90 samples with 70,000 different values are not dense")
+	}
+	few := slices.Clone(x)
+	for i, v := range few {
+		few[i] = math.Round(8 * v)
+	}
+	s := inputRows[float64](few, 784)
+	if s.dense != nil {
+		t.Error("90 samples with 9 different values are not sparse")
+	}
+	for i := range 90 {
+		for k := s.start[i]; k < s.start[i+1]; k++ {
+			if v := few[i*784+int(uint16(s.entry[k]))]; v == 0 || s.table[s.entry[k]>>16] != v {
+				t.Fatalf("sample %d: entry %d is not %v", i, k, v)
+			}
+		}
 	}
 	all, err := m.Predict(x)
 	if err != nil {
