@@ -116,8 +116,8 @@ type session struct {
 	folder
 	augmented augmented
 
-	start *epoch // where to begin
-	used  []bool // the inputs that are not zero in some training image; nil: not known yet
+	start *epoch        // where to begin
+	used  func() []bool // the inputs that are not zero in some training image
 }
 
 // begin sets the parameters that all runs start from and writes the configuration.
@@ -130,9 +130,7 @@ func (s *session) begin() error {
 		s.Runs[r].RunID = RunID{Run: r, Seed: c.Seed}
 	}
 	s.sum = sync.OnceValue(s.Dataset.Sum)
-	if s.From == nil {
-		go s.sum() // the first checkpoint needs it
-	}
+	s.used = sync.OnceValue(func() []bool { return usedInputs(s.Dataset.Train) })
 	first := s.initialise
 	if s.From != nil {
 		first = s.restore
@@ -154,7 +152,14 @@ func (s *session) begin() error {
 		}
 	}
 	s.saved = time.Now()
-	return s.firstFiles()
+	if err := s.firstFiles(); err != nil {
+		return err
+	}
+	go func() { // the end of the first epoch needs them; no core is idle before it
+		s.sum()
+		s.used()
+	}()
+	return nil
 }
 
 // initialise sets the first parameters of all runs.

@@ -1,6 +1,8 @@
 package train
 
 import (
+	"slices"
+
 	"trainer/data"
 	"trainer/data/lang"
 	"trainer/graph/model"
@@ -14,14 +16,11 @@ import (
 // the distance to the next number. So if most do not change, most of each update is
 // lost.
 func (s *session) unchanged(before, after model.Parameters) float64 {
-	if s.used == nil {
-		s.used = usedInputs(s.Dataset.Train)
-	}
-	same, all := 0, 0
+	used, same, all := s.used(), 0, 0
 	for l := range after {
 		in := after[l].In
 		for k, w := range after[l].Weight {
-			if l == 0 && !s.used[k%in] {
+			if l == 0 && !used[k%in] {
 				continue
 			}
 			all++
@@ -40,10 +39,18 @@ func (s *session) unchanged(before, after model.Parameters) float64 {
 func usedInputs(set *data.Set) []bool {
 	table := data.TableOf[float64](set.Scale)
 	used := make([]bool, set.Inputs())
-	for k, pixel := range set.Pixels {
-		if table[pixel] != 0 {
-			used[k%len(used)] = true
-		}
+	// Most inputs are found to be used in the first images, and only the others are looked
+	// at in the next.
+	unused := make([]int, len(used))
+	for j := range unused {
+		unused[j] = j
+	}
+	for i := range set.Len() {
+		image := set.Image(i)
+		unused = slices.DeleteFunc(unused, func(j int) bool {
+			used[j] = table[image[j]] != 0
+			return used[j]
+		})
 	}
 	return used
 }
