@@ -31,6 +31,8 @@ type Set struct {
 
 	ClassNames []string // of the classes, at most Classes of them; nil: their numbers
 	Scale      Scale
+
+	imagesSum string // what Sums returns for the images; "": not known
 }
 
 // Range is an interval of numbers. Where the zero value would have no meaning it
@@ -130,6 +132,7 @@ func (s *Set) Slice(from, to int) *Set {
 	t := *s
 	t.Pixels = s.Pixels[from*s.Inputs() : to*s.Inputs()]
 	t.Labels = s.Labels[from:to]
+	t.imagesSum = ""
 	return &t
 }
 

@@ -42,14 +42,15 @@ func ReadIDX(ctx context.Context, images, labels string, classes int) (*Set, err
 	if err := checkClasses("idx", classes); err != nil {
 		return nil, err
 	}
-	t, err := readIDXFiles(ctx, pair{images, labels})
+	t, err := readIDXFiles(ctx, pair{images, labels}, false)
 	if err != nil {
 		return nil, err
 	}
 	return t.set(classes)
 }
 
-func readIDXFiles(ctx context.Context, p pair) (*table, error) {
+// readIDXFiles reads the two files of a set. summed asks for the checksum of the images.
+func readIDXFiles(ctx context.Context, p pair, summed bool) (*table, error) {
 	li, err := openInput("idx", p.labels)
 	if err != nil {
 		return nil, err
@@ -60,10 +61,10 @@ func readIDXFiles(ctx context.Context, p pair) (*table, error) {
 		return nil, err
 	}
 	defer ii.close()
-	return readIDX(ctx, ii, li)
+	return readIDX(ctx, ii, li, summed)
 }
 
-func readIDX(ctx context.Context, images, labels *input) (*table, error) {
+func readIDX(ctx context.Context, images, labels *input, summed bool) (*table, error) {
 	l, place, err := readLabels(ctx, labels)
 	if err != nil {
 		return nil, err
@@ -80,12 +81,18 @@ func readIDX(ctx context.Context, images, labels *input) (*table, error) {
 	if int64(rows)*int64(cols) > maxImage {
 		return nil, images.errorf(8, "images of %d×%d pixels, want at most %d pixels", rows, cols, maxImage)
 	}
+	var arrived func(part []byte)
+	sum := func() string { return "" }
+	if summed {
+		arrived, sum = sumAhead(imagesHeader(n, rows, cols))
+		defer sum()
+	}
 	p, err := readBody(ctx, images, int64(n)*int64(rows)*int64(cols),
-		fmt.Sprintf("%d images of %d×%d pixels", n, rows, cols))
+		fmt.Sprintf("%d images of %d×%d pixels", n, rows, cols), arrived)
 	if err != nil {
 		return nil, err
 	}
-	t := &table{path: images.path, rows: rows, cols: cols, pixels: p, labels: l, labelled: true, place: place}
+	t := &table{path: images.path, rows: rows, cols: cols, pixels: p, labels: l, labelled: true, place: place, imagesSum: sum()}
 	for _, code := range l {
 		t.names.seen[code] = true
 	}
@@ -100,7 +107,7 @@ func readLabels(ctx context.Context, in *input) (labels []uint8, place func(imag
 		if err != nil {
 			return nil, nil, err
 		}
-		labels, err = readBody(ctx, in, int64(head[0]), fmt.Sprintf("%d labels", head[0]))
+		labels, err = readBody(ctx, in, int64(head[0]), fmt.Sprintf("%d labels", head[0]), nil)
 		return labels, func(image int) string { return offset(idxLabelsHeader + image) }, err
 	}
 	head, err := readHeader(in, idxLabelRows, "labels", "columns")
@@ -108,7 +115,7 @@ func readLabels(ctx context.Context, in *input) (labels []uint8, place func(imag
 		return nil, nil, err
 	}
 	n, cols := head[0], head[1]
-	body, err := readBody(ctx, in, 4*int64(n)*int64(cols), fmt.Sprintf("%d labels of %d integers", n, cols))
+	body, err := readBody(ctx, in, 4*int64(n)*int64(cols), fmt.Sprintf("%d labels of %d integers", n, cols), nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,8 +181,9 @@ func guess(in *input, magic uint32) string {
 }
 
 // readBody reads want bytes and makes sure that the input ends after them; what
-// says for errors what the bytes are.
-func readBody(ctx context.Context, in *input, want int64, what string) ([]byte, error) {
+// says for errors what the bytes are. arrived, if it is not nil, is given each part of
+// them as soon as it is there; nobody changes it any more.
+func readBody(ctx context.Context, in *input, want int64, what string, arrived func(part []byte)) ([]byte, error) {
 	start := in.off
 	short := func(have int64) error {
 		return in.errorf(start+have, "the file ends after %d bytes of data, want %d: the header says %s",
@@ -214,7 +222,9 @@ func readBody(ctx context.Context, in *input, want int64, what string) ([]byte, 
 			b = grown
 		}
 		n, err := io.ReadFull(in, b[len(b):min(cap(b), len(b)+1<<20)])
-		b = b[:len(b)+n]
+		if b = b[:len(b)+n]; arrived != nil {
+			arrived(b[len(b)-n:])
+		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			return nil, short(int64(len(b)))
 		}
@@ -267,7 +277,7 @@ func WriteIDX(dir string, d *Dataset) error {
 
 // WriteIDXImages writes the images of s in IDX format.
 func WriteIDXImages(w io.Writer, s *Set) error {
-	return write(w, imagesHeader(s), s.Pixels)
+	return write(w, s.imagesHeader(), s.Pixels)
 }
 
 // WriteIDXLabels writes the labels of s in IDX format.
@@ -275,11 +285,13 @@ func WriteIDXLabels(w io.Writer, s *Set) error {
 	return write(w, labelsHeader(s), s.Labels)
 }
 
-func imagesHeader(s *Set) []byte {
+func (s *Set) imagesHeader() []byte { return imagesHeader(s.Len(), s.Rows, s.Cols) }
+
+func imagesHeader(images, rows, cols int) []byte {
 	h := binary.BigEndian.AppendUint32(nil, idxImages)
-	h = binary.BigEndian.AppendUint32(h, uint32(s.Len()))
-	h = binary.BigEndian.AppendUint32(h, uint32(s.Rows))
-	return binary.BigEndian.AppendUint32(h, uint32(s.Cols))
+	h = binary.BigEndian.AppendUint32(h, uint32(images))
+	h = binary.BigEndian.AppendUint32(h, uint32(rows))
+	return binary.BigEndian.AppendUint32(h, uint32(cols))
 }
 
 func labelsHeader(s *Set) []byte {

@@ -36,9 +36,12 @@ func readIDXBytes(images, labels []byte, classes int) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := readIDX(context.Background(), ii, li)
+	t, err := readIDX(context.Background(), ii, li, true)
 	if err != nil {
 		return nil, err
+	}
+	if want := sum(imagesHeader(len(t.labels), t.rows, t.cols), t.pixels); t.imagesSum != want {
+		return nil, fmt.Errorf("BUG: the sum is %s, want %s", t.imagesSum, want)
 	}
 	return t.set(classes)
 }

@@ -2,8 +2,6 @@ package data
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -186,7 +184,13 @@ func (f *Finder) load(ctx context.Context, files found) (*Dataset, error) {
 	}
 	d := &Dataset{Name: "MNIST", Source: files.dir}
 	_, _, err := files.read(ctx, func(ctx context.Context, p pair) (*table, error) {
-		t, err := readPair(ctx, files.format, p, csvOptions{values: Range{0, 255}})
+		var t *table
+		var err error
+		if files.format == IDX {
+			t, err = readIDXFiles(ctx, p, true)
+		} else {
+			t, err = readPair(ctx, files.format, p, csvOptions{values: Range{0, 255}})
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -194,6 +198,7 @@ func (f *Finder) load(ctx context.Context, files found) (*Dataset, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w; data.dataset is mnist, which has the digits 0 to 9: for a data set of your own, set it to %s", err, files.format)
 		}
+		s.imagesSum = t.imagesSum
 		test := p == files.test
 		if test {
 			d.Test, s.Name = s, "MNIST test"
@@ -217,14 +222,15 @@ func (f *Finder) verify(s *Set, p pair, test bool) error {
 	if p.labels == "" {
 		p.labels = p.images
 	}
+	imagesSum, labelsSum := s.Sums()
 	for _, c := range []struct {
 		path string
 		sum  string
 		want mnistFile
 		what string
 	}{
-		{p.images, sum(imagesHeader(s), s.Pixels), f.truth()[images], "images"},
-		{p.labels, sum(labelsHeader(s), s.Labels), f.truth()[labels], "labels"},
+		{p.images, imagesSum, f.truth()[images], "images"},
+		{p.labels, labelsSum, f.truth()[labels], "labels"},
 	} {
 		if c.sum != c.want.sum {
 			return fmt.Errorf("mnist: %s: these are not MNIST's %s: SHA-256 of %s (unpacked IDX) is %s, want %s; "+
@@ -233,14 +239,6 @@ func (f *Finder) verify(s *Set, p pair, test bool) error {
 		}
 	}
 	return nil
-}
-
-func sum(parts ...[]byte) string {
-	h := sha256.New()
-	for _, p := range parts {
-		h.Write(p)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // unavailable is the error when every place failed: why, and the steps by hand.

@@ -119,6 +119,31 @@ func TestMNISTFormats(t *testing.T) {
 	}
 }
 
+// TestSumsOfMNIST: the sums that verified the files are not those of what was made of them.
+func TestSumsOfMNIST(t *testing.T) {
+	w := newWorld(t)
+	w.Dir = w.folder(t, filepath.Join(t.TempDir(), "dir"))
+	for _, s := range []Spec{{}, {Transpose: true}, {Validation: 0.2}, {Validation: 0.2, Transpose: true}} {
+		s.Dir = w.Dir
+		d, _, err := s.open(t.Context(), w.Finder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets := []*Set{d.Train, d.Test, d.Train.Slice(0, 1)}
+		if d.Validation != nil {
+			sets = append(sets, d.Validation)
+		}
+		for i, set := range sets {
+			if got, _ := set.Sums(); got != sum(set.imagesHeader(), set.Pixels) {
+				t.Errorf("%+v: set %d: the sum %s is of other images", s, i, got)
+			}
+		}
+		if plain := s.Validation == 0 && !s.Transpose; plain != (d.Train.imagesSum != "") {
+			t.Errorf("%+v: the sum is known: %t", s, !plain)
+		}
+	}
+}
+
 // What is not MNIST is not called MNIST.
 func TestMNISTVerifies(t *testing.T) {
 	for name, spoil := range map[string]func(d *Dataset) (file string){

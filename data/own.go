@@ -21,7 +21,7 @@ func readPair(ctx context.Context, format Kind, p pair, o csvOptions) (*table, e
 	case classFolders:
 		return readClassFolders(ctx, p.images)
 	}
-	return readIDXFiles(ctx, p)
+	return readIDXFiles(ctx, p, false)
 }
 
 func (s Spec) csvOptions() csvOptions { return csvOptions{label: s.Label, values: s.Values} }
@@ -60,7 +60,7 @@ func (s Spec) named(ctx context.Context, n namedSet) (*Dataset, []Note, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	train, test, err := f.read(ctx, readIDXFiles)
+	train, test, err := f.read(ctx, func(ctx context.Context, p pair) (*table, error) { return readIDXFiles(ctx, p, false) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -199,7 +199,7 @@ func (s Spec) path(ctx context.Context, path string) (*table, error) {
 		if err != nil {
 			return nil, err
 		}
-		return readIDXFiles(ctx, pair{path, labels})
+		return readIDXFiles(ctx, pair{path, labels}, false)
 	}
 	return readCSVFile(ctx, path, s.csvOptions())
 }

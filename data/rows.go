@@ -100,7 +100,7 @@ func readImages(ctx context.Context, in *input, inputs int) (*table, error) {
 	if int64(rows)*int64(cols) != int64(inputs) {
 		return nil, in.errorf(8, "images of %d×%d pixels, and the network has %d inputs", rows, cols, inputs)
 	}
-	pixels, err := readBody(ctx, in, int64(n)*int64(inputs), fmt.Sprintf("%d images of %d×%d pixels", n, rows, cols))
+	pixels, err := readBody(ctx, in, int64(n)*int64(inputs), fmt.Sprintf("%d images of %d×%d pixels", n, rows, cols), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,7 @@ func quotas(of [256][]int32, count, total int) (quota [256]int) {
 // where returns the images for which chosen is want, as a set of its own memory.
 func (s *Set) where(chosen []bool, want bool) *Set {
 	t := *s
+	t.imagesSum = ""
 	n := 0
 	for _, c := range chosen {
 		if c == want {
@@ -114,5 +115,5 @@ func (s *Set) transpose() {
 			}
 		}
 	}
-	s.Rows, s.Cols = s.Cols, s.Rows
+	s.Rows, s.Cols, s.imagesSum = s.Cols, s.Rows, ""
 }

@@ -26,6 +26,8 @@ type table struct {
 	outer  string                 // the first value outside of 0 to 255, as an error
 	advice string                 // what to do if the labels are wrong, after a ";"; or ""
 	notes  []Note
+
+	imagesSum string // of the images as the file has them (see Set.Sums); "" if nobody asked
 }
 
 // Note is something that the user of a data set should know.
