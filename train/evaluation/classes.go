@@ -105,12 +105,13 @@ func Worst(ctx context.Context, m vm.VM, set *data.Set, most int) ([]Mistake, er
 	}
 	worst := []Mistake{}
 	inputs := data.TableOf[float64](set.Scale)
+	space := make([]float64, min(mistakeChunk, set.Len())*set.Inputs())
 	for first := 0; first < set.Len(); first += mistakeChunk {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		end := min(first+mistakeChunk, set.Len())
-		x := make([]float64, (end-first)*set.Inputs())
+		x := space[:(end-first)*set.Inputs()]
 		for k, pixel := range set.Pixels[first*set.Inputs():][:len(x)] {
 			x[k] = inputs[pixel]
 		}
