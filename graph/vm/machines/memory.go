@@ -61,7 +61,7 @@ func Memory(n model.Network, o Options, sets ...*data.Set) int64 {
 // resident returns about the bytes of a set in a machine with elements of the given
 // size. It looks at some of the pixels.
 func resident(set *data.Set, size int64) int64 {
-	const every = 97
+	const every = 997
 	seen, ink := int64(0), int64(0)
 	for i := 0; i < len(set.Pixels); i += every {
 		seen++
