@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"trainer/data/files"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/machines"
@@ -47,7 +48,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	if rows != nil && (*growth != "" || *peer) {
 		return usageError("bench: -only goes without -growth and -peer, which have rows of their own")
 	}
-	n := c.Network()
+	n, l := c.Network(), c.Language(os.Getenv)
 	witness := machines.Options{Kind: machines.Tape}
 	if err := checkMemory(c, machines.Memory(n, witness)+8*int64(n.Size())); err != nil {
 		return err
@@ -78,7 +79,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 		o.Python = cmp.Or(*python, "python3")
 	}
 	if *growth != "" {
-		return grow(ctx, o, *growth, *asJSON, stdout)
+		return grow(ctx, o, *growth, *asJSON, l, stdout)
 	}
 	report, err := bench.Run(ctx, o)
 	if err != nil {
@@ -87,7 +88,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) error {
 	if *asJSON {
 		return printJSON(stdout, report)
 	}
-	return report.Text(stdout)
+	return report.Text(stdout, l)
 }
 
 // benchRows reads what -only asks for; "" is all rows.
@@ -112,15 +113,17 @@ func benchRows(only string) (*bench.Rows, error) {
 	return rows, nil
 }
 
+var growthTitle = lang.Text{En: "Seconds of a pass over 60,000 samples, or over as many as the axis says", Zh: "遍历 60,000 个样本（或横轴所示数量）的秒数"}
+
 // grow measures how times grow, draws it into a file, and prints the numbers.
-func grow(ctx context.Context, o bench.Options, path string, asJSON bool, stdout io.Writer) error {
+func grow(ctx context.Context, o bench.Options, path string, asJSON bool, l lang.Language, stdout io.Writer) error {
 	curves, err := bench.Grow(ctx, o)
 	if err != nil {
 		return cause(ctx, err)
 	}
-	g := figure.Growth{Title: "Seconds of a pass over 60,000 samples, or over as many as the axis says"}
+	g := figure.Growth{Title: growthTitle.In(l), Language: l}
 	for _, c := range curves {
-		g.Panels = append(g.Panels, figure.GrowthPanel{Across: c.What, Note: c.Fixed, At: c.At, Seconds: c.Seconds})
+		g.Panels = append(g.Panels, figure.GrowthPanel{Across: c.What.In(l), Note: c.Fixed.In(l), At: c.At, Seconds: c.Seconds})
 	}
 	drawn, err := g.Figure()
 	if err != nil {
@@ -132,5 +135,5 @@ func grow(ctx context.Context, o bench.Options, path string, asJSON bool, stdout
 	if asJSON {
 		return printJSON(stdout, curves)
 	}
-	return bench.GrowthText(stdout, curves)
+	return bench.GrowthText(stdout, curves, l)
 }

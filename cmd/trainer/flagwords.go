@@ -58,11 +58,15 @@ var flagTexts = []lang.Text{
 	{En: "write to this file, not to standard output", Zh: "写入此文件，而非标准输出"},
 	{En: "the program after each pass of the compiler, and the reason for the pass; as text", Zh: "编译器每一遍之后的程序，以及该遍的理由；为文本"},
 	{En: "write this file; without it, NAME.yaml in the current directory", Zh: "写出此文件；不给时为当前目录的 NAME.yaml"},
+	{En: "also run the textbook's listing in Python with NumPy, on one thread; and mini-batches in NumPy, and in PyTorch, JAX and C where they are installed", Zh: "同时用 Python 和 NumPy 在单线程上运行教科书的程序；并用 NumPy 以及已安装的 PyTorch、JAX 和 C 训练小批量"},
+	{En: "the Python of -peer, a program; without it, python3", Zh: "-peer 所用的 Python 程序；不给时为 python3"},
+	{En: "instead, measure how the time of a pass grows with the batch, the hidden units, the layers, the samples and the cores, and draw it into this SVG file", Zh: "改为测量一遍训练的时间如何随批量、隐藏单元数、层数、样本数和核数增长，并画入此 SVG 文件"},
+	{En: "measure only these rows, with commas between them: load, evaluate, and batch sizes of training; as in 1,128,evaluate", Zh: "只测量这些行，以逗号分隔：load、evaluate 和训练的批量；如 1,128,evaluate"},
+	{En: "how long to measure each at the least, a duration", Zh: "每项至少测量多久，如 2s"},
 	{En: "the licences of all that is linked into the program", Zh: "链接进程序的所有组件的许可证"},
 }
 
-// flagText returns the usage of a flag in a language. Those of the commands for
-// developers are English only.
+// flagText returns the usage of a flag in a language.
 func flagText(usage string, l lang.Language) string {
 	if i := slices.IndexFunc(flagTexts, func(t lang.Text) bool { return t.En == usage }); i >= 0 {
 		return flagTexts[i].In(l)

@@ -124,14 +124,13 @@ func TestHelpChinese(t *testing.T) {
 }
 
 // TestFlagTexts: each flag of the commands has a Chinese usage, and each usage a flag.
-// bench, for developers, has English ones.
 func TestFlagTexts(t *testing.T) {
 	used := map[string]bool{}
 	for _, c := range commands() {
 		for _, f := range c.flags() {
 			_, usage := describeFlag(f)
 			used[usage] = true
-			if flagText(usage, lang.Chinese) == usage && c.name != "bench" {
+			if flagText(usage, lang.Chinese) == usage {
 				t.Errorf("%s -%s has no Chinese usage: %s", c.name, f.Name, usage)
 			}
 		}

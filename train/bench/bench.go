@@ -15,12 +15,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
+	"trainer/train/terminal"
 )
 
 // Batches lists the batch sizes to measure. Run omits those that are much larger than
@@ -52,12 +53,12 @@ type Rows struct {
 
 // Report is the result of Run.
 type Report struct {
-	Network string `json:"network"`
-	Machine string `json:"machine"`
-	Witness string `json:"witness"`
-	Data    string `json:"data"`
-	Rows    []Row  `json:"rows"`
-	NumPy   *Peer  `json:"numpy,omitempty"`
+	Network lang.Text `json:"network"`
+	Machine string    `json:"machine"`
+	Witness lang.Text `json:"witness"`
+	Data    lang.Text `json:"data"`
+	Rows    []Row     `json:"rows"`
+	NumPy   *Peer     `json:"numpy,omitempty"`
 
 	Comparisons []Comparison `json:"comparisons,omitempty"`
 	Missing     []string     `json:"missing,omitempty"` // the peers that are not installed, and why
@@ -65,13 +66,13 @@ type Report struct {
 
 // Row is a measurement. A time is the shortest of several.
 type Row struct {
-	What    string  `json:"what"`
-	How     string  `json:"how,omitempty"` // of a pass, how the machine makes it
-	Nanos   float64 `json:"ns_per_sample"`
-	Epoch   float64 `json:"seconds_per_epoch"`              // for 60,000 samples
-	Device  float64 `json:"device_ns_per_sample,omitempty"` // by the device's own clock (vm.Timed), in the pass of Nanos; 0: it has none
-	Witness float64 `json:"witness_ns_per_sample"`          // 0: not measured
-	Ratio   float64 `json:"witness_time_by_machine"`        // how many times as fast the machine is
+	What    lang.Text `json:"what"`
+	How     lang.Text `json:"how,omitzero"` // of a pass, how the machine makes it
+	Nanos   float64   `json:"ns_per_sample"`
+	Epoch   float64   `json:"seconds_per_epoch"`              // for 60,000 samples
+	Device  float64   `json:"device_ns_per_sample,omitempty"` // by the device's own clock (vm.Timed), in the pass of Nanos; 0: it has none
+	Witness float64   `json:"witness_ns_per_sample"`          // 0: not measured
+	Ratio   float64   `json:"witness_time_by_machine"`        // how many times as fast the machine is
 }
 
 // Peer is the measurement of the textbook's algorithm in NumPy, with one sample per
@@ -106,8 +107,8 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		return Report{}, err
 	}
 	r := Report{
-		Network: n.String(), Machine: a.Name(), Witness: b.Name() + ": " + witness.En,
-		Data: fmt.Sprintf("%s, %d images", o.Set.Name, o.Set.Len()),
+		Network: n.Text(), Machine: a.Name(), Witness: lang.Text{En: "%s: %s", Zh: "%s：%s"}.With(b.Name(), witness),
+		Data: imagesText.With(o.Set.Name, o.Set.Len()),
 	}
 	p := model.Normal(n, model.HiddenRule(n), data.Stream(1, "bench", 0))
 	if timed, ok := a.(vm.Timed); ok {
@@ -132,7 +133,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		if err != nil {
 			return r, err
 		}
-		r.add("load the set", "", load.each(o.Set.Len()), nanos{})
+		r.add(loadText, lang.Text{}, load.each(o.Set.Len()), nanos{})
 	}
 
 	some := o.Set.Slice(0, min(o.Set.Len(), witnessSamples))
@@ -141,15 +142,13 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		if err != nil {
 			return r, err
 		}
-		how := ""
+		var how lang.Text
 		if own.host > 0 {
-			text, err := a.Describe(batch)
-			if err != nil {
+			if how, err = a.Describe(batch); err != nil {
 				return r, err
 			}
-			how = text.En
 		}
-		r.add(fmt.Sprintf("train, batch %d", batch), how, own, other)
+		r.add(trainText.With(batch), how, own, other)
 		if batch == 1 && o.Python != "" {
 			if r.NumPy, err = numpy(ctx, o.Python, own.host); err != nil {
 				return r, err
@@ -161,7 +160,7 @@ func measure(ctx context.Context, o Options, a, b vm.VM) (Report, error) {
 		if err != nil {
 			return r, err
 		}
-		r.add("evaluate", "", own, other)
+		r.add(evaluateText, lang.Text{}, own, other)
 	}
 	if o.Python != "" {
 		r.Comparisons, r.Missing, err = comparisons(ctx, o, n)
@@ -215,7 +214,7 @@ func (t took) each(samples int) nanos {
 	return nanos{float64(t.host) / float64(samples), float64(t.device) / float64(samples)}
 }
 
-func (r *Report) add(what, how string, own, other nanos) {
+func (r *Report) add(what, how lang.Text, own, other nanos) {
 	if own.host > 0 {
 		r.Rows = append(r.Rows, Row{
 			What: what, How: how, Nanos: own.host, Epoch: own.host * epoch / 1e9, Device: own.device,
@@ -313,48 +312,63 @@ func numpy(ctx context.Context, python string, own float64) (*Peer, error) {
 }
 
 // Text writes the report as a table.
-func (r Report) Text(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "%s on %s\nmachine  %s\nwitness  %s\n\n", r.Network, r.Data, r.Machine, r.Witness); err != nil {
-		return err
-	}
+func (r Report) Text(w io.Writer, l lang.Language) error {
+	lines := []string{r.Network.In(l) + " · " + r.Data.In(l), machineText.Format(l, r.Machine), witnessText.Format(l, r.Witness), ""}
 	if len(r.Rows) == 0 {
-		_, err := fmt.Fprintln(w, "nothing was measured: these mini-batches are much larger than the set")
-		return err
+		return write(w, append(lines, nothingText.In(l)))
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	ns := func(v float64) string {
-		if v < 10 { // the full batch on a GPU
+		switch {
+		case v == 0:
+			return ""
+		case v < 10: // the full batch on a GPU
 			return strconv.FormatFloat(v, 'f', 2, 64)
 		}
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
-	onDevice := slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Device > 0 })
-	device := func(text string) string { // a cell, where there is such a column
-		if onDevice {
-			return "\t" + text
-		}
-		return ""
-	}
-	_, _ = fmt.Fprintf(t, "\tns per sample%s\ts for 60,000\twitness, ns\ttimes as fast\thow\n", device("on the device"))
+	table := [][]string{{"", nanosText.In(l), deviceText.In(l), epochText.In(l), witnessNanosText.In(l), fasterText.In(l), howText.In(l)}}
 	for _, row := range r.Rows {
-		cell := device("")
-		if row.Device > 0 {
-			cell = device(ns(row.Device))
+		ratio := ""
+		if row.Witness > 0 {
+			ratio = strconv.FormatFloat(row.Ratio, 'f', 1, 64)
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s%s\t%.4f", row.What, ns(row.Nanos), cell, row.Epoch)
-		switch {
-		case row.Witness > 0:
-			_, _ = fmt.Fprintf(t, "\t%.0f\t%.1f\t%s", row.Witness, row.Ratio, row.How)
-		case row.How != "":
-			_, _ = fmt.Fprintf(t, "\t\t\t%s", row.How)
-		}
-		_, _ = fmt.Fprintln(t)
+		table = append(table, []string{
+			row.What.In(l), ns(row.Nanos), ns(row.Device), fmt.Sprintf("%.4f", row.Epoch), ns(row.Witness), ratio, row.How.In(l),
+		})
 	}
 	if p := r.NumPy; p != nil {
-		_, _ = fmt.Fprintf(t, "listing, NumPy %s\t%.0f%s\t%.4f\t\t%.1f (train, batch 1, relative to the listing)\n", p.Version, p.Nanos, device(""), p.Nanos*epoch/1e9, p.Ratio)
+		table = append(table, []string{
+			listingText.Format(l, p.Version), ns(p.Nanos), "", fmt.Sprintf("%.4f", p.Nanos*epoch/1e9), "", strconv.FormatFloat(p.Ratio, 'f', 1, 64), listingRatioText.In(l),
+		})
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	if !slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Device > 0 }) {
+		for i, row := range table {
+			table[i] = slices.Delete(row, 2, 3)
+		}
 	}
-	return comparisonText(w, r.Comparisons, r.Missing)
+	return write(w, append(append(lines, terminal.LeftTable(table)...), comparisonText(l, r.Comparisons, r.Missing)...))
 }
+
+func write(w io.Writer, lines []string) error {
+	_, err := io.WriteString(w, strings.Join(lines, "\n")+"\n")
+	return err
+}
+
+// What the table says.
+var (
+	machineText      = lang.Text{En: "machine  %s", Zh: "执行器  %s"}
+	witnessText      = lang.Text{En: "witness  %s", Zh: "对照    %s"}
+	imagesText       = lang.Text{En: "%s, %d images", Zh: "%s，%d 幅图像"}
+	nothingText      = lang.Text{En: "nothing was measured: these mini-batches are much larger than the set", Zh: "没有可测量的内容：这些小批量远大于数据集"}
+	nanosText        = lang.Text{En: "ns per sample", Zh: "每样本，纳秒"}
+	deviceText       = lang.Text{En: "on the device", Zh: "其中设备，纳秒"}
+	epochText        = lang.Text{En: "s for 60,000", Zh: "60,000 样本，秒"}
+	witnessNanosText = lang.Text{En: "witness, ns", Zh: "对照，纳秒"}
+	fasterText       = lang.Text{En: "times as fast", Zh: "速度倍数"}
+	howText          = lang.Text{En: "how", Zh: "方式"}
+	loadText         = lang.Text{En: "load the set", Zh: "载入数据集"}
+	trainText        = lang.Text{En: "train, batch %d", Zh: "训练，批量 %d"}
+	evaluateText     = lang.Text{En: "evaluate", Zh: "评估"}
+	listingText      = lang.Text{En: "listing, NumPy %s", Zh: "教科书程序，NumPy %s"}
+	listingRatioText = lang.Text{En: "how fast batch 1 is, relative to the listing", Zh: "批量 1 相对于教科书程序的速度"}
+)

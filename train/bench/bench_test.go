@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/lower"
 	"trainer/graph/model"
 	"trainer/graph/vm"
@@ -50,15 +51,15 @@ func TestRun(t *testing.T) {
 		t.Fatalf("%d rows, want %q", len(r.Rows), want)
 	}
 	for i, row := range r.Rows {
-		if row.What != want[i] || row.Nanos <= 0 || i > 0 && (row.Witness <= 0 || row.Ratio != row.Witness/row.Nanos) {
+		if row.What.En != want[i] || row.Nanos <= 0 || i > 0 && (row.Witness <= 0 || row.Ratio != row.Witness/row.Nanos) {
 			t.Errorf("row %+v, want %q", row, want[i])
 		}
-		if strings.HasPrefix(row.What, "train") != strings.Contains(row.How, "kernels") {
+		if strings.HasPrefix(row.What.En, "train") != strings.Contains(row.How.En, "kernels") {
 			t.Errorf("row %q is made by %q", row.What, row.How)
 		}
 	}
 	var b bytes.Buffer
-	if err := r.Text(&b); err != nil {
+	if err := r.Text(&b, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"784-5-10", "train, batch 128", "evaluate", "tape", "cpu"} {
@@ -105,7 +106,7 @@ func TestPeers(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	if err := r.Text(&b); err != nil {
+	if err := r.Text(&b, lang.English); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range append([]string{"784-1000-1000-10", "NumPy " + r.NumPy.Version}, r.Missing...) {
@@ -130,7 +131,7 @@ func TestGrow(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	if err := bench.GrowthText(&b, curves); err != nil || !strings.Contains(b.String(), "hidden units") {
+	if err := bench.GrowthText(&b, curves, lang.English); err != nil || !strings.Contains(b.String(), "hidden units") {
 		t.Errorf("the text: %v, %s", err, b.String())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -180,9 +181,9 @@ func TestOnly(t *testing.T) {
 		}
 		var got []string
 		for _, row := range r.Rows {
-			got = append(got, row.What)
+			got = append(got, row.What.En)
 			passes := row.Device * 1280 / 1000 // of 128 samples, or of a mini-batch ten times
-			if timed := row.What != "load the set"; timed != (row.Device > 0) || math.Abs(passes-math.Round(passes)) > 1e-6 {
+			if timed := row.What.En != "load the set"; timed != (row.Device > 0) || math.Abs(passes-math.Round(passes)) > 1e-6 {
 				t.Errorf("%s: %v ns a sample on the device, which is no whole number of microseconds a pass", row.What, row.Device)
 			}
 		}
@@ -190,7 +191,7 @@ func TestOnly(t *testing.T) {
 			t.Errorf("rows %q, want %q", got, c.want)
 		}
 		var b bytes.Buffer
-		if err := r.Text(&b); err != nil || strings.Contains(b.String(), "on the device") != (len(c.want) > 0) {
+		if err := r.Text(&b, lang.English); err != nil || strings.Contains(b.String(), "on the device") != (len(c.want) > 0) {
 			t.Errorf("the text: %v\n%s", err, b.String())
 		}
 	}

@@ -7,20 +7,21 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"trainer/data"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
+	"trainer/train/terminal"
 )
 
 // Growth says how the time of a pass grows with one quantity, while all others stay.
 type Growth struct {
-	What    string    `json:"what"`  // the quantity
-	Fixed   string    `json:"fixed"` // the others
+	What    lang.Text `json:"what"`  // the quantity
+	Fixed   lang.Text `json:"fixed"` // the others
 	At      []float64 `json:"at"`
-	Seconds []float64 `json:"seconds"` // of a pass over epoch samples; over At samples, if What is "samples"
+	Seconds []float64 `json:"seconds"` // of a pass over epoch samples; over At samples, if What is the samples
 }
 
 // growing is a point of a curve.
@@ -62,14 +63,14 @@ func Grow(ctx context.Context, o Options) ([]Growth, error) {
 	}
 	var curves []Growth
 	for _, c := range []struct {
-		what, fixed string
+		what, fixed lang.Text
 		points      []growing
 	}{
-		{"batch", "50 hidden units", batches},
-		{"hidden units", "one layer, batch 128", units},
-		{"hidden layers", "of 100 units, batch 128", depth},
-		{"samples", "50 hidden units, batch 128", samples},
-		{"cores", "1000 hidden units, batch 128", cores},
+		{batchText, lang.Text{En: "50 hidden units", Zh: "50 个隐藏单元"}, batches},
+		{lang.Text{En: "hidden units", Zh: "隐藏单元数"}, lang.Text{En: "one layer, batch 128", Zh: "一层，批量 128"}, units},
+		{lang.Text{En: "hidden layers", Zh: "隐藏层数"}, lang.Text{En: "of 100 units, batch 128", Zh: "每层 100 个单元，批量 128"}, depth},
+		{samplesText, lang.Text{En: "50 hidden units, batch 128", Zh: "50 个隐藏单元，批量 128"}, samples},
+		{lang.Text{En: "cores", Zh: "核数"}, lang.Text{En: "1000 hidden units, batch 128", Zh: "1000 个隐藏单元，批量 128"}, cores},
 	} {
 		g := Growth{What: c.what, Fixed: c.fixed}
 		for _, p := range c.points {
@@ -77,7 +78,7 @@ func Grow(ctx context.Context, o Options) ([]Growth, error) {
 			if err != nil {
 				return nil, fmt.Errorf("growth with the %s: %d: %w", c.what, p.at, err)
 			}
-			if c.what != "samples" {
+			if c.what != samplesText {
 				t *= epoch / float64(p.samples)
 			}
 			g.At, g.Seconds = append(g.At, float64(p.at)), append(g.Seconds, t)
@@ -113,17 +114,19 @@ func (p growing) measure(ctx context.Context, o Options) (float64, error) {
 }
 
 // GrowthText writes the curves as tables.
-func GrowthText(w io.Writer, curves []Growth) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+func GrowthText(w io.Writer, curves []Growth, l lang.Language) error {
+	var table [][]string
 	for _, c := range curves {
-		of := "s for 60,000"
-		if c.What == "samples" {
-			of = "s"
+		of := epochText
+		if c.What == samplesText {
+			of = lang.Text{En: "s", Zh: "秒"}
 		}
-		_, _ = fmt.Fprintf(t, "%s\t%s\t  (%s)\n", c.What, of, c.Fixed)
+		table = append(table, []string{c.What.In(l), of.In(l), lang.Text{En: "(%s)", Zh: "（%s）"}.Format(l, c.Fixed)})
 		for i, at := range c.At {
-			_, _ = fmt.Fprintf(t, "%.0f\t%.4f\t\n", at, c.Seconds[i])
+			table = append(table, []string{fmt.Sprintf("%.0f", at), fmt.Sprintf("%.4f", c.Seconds[i]), ""})
 		}
 	}
-	return t.Flush()
+	return write(w, terminal.LeftTable(table))
 }
+
+var samplesText = lang.Text{En: "samples", Zh: "样本数"}

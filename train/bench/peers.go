@@ -15,23 +15,24 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"trainer/data"
 	"trainer/data/files"
+	"trainer/data/lang"
 	"trainer/graph/model"
 	"trainer/graph/vm"
+	"trainer/train/terminal"
 )
 
 // Comparison is a network trained in mini-batches by the machine and by other programs,
 // which do the same: float32, sigmoid, biases, the same first weights, and the samples in
 // the order of the set.
 type Comparison struct {
-	Network string     `json:"network"`
+	Network lang.Text  `json:"network"`
 	Batch   int        `json:"batch"`
 	Samples int        `json:"samples"`
-	How     string     `json:"how"` // the machine makes a pass
+	How     lang.Text  `json:"how"` // the machine makes a pass
 	Nanos   float64    `json:"ns_per_sample"`
 	Peers   []PeerTime `json:"peers"`
 }
@@ -205,7 +206,7 @@ func (r rival) measure(ctx context.Context, m vm.VM, p model.Parameters, program
 	if err != nil {
 		return Comparison{}, err
 	}
-	c := Comparison{Network: r.network.String(), Batch: r.batch, Samples: r.set.Len(), How: how.En, Nanos: math.Inf(1)}
+	c := Comparison{Network: r.network.Text(), Batch: r.batch, Samples: r.set.Len(), How: how, Nanos: math.Inf(1)}
 	var commands []func() *exec.Cmd
 	for _, program := range programs {
 		command, err := program.prepare(ctx, r)
@@ -325,15 +326,11 @@ func (r rival) write(p model.Parameters) error {
 	return errors.Join(err, folder.Close())
 }
 
-// comparisonText writes the comparisons as a table.
-func comparisonText(w io.Writer, all []Comparison, missing []string) error {
+// comparisonText returns the comparisons as a table.
+func comparisonText(l lang.Language, all []Comparison, missing []string) []string {
 	if len(all) == 0 {
 		return nil
 	}
-	if _, err := fmt.Fprintf(w, "\nmini-batches of float32 with biases, in the order of the set; ns per sample, and how many times the machine's (%d cores)\n\n", runtime.GOMAXPROCS(0)); err != nil {
-		return err
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	names := map[string]string{}
 	var order []string
 	for _, c := range all {
@@ -344,13 +341,12 @@ func comparisonText(w io.Writer, all []Comparison, missing []string) error {
 			}
 		}
 	}
-	_, _ = fmt.Fprint(t, "network\tbatch\tmachine\ts for 60,000")
+	table := [][]string{{networkText.In(l), batchText.In(l), thisMachineText.In(l), epochText.In(l)}}
 	for _, name := range order {
-		_, _ = fmt.Fprintf(t, "\t%s", names[name])
+		table[0] = append(table[0], names[name])
 	}
-	_, _ = fmt.Fprintln(t)
 	for _, c := range all {
-		_, _ = fmt.Fprintf(t, "%s\t%d\t%.0f\t%.4f", c.Network, c.Batch, c.Nanos, c.Nanos*epoch/1e9)
+		row := []string{c.Network.In(l), strconv.Itoa(c.Batch), fmt.Sprintf("%.0f", c.Nanos), fmt.Sprintf("%.4f", c.Nanos*epoch/1e9)}
 		for _, name := range order {
 			cell := ""
 			for _, p := range c.Peers {
@@ -358,17 +354,24 @@ func comparisonText(w io.Writer, all []Comparison, missing []string) error {
 					cell = fmt.Sprintf("%.0f (%.2f)", p.Nanos, p.Ratio)
 				}
 			}
-			_, _ = fmt.Fprintf(t, "\t%s", cell)
+			row = append(row, cell)
 		}
-		_, _ = fmt.Fprintln(t)
+		table = append(table, row)
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
+	lines := append([]string{"", comparisonsText.Format(l, runtime.GOMAXPROCS(0)), ""}, terminal.LeftTable(table)...)
 	for _, m := range missing {
-		if _, err := fmt.Fprintf(w, "not measured: %s\n", m); err != nil {
-			return err
-		}
+		lines = append(lines, missingText.Format(l, m))
 	}
-	return nil
+	return lines
 }
+
+var (
+	comparisonsText = lang.Text{
+		En: "mini-batches of float32 with biases, in the order of the set; ns per sample, and how many times the machine's (%d cores)",
+		Zh: "float32 小批量，含偏置，按数据集顺序；每样本纳秒，以及为本机执行器的多少倍（%d 核）",
+	}
+	networkText     = lang.Text{En: "network", Zh: "网络"}
+	batchText       = lang.Text{En: "batch", Zh: "批量"}
+	thisMachineText = lang.Text{En: "machine", Zh: "执行器"}
+	missingText     = lang.Text{En: "not measured: %s", Zh: "未测量：%s"}
+)
