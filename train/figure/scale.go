@@ -113,15 +113,23 @@ func costTicks(s scale) []tick {
 	if !s.log {
 		return linearTicks(s, most)
 	}
-	decades := math.Log10(s.hi / s.lo)
-	factors := []float64{1, 2, 5}
-	switch {
-	case decades > 4:
-		factors = []float64{1}
-	case decades > 2.5:
-		factors = []float64{1, 3}
-	}
 	var ticks []tick
+	for _, c := range []struct {
+		decades float64 // the least for these factors
+		factors []float64
+	}{{4, []float64{1}}, {2.5, []float64{1, 3}}, {0, []float64{1, 2, 5}}, {0, []float64{1, 1.5, 2, 3, 4, 5, 6, 8}}, {0, []float64{1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9}}} {
+		if math.Log10(s.hi/s.lo) <= c.decades {
+			continue
+		}
+		if ticks = logTicks(s, c.factors); len(ticks) > 2 {
+			break
+		}
+	}
+	return ticks
+}
+
+// logTicks returns the ticks at these factors of the powers of ten.
+func logTicks(s scale, factors []float64) (ticks []tick) {
 	for e := int(math.Floor(math.Log10(s.lo))); e <= int(math.Ceil(math.Log10(s.hi))); e++ {
 		for _, f := range factors {
 			// Parsing gives the number that is nearest to the decimal digits.

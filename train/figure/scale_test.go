@@ -116,3 +116,16 @@ func TestCostScale(t *testing.T) {
 		}
 	}
 }
+
+// TestLogTicks: a logarithmic axis has some ticks and not too many, however short it is.
+func TestLogTicks(t *testing.T) {
+	for hi := 1.0; hi < 1e5; hi *= 1.07 {
+		for _, lo := range []float64{1, 1.7, 3.3, 7e-4} {
+			s := logScale([]float64{lo, lo * hi})
+			ticks := costTicks(s)
+			if n := len(ticks); n < 3 || n > 9 || ticks[0].value < s.lo || ticks[n-1].value > s.hi {
+				t.Errorf("%v to %v: %s", lo, lo*hi, labels(ticks))
+			}
+		}
+	}
+}
