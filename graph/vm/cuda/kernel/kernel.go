@@ -30,7 +30,7 @@ import "embed"
 
 // Sources are the sources of the kernels and of the host shim, for kerneltest.
 //
-//go:embed machine.h block.cu fused.cu grid.cu kernels.cu host/shim.h host/run.cpp
+//go:embed machine.h block.cu exchange.cu fused.cu grid.cu kernels.cu host/shim.h host/run.cpp
 var Sources embed.FS
 
 // PTX is the code of all kernels, for the driver's compiler.

@@ -141,7 +141,7 @@ func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	p.Parameters = m.PutValues(params)
 	blocks := runs
 	switch im.Options.Mode {
-	case kernel.Grid:
+	case kernel.Grid, kernel.Exchange:
 		blocks = im.Options.Blocks
 	case kernel.Tiles:
 		blocks = 3
@@ -987,7 +987,7 @@ func TestFit(t *testing.T) {
 // entries with the kernels, and the hashes in registers.txt with the files.
 func TestPTXFresh(t *testing.T) {
 	hash := sha256.New()
-	for _, name := range []string{"machine.h", "block.cu", "fused.cu", "grid.cu", "kernels.cu"} { // as in ptx.py
+	for _, name := range []string{"machine.h", "block.cu", "exchange.cu", "fused.cu", "grid.cu", "kernels.cu"} { // as in ptx.py
 		text, err := kernel.Sources.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -997,7 +997,7 @@ func TestPTXFresh(t *testing.T) {
 	if want := "// source " + hex.EncodeToString(hash.Sum(nil)); !strings.Contains(kernel.PTX, want) {
 		t.Error("kernels.ptx is stale: run generate.sh in its folder")
 	}
-	for _, entry := range []string{"vm_block_f32", "vm_block_f64", "vm_fused_f32", "vm_fused_one_f32", "vm_fused_wide_f32", kernel.GridEntry} {
+	for _, entry := range []string{"vm_block_f32", "vm_block_f64", "vm_exchange_f32", "vm_fused_f32", "vm_fused_one_f32", "vm_fused_wide_f32", kernel.GridEntry} {
 		if !strings.Contains(kernel.PTX, ".visible .entry "+entry+"(") {
 			t.Errorf("kernels.ptx has no entry %s", entry)
 		}

@@ -274,6 +274,7 @@ func TestCycles(t *testing.T) {
 		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{}, [2]int{1, 3}},
 		{[]int{784, 50, 10}, model.Float64, 1, kernel.Options{}, [2]int{4, 16}},
 		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Grid, Blocks: 132}, [2]int{1, 2}},
+		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
 	} {
 		n := model.Network{Layers: c.layers, Bias: true, Precision: c.precision}
 		p := step(t, n, c.batch, lower.Options{Cost: true})
