@@ -7,15 +7,14 @@ import (
 
 // The limits of exchange.cu.
 const (
-	exchangeThreads = 128
-	exchangeUnits   = 4  // hidden units of a slice
-	exchangeStrip   = 16 // inputs that a thread loads at once
+	exchangeThreads = 256 // also the largest batch
+	exchangeUnits   = 4   // hidden units of a slice
+	exchangeStrip   = 16  // inputs that a thread loads at once
 	exchangeHidden  = 256
 	exchangeOutputs = 16
-	// sumBlock terms in a thread are the most of a sum over the samples, of which a thread
-	// has every 8th, and of one over the inputs.
-	exchangeBatch = 8 * sumBlock
-	exchangeOwn   = 4 // most samples whose deltas a block computes, one after the other
+	exchangeOwn     = 4 // most samples whose deltas a block computes, one after the other
+	exchangeChunk   = sumBlock * exchangeWarps
+	exchangeWarps   = exchangeThreads / 32
 )
 
 // exchange encodes the training step of a network with one hidden layer as one
@@ -26,14 +25,17 @@ func (e *encoder) exchange() error {
 		return fmt.Errorf("not a float32 step of a network with one hidden layer (%w): use grid mode", err)
 	}
 	batch, im := e.p.Batch, e.image
-	e.o.Threads = min(e.o.Threads, exchangeThreads)
+	if e.o.Threads < exchangeThreads {
+		return fmt.Errorf("blocks of %d threads, want at least %d: use grid mode", e.o.Threads, exchangeThreads)
+	}
+	e.o.Threads = exchangeThreads
 	im.Options = e.o
 	own := (batch + e.o.Blocks - 1) / e.o.Blocks
 	switch {
 	case batch == 1:
 		return errors.New("mini-batches of 1 sample: use fused or block mode")
-	case batch > exchangeBatch*e.o.Threads/exchangeThreads:
-		return fmt.Errorf("mini-batches of %d samples, want at most %d: use grid mode", batch, exchangeBatch)
+	case batch > exchangeThreads:
+		return fmt.Errorf("mini-batches of %d samples, want at most %d: use grid mode", batch, exchangeThreads)
 	case own > exchangeOwn:
 		return fmt.Errorf("mini-batches of %d samples on %d blocks, want at most %d on each: use grid mode", batch, e.o.Blocks, exchangeOwn)
 	}
@@ -50,8 +52,8 @@ func (e *encoder) exchange() error {
 		return fmt.Errorf("%d hidden units on %d blocks, want at most %d on each: use grid mode", hidden, e.o.Blocks, exchangeUnits)
 	}
 	chunk := ((inputs+most-1)/most + exchangeStrip - 1) / exchangeStrip * exchangeStrip
-	if chunk > sumBlock*e.o.Threads/32 {
-		return fmt.Errorf("%d inputs of each of %d blocks, want at most %d: use grid mode", chunk, e.o.Blocks, sumBlock*e.o.Threads/32)
+	if chunk > exchangeChunk {
+		return fmt.Errorf("%d inputs of each of %d blocks, want at most %d: use grid mode", chunk, e.o.Blocks, exchangeChunk)
 	}
 	parts := (inputs + chunk - 1) / chunk
 	in.Splits, in.Chunk = uint32(parts), uint32(chunk)
@@ -63,18 +65,19 @@ func (e *encoder) exchange() error {
 
 	// The memory of struct Exchange.
 	units, outputs := groups*exchangeUnits, int(in.Cols)
+	outs := (outputs + 3) &^ 3
 	groups3 := (hidden + biased + exchangeUnits - 1) / exchangeUnits
 	units3 := groups3 * exchangeUnits
-	im.ArenaCount = 2 * (2*batch*(parts*units+units+units3+(outputs+1)&^1+1) + 2*outputs*units3 + 2) // words of 8 bytes
-	warps, columns := e.o.Threads/32, (batch+3)&^3
+	im.ArenaCount = 2 * (2*batch*(parts*units+units+units3+outs+1) + 2*outputs*units3 + 2) // words of 8 bytes
+	columns := (batch + 3) &^ 3
 	pitch := (columns/4 | 1) * 4
 	own = (batch + im.Options.Blocks - 1) / im.Options.Blocks
 	own3 := (outputs*groups3 + im.Options.Blocks - 1) / im.Options.Blocks
 	im.Entry = ExchangeEntry
 	for _, words := range []int{
-		2 * chunk * pitch, chunk * exchangeUnits, warps * exchangeUnits * max(chunk, pitch), exchangeUnits * pitch, warps * units, own * units3,
-		own * exchangeOutputs, own * exchangeOutputs, 2 * own * exchangeOutputs, outputs * units3, own3 * exchangeUnits,
-		own3 * warps * exchangeUnits, warps, 2 * columns, 1,
+		2 * chunk * pitch, chunk * exchangeUnits, exchangeWarps * exchangeUnits * max(chunk, pitch), exchangeUnits * pitch,
+		exchangeWarps * units, own * units3, own * exchangeOutputs, own * exchangeOutputs, 2 * own * exchangeOutputs, outs * units3,
+		own3 * exchangeUnits, own3 * exchangeUnits, own3 * exchangeWarps * exchangeUnits, exchangeWarps, 2 * columns, 1,
 	} {
 		im.SharedBytes += (4*words + 15) &^ 15
 	}

@@ -21,16 +21,16 @@ import (
 // part of the inputs that is all of them, or only the bias; and inputs that are read 16 at
 // a time.
 var exchangeCases = []struct {
-	layers                 []int
-	batch, blocks, threads int
+	layers        []int
+	batch, blocks int
 }{
-	{[]int{17, 6, 4}, 5, 3, 64},
-	{[]int{36, 12, 10}, 10, 3, 128},
-	{[]int{48, 4, 3}, 9, 8, 32}, // with a bias, the last slice has only that
-	{[]int{40, 63, 16}, 33, 40, 128},
-	{[]int{9, 64, 1}, 2, 16, 64},
-	{[]int{300, 1, 3}, 7, 5, 96},
-	{[]int{64, 130, 2}, 140, 36, 128},
+	{[]int{17, 6, 4}, 5, 3},
+	{[]int{36, 12, 10}, 10, 3},
+	{[]int{48, 4, 3}, 9, 8}, // with a bias, the last slice has only that
+	{[]int{40, 63, 16}, 33, 40},
+	{[]int{9, 64, 1}, 2, 16},
+	{[]int{300, 1, 3}, 7, 5},
+	{[]int{64, 130, 2}, 140, 36},
 }
 
 func shuffled(rng *rand.Rand, n int) []int32 {
@@ -76,7 +76,7 @@ func TestExchange(t *testing.T) {
 				l.order = [][]int32{shuffled(rng, s.samples())}
 			}
 			o := lower.Options{Listing: k >= 2, Cost: true}
-			options := kernel.Options{Mode: kernel.Exchange, Blocks: c.blocks, Threads: c.threads, Shared: 227 << 10}
+			options := kernel.Options{Mode: kernel.Exchange, Blocks: c.blocks, Shared: 227 << 10}
 			p, rest := step(t, n, c.batch, o), step(t, n, less, o)
 			l.image, l.params = encode(t, p, options), [][][]float64{randomParams(rng, p, 0.125)}
 			got := check(t, h, l, 1e-5)
@@ -121,7 +121,7 @@ func TestExchangeTwoLaunches(t *testing.T) {
 		p := step(t, n, 6, lower.Options{Cost: true, Listing: listing})
 		rng := rand.New(rand.NewPCG(6, 6))
 		whole := launch{
-			image: encode(t, p, kernel.Options{Mode: kernel.Exchange, Threads: 64, Blocks: 8, Shared: 1 << 20}), set: pixelSet(rng, 40, 23, 5),
+			image: encode(t, p, kernel.Options{Mode: kernel.Exchange, Blocks: 8, Shared: 1 << 20}), set: pixelSet(rng, 40, 23, 5),
 			params: [][][]float64{randomParams(rng, p, 0.5)}, rates: []float64{0.5}, steps: 6, poll: 1,
 		}
 		want := run(t, h, whole)
@@ -151,11 +151,11 @@ func TestExchangeRefuses(t *testing.T) {
 		{"four layers", "use grid mode", model.Network{Layers: []int{5, 4, 4, 3}}, 4, 8},
 		{"many hidden units", "257 hidden units", model.Network{Layers: []int{5, 257, 3}}, 4, 80},
 		{"few blocks for the hidden units", "64 hidden units on 8 blocks", model.Network{Layers: []int{5, 64, 3}}, 4, 8},
-		{"few blocks for the inputs", "400 inputs of each", model.Network{Layers: []int{784, 8, 3}}, 4, 4},
+		{"few blocks for the inputs", "784 inputs of each", model.Network{Layers: []int{784, 8, 3}}, 4, 2},
 		{"few blocks for the samples", "at most 4 on each", model.Network{Layers: []int{5, 4, 3}}, 33, 8},
-		{"many samples", "want at most 512", model.Network{Layers: []int{5, 4, 3}}, 513, 132},
+		{"many samples", "want at most 256", model.Network{Layers: []int{5, 4, 3}}, 257, 132},
 		{"many outputs", "17 outputs", model.Network{Layers: []int{5, 4, 17}}, 4, 8},
-		{"much memory", "bytes of shared memory", model.Network{Layers: []int{784, 50, 10}}, 512, 132},
+		{"much memory", "bytes of shared memory", model.Network{Layers: []int{784, 50, 10}}, 256, 66},
 	} {
 		_, err := kernel.Encode(step(t, c.n, c.batch, lower.Options{}), kernel.Options{Mode: kernel.Exchange, Blocks: c.blocks, Shared: 227 << 10})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -53,6 +53,15 @@ __device__ __forceinline__ void store_word(unsigned long long *p, unsigned long 
 __device__ __forceinline__ void store_words(unsigned long long *p, unsigned long long a, unsigned long long b) {
 	asm volatile("st.relaxed.gpu.global.v2.u64 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(p)), "l"(a), "l"(b) : "memory");
 }
+// A word is a value and a step.
+__device__ __forceinline__ unsigned long long join_word(float v, unsigned step) {
+	unsigned long long w;
+	asm("mov.b64 %0, {%1, %2};" : "=l"(w) : "f"(v), "r"(step));
+	return w;
+}
+__device__ __forceinline__ void split_word(unsigned long long w, float &v, unsigned &step) {
+	asm("mov.b64 {%0, %1}, %2;" : "=f"(v), "=r"(step) : "l"(w));
+}
 __device__ __forceinline__ unsigned float_bits(float v) { return __float_as_uint(v); }
 __device__ __forceinline__ float bits_float(unsigned v) { return __uint_as_float(v); }
 // KERNEL defines the entry point NAME with the body BODY, for blocks of at most

@@ -367,6 +367,11 @@ inline float bits_float(unsigned u) {
 	memcpy(&v, &u, sizeof v);
 	return v;
 }
+inline unsigned long long join_word(float v, unsigned step) { return (unsigned long long)step << 32 | float_bits(v); }
+inline void split_word(unsigned long long w, float &v, unsigned &step) {
+	v = bits_float((unsigned)w);
+	step = (unsigned)(w >> 32);
+}
 inline void spin_pause() { host::pause(); }
 #define SHARED_MEMORY() host::block->shared
 
