@@ -29,8 +29,9 @@
 //   - Weights of W3, an output and UNITS hidden units at a time: it adds up d3 a2 of all
 //     samples, and sends the new weights to all blocks that have samples.
 //
-// While words are on their way, a block loads its inputs of the next step, and, unless
-// listing, updates W3: the new one is needed a step later.
+// While parts of z are on their way, a block writes the inputs of the next step to their
+// tile. While d2 is, it updates W3, which is needed a step later; if listing, before d2 is
+// computed.
 //
 // A word is {value, step}, in 64 bits that are read and written at once, so it needs no
 // fence: a reader waits until the step is the one that it wants. There are two places for
@@ -39,11 +40,12 @@
 //
 //   - A block sends z of step s+1 after it has d2 of step s of all samples, which depends
 //     on all of z of step s.
-//   - A sample's a2, d3 and d2 of step s+2 are sent after it has z of step s+2 from all
-//     slices and W3 of step s+1 from all blocks that have weights of W3 or the cost: these
-//     are sent after d2 of step s+1, or a2, d3 and the cost of step s, have been read.
-//   - W3 of step s+2 is sent after d3 of step s+1 is there from all samples, which depends
-//     on W3 of step s+1, and that is received after W3 of step s.
+//   - A sample's a2, d3, d2 and cost of step s+2 are sent after it has z of step s+2 from
+//     all slices, which depends on d2 of step s+1, and W3 as it is after step s from all
+//     blocks that have some of it, which depends on a2 and d3 of step s. Block 0 reads the
+//     cost before it sends its W3.
+//   - W3 as it is after step s+1 is sent after d3 of step s+1 is there from all samples,
+//     which depends on W3 as it is after step s, and its sender has read all of W3 before.
 //   - The word that ends the run is sent in step s+2 after d2 of step s+1 is there from all
 //     samples. A block sends d2 of step s+1, or z on which it depends, after it has read
 //     the word of step s.
@@ -66,7 +68,7 @@ enum {
 	UNITS = 4,             // hidden units of a slice
 	STRIP = 16,            // inputs that a thread loads at once
 	AHEAD = 3,             // strips that a thread loads a while before it needs them
-	FLIGHT = 4,            // pairs of words that a thread waits for at once
+	FLIGHT = 2,            // pairs of words that a thread waits for at once
 	GRADIENT_STRIPS = 5,   // strips of which a half of a warp has the gradient
 	EXCHANGE_OUTPUTS = 16, // most outputs
 };
@@ -262,8 +264,6 @@ struct Exchange {
 
 	// load gets the weights, and clears the words. The grid must wait after it.
 	__device__ __forceinline__ void load() {
-		for (u64 i = u64(block) * EXCHANGE_THREADS + thread; i < words; i += u64(blocks) * EXCHANGE_THREADS)
-			store_word(z + i, 0);
 		for (u32 i = thread; i < chunk * UNITS; i += EXCHANGE_THREADS) {
 			const float *from = weight2(i / UNITS, i % UNITS);
 			w[i] = from ? *from : 0;
@@ -284,6 +284,8 @@ struct Exchange {
 		if (rows > data) // the inputs of the bias
 			for (u32 i = thread; i < 2 * pitch; i += EXCHANGE_THREADS)
 				x[((i >= pitch ? chunk : 0) + data) * pitch + (i >= pitch ? i - pitch : i)] = 1;
+		for (u64 i = u64(block) * EXCHANGE_THREADS + thread; i < words; i += u64(blocks) * EXCHANGE_THREADS)
+			z[i] = 0;
 	}
 	__device__ __forceinline__ void store() const {
 		for (u32 i = thread; i < rows * UNITS; i += EXCHANGE_THREADS)
@@ -329,10 +331,15 @@ struct Exchange {
 	// put writes a strip of inputs of a sample to a tile.
 	__device__ __forceinline__ void put(float *to, const Bytes &b) const {
 		const u8 *table = (const u8 *)m.table;
+		float v[STRIP];
 #pragma unroll
 		for (u32 k = 0; k < STRIP; k++) {
-			const u32 v = b.part[k / 4], at = k % 4 == 0 ? v << 2 : v >> (k % 4 * 8 - 2);
-			*to = *(const float *)(table + (at & 0x3fc));
+			const u32 four = b.part[k / 4], at = k % 4 == 0 ? four << 2 : four >> (k % 4 * 8 - 2);
+			v[k] = *(const float *)(table + (at & 0x3fc));
+		}
+#pragma unroll
+		for (u32 k = 0; k < STRIP; k++) {
+			*to = v[k];
 			to += pitch;
 		}
 	}
@@ -708,11 +715,10 @@ struct Exchange {
 		__syncthreads();
 	}
 
-	// steps does the steps, and returns how many it has done.
+	// steps does the steps and stores the weights. It returns how many steps it has done.
 	__device__ __forceinline__ u32 steps() {
 		const Params *p = m.p;
 		u64 position = p->position;
-		const float whole = 1 / float(batch);
 		for (u32 k = thread; k < own3 * UNITS; k += EXCHANGE_THREADS)
 			send3(0, k);
 		if (thread < columns)
@@ -725,7 +731,7 @@ struct Exchange {
 		find(1);
 		__syncthreads();
 		u32 s = 0, count = batch, until = 0; // until: steps until the next poll
-		float scale = whole;
+		float scale = 1 / float(batch);
 		for (bool more = p->steps > 0; more;) {
 			const bool polled = p->pollEvery && until == 0;
 			until = polled ? p->pollEvery - 1 : until - 1;
@@ -743,12 +749,10 @@ struct Exchange {
 			if (!last)
 				fetch(s + 1, position + 2 * batch);
 			forward(s, count);
-			if (!listing && s > 0)
-				update3(s - 1, batch, whole);
-			if (!last)
-				stage(s + 1);
 			if (block < batch)
 				weights(s);
+			if (!last)
+				stage(s + 1);
 			for (u32 k = 0, i = block; i < count; k++, i += blocks)
 				outputDelta(s, k, i, -m.rate * scale);
 			__syncthreads();
@@ -768,6 +772,8 @@ struct Exchange {
 				targets(s + 1);
 				find(s); // those of step s + 2
 			}
+			if (!listing)
+				update3(s, count, scale);
 			hear(s, count, polled);
 			more = !last && *ends == 0;
 			update2(s, count);
@@ -775,8 +781,7 @@ struct Exchange {
 			position += batch;
 			s++;
 		}
-		if (!listing && s > 0)
-			update3(s - 1, count, scale);
+		store();
 		return s;
 	}
 };
@@ -794,10 +799,7 @@ __device__ __forceinline__ void vm_exchange(const Params *launch) {
 	const GridBarrier barrier = {p->control + CONTROL_COUNT, &target, 0};
 	barrier();
 	const u32 done = x.steps();
-	__syncthreads();
-	x.store();
-	// Block 0 waits for what the others report.
-	__syncthreads();
+	// Block 0 waits for what the others have reported, which was before a barrier of theirs.
 	if (threadIdx.x != 0)
 		return;
 	add_release(barrier.count, 1u);
