@@ -104,13 +104,52 @@ func TestExchange(t *testing.T) {
 			o.Cost = false
 			l.image = encode(t, step(t, n, c.batch, o), options)
 			check(t, h, l, 1e-5)
-			l.stop = true
-			if st := run(t, h, l).status[0]; st.Step != 1 || st.Stopped != 1 {
-				t.Errorf("%v: status %+v, want a stop after 1 step", n, st)
+			l.stop, l.ended = true, []uint32{0}
+			got = run(t, h, l)
+			if st := got.status[0]; st.Step != 1 || st.Stopped != 1 || got.ended[0] != 1 {
+				t.Errorf("%v: status %+v, ended %v, want a stop after 1 step", n, st, got.ended)
 			}
-			l.stop, l.poll, l.rates = false, 1, []float64{math.Inf(1)}
+			l.ended = got.ended
+			got = run(t, h, l)
+			for _, r := range p.Parameters() {
+				if !slices.Equal(got.params[0][r], l.params[0][r]) || got.status[0] != (kernel.Status{}) {
+					t.Errorf("%v: a run that had ended went on: %+v", n, got.status[0])
+				}
+			}
+			l.ended, l.stop, l.poll, l.rates = nil, false, 1, []float64{math.Inf(1)}
 			if st := run(t, h, l).status[0]; st.NonFinite != 1 {
 				t.Errorf("%v: status %+v, want step 1 not finite", n, st)
+			}
+		}
+	}
+}
+
+// TestExchangeNonFinite makes a weight of W2 overflow in a step, and one of W3, which is in
+// another block, in the next step: the first one must be named, whichever block is ahead.
+func TestExchangeNonFinite(t *testing.T) {
+	h := kerneltest.Start(t)
+	p := step(t, model.Network{Layers: []int{3, 1, 1}, Activation: model.Tanh}, 2, lower.Options{})
+	w2, _ := p.Lookup("W2")
+	w3, _ := p.Lookup("W3")
+	for bad := range 5 {
+		for poll := range 4 {
+			// As in TestFusedNonFinite, with each sample twice: half of the rate is for each.
+			s := set{inputs: 3, classes: 1, x: make([]float64, 16*3), y: make([]float64, 16)}
+			for i := 2 * bad; i < 2*bad+2; i++ {
+				s.x[i*3], s.x[i*3+1], s.y[i] = 1, 1, 1
+				s.x[(i+2)*3+2], s.y[i+2] = 1, -10
+			}
+			params := make([][]float64, len(p.Buffers))
+			params[w2], params[w3] = []float64{3.3e38, -3.3e38, 1}, []float64{0.5}
+			got := run(t, h, launch{
+				image: encode(t, p, kernel.Options{Mode: kernel.Exchange, Blocks: 2, Shared: 1 << 20}), set: s,
+				params: [][][]float64{params}, rates: []float64{3e38}, steps: 8, poll: poll,
+			})
+			if st := got.status[0]; st.NonFinite != uint32(bad+1) || (st.Stopped != 0) != (st.Step < 8) {
+				t.Errorf("step %d, polled every %d: status %+v", bad+1, poll, st)
+			}
+			if v := got.params[0][w2][0]; v-v == 0 {
+				t.Errorf("step %d: W2 is %v, want a weight that is not finite", bad+1, got.params[0][w2])
 			}
 		}
 	}

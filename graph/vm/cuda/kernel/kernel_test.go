@@ -1282,6 +1282,7 @@ func TestPlacements(t *testing.T) {
 	for _, im := range []*kernel.Image{
 		encode(t, step(t, n, 1, lower.Options{Listing: true}), kernel.Options{Shared: 227 << 10}),
 		encode(t, step(t, n, 96, lower.Options{}), kernel.Options{Mode: kernel.Grid, Blocks: 132, Shared: 48 << 10}),
+		encode(t, step(t, n, 96, lower.Options{}), kernel.Options{Mode: kernel.Exchange, Blocks: 132, Shared: 227 << 10}),
 		encode(t, forward, kernel.Options{Mode: kernel.Tiles, Shared: 227 << 10}),
 	} {
 		if !slices.Equal(im.Placements, want.Placements) || im.ParamCount != want.ParamCount {

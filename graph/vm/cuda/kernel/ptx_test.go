@@ -34,6 +34,9 @@ func TestPTX(t *testing.T) {
 	for _, o := range emulations {
 		h := kerneltest.StartPTX(t, kernel.PTX, o)
 		for _, l := range all {
+			if o.Lanes && l.image.Options.Blocks > 3 {
+				continue // slow
+			}
 			checkExercise(t, h, l)
 		}
 	}
