@@ -5,7 +5,8 @@
 // runs for a whole pass loops over mini-batches and instructions (see package
 // kernel). Single samples run in one block, with the parameters in its shared memory
 // if they fit, and so do small mini-batches of networks that have not one hidden
-// layer. Other mini-batches and evaluations run on the whole device. Sets are resident on the device.
+// layer. Other mini-batches and evaluations run on the whole device. Sets are
+// resident on the device.
 //
 // The machine is built with the tag gpu (see the Makefile's target gpu). Without
 // the tag, a driver or a device, New returns an error that says what to do. The
@@ -85,7 +86,7 @@ func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, blocks fu
 	var refused []string
 	for _, mode := range modes(o, batch, info.Cooperative) {
 		if mode == kernel.Exchange && p.Elem == ir.Float64 && o.Mode == "" {
-			continue // no mode for mini-batches is faster in float64
+			continue // it never runs float64, so it is not what makes this slower
 		}
 		k := kernel.Options{Mode: mode, Shared: info.SharedPerBlock}
 		if mode.Together() {

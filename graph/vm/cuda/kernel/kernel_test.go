@@ -1171,13 +1171,22 @@ func TestFusedNonFinite(t *testing.T) {
 	}
 }
 
-// TestFusedRefuses changes each instruction of a program in turn. Fused mode must
-// refuse the changed program or compute it.
+// TestFusedRefuses and TestExchangeRefusesChanges change each instruction of a program in
+// turn. The mode must refuse the changed program or compute it.
 func TestFusedRefuses(t *testing.T) {
+	refuses(t, 1, kernel.Options{Mode: kernel.Fused, Threads: 128, Shared: 1 << 20})
+}
+
+func TestExchangeRefusesChanges(t *testing.T) {
+	refuses(t, 3, kernel.Options{Mode: kernel.Exchange, Blocks: 2, Shared: 1 << 20})
+}
+
+func refuses(t *testing.T, batch int, o kernel.Options) {
+	t.Helper()
 	h := kerneltest.Start(t)
-	p := step(t, model.Network{Layers: []int{9, 5, 3}, Bias: true}, 1, lower.Options{Cost: true})
+	p := step(t, model.Network{Layers: []int{9, 5, 3}, Bias: true}, batch, lower.Options{Cost: true})
 	rng := rand.New(rand.NewPCG(4, 4))
-	s := pixelSet(rng, 4, 9, 3)
+	s := pixelSet(rng, 4*batch, 9, 3)
 	changes := []func(q *ir.Program, i int){
 		func(q *ir.Program, i int) { // another buffer of the same shape
 			args := q.Code[i].Args
@@ -1210,7 +1219,7 @@ func TestFusedRefuses(t *testing.T) {
 		for _, change := range changes {
 			q := p.Clone()
 			change(q, i)
-			im, err := kernel.Encode(q, kernel.Options{Mode: kernel.Fused, Threads: 128, Shared: 1 << 20})
+			im, err := kernel.Encode(q, o)
 			if err != nil {
 				continue
 			}
