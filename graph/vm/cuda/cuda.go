@@ -3,9 +3,10 @@
 //
 // The program is an array of instructions in device memory, and a kernel that
 // runs for a whole pass loops over mini-batches and instructions (see package
-// kernel). Single samples and small mini-batches run in one block, with the
-// parameters in its shared memory if they fit. Larger mini-batches and
-// evaluations run on the whole device. Sets are resident on the device.
+// kernel). Single samples run in one block, with the parameters in its shared memory
+// if they fit, and so do small mini-batches of networks that have not one hidden
+// layer. Other mini-batches and evaluations run on the whole device. Sets are
+// resident on the device.
 //
 // The machine is built with the tag gpu (see the Makefile's target gpu). Without
 // the tag, a driver or a device, New returns an error that says what to do. The
@@ -16,6 +17,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"trainer/data/lang"
 	"trainer/graph/ir"
@@ -29,7 +31,7 @@ import (
 type Options struct {
 	Device int // number of the device
 
-	// Mode is the mode of training steps: "block", "fused" or "grid" (see
+	// Mode is the mode of training steps: "block", "fused", "exchange" or "grid" (see
 	// package kernel). "" is the fastest that can run the program.
 	Mode string
 }
@@ -64,37 +66,55 @@ func modes(o Options, batch int, cooperative bool) []kernel.Mode {
 		return []kernel.Mode{kernel.Grid}
 	case o.Mode == "fused":
 		return []kernel.Mode{kernel.Fused}
+	case o.Mode == "exchange":
+		return []kernel.Mode{kernel.Exchange}
 	case batch == 1:
 		return []kernel.Mode{kernel.Fused, kernel.Block}
-	case batch <= blockRows || !cooperative:
+	case !cooperative:
 		return []kernel.Mode{kernel.Block}
+	case batch <= blockRows:
+		return []kernel.Mode{kernel.Exchange, kernel.Block}
 	}
-	return []kernel.Mode{kernel.Grid, kernel.Block}
+	return []kernel.Mode{kernel.Exchange, kernel.Grid, kernel.Block}
 }
 
 // encodeStep encodes a training step for a device, in the first mode that can
-// run it. slower is none, or says why the faster modes cannot. blocks returns the
-// number of blocks of a grid launch.
+// run it; exchange mode only if it is estimated to be faster than the next one. slower is
+// none, or says why the faster modes cannot. blocks returns the most blocks of a launch
+// whose blocks wait for each other.
 func encodeStep(p *ir.Program, o Options, batch int, info driver.Info, blocks func() (int, error)) (im *kernel.Image, slower lang.Text, err error) {
-	var refused []error
+	var refused []string
 	for _, mode := range modes(o, batch, info.Cooperative) {
+		if mode == kernel.Exchange && p.Elem == ir.Float64 && o.Mode == "" {
+			continue // it never runs float64, so it is not what makes this slower
+		}
 		k := kernel.Options{Mode: mode, Shared: info.SharedPerBlock}
-		if mode == kernel.Grid {
+		if mode.Together() {
 			var err error
 			if k.Blocks, err = blocks(); err != nil {
 				return nil, slower, err
 			}
 		}
-		im, err := kernel.Encode(p, k)
-		if err == nil {
-			if len(refused) > 0 {
-				slower = lang.Text{En: " (slower than possible: %v)", Zh: "（比可能的慢：%v）"}.With(errors.Join(refused...))
-			}
+		other, err := kernel.Encode(p, k)
+		switch {
+		case err != nil:
+			refused = append(refused, err.Error())
+			continue
+		case im != nil && stepCycles(im, info.Multiprocessors) <= stepCycles(other, info.Multiprocessors):
 			return im, slower, nil
+		case im == nil && mode == kernel.Exchange && o.Mode == "":
+			im = other // if the next one is not faster
+			continue
 		}
-		refused = append(refused, err)
+		if len(refused) > 0 {
+			slower = lang.Text{En: " (slower than possible: %v)", Zh: "（比可能的慢：%v）"}.With(strings.Join(refused, "; "))
+		}
+		return other, slower, nil
 	}
-	return nil, slower, errors.Join(refused...)
+	if im != nil {
+		return im, slower, nil
+	}
+	return nil, slower, errors.New(strings.Join(refused, "; "))
 }
 
 // ModeOf describes the mode in which a device trains a network with batch
@@ -113,7 +133,7 @@ func ModeOf(n model.Network, compile vm.Compiler, batch int, info driver.Info) (
 
 func modeText(im *kernel.Image) lang.Text {
 	where := lang.Text{En: "parameters in global memory", Zh: "参数在全局内存中"}
-	if im.Options.Mode == kernel.Fused || im.Flags&kernel.FlagParamsShared != 0 {
+	if im.Options.Mode == kernel.Fused || im.Options.Mode == kernel.Exchange || im.Flags&kernel.FlagParamsShared != 0 {
 		where = lang.Text{En: "parameters in shared memory", Zh: "参数在共享内存中"}
 	}
 	return lang.Text{En: "%v mode, %s, %d bytes of shared memory a block", Zh: "%v 模式，%s，每块 %d 字节共享内存"}.With(im.Options.Mode, where, im.SharedBytes)

@@ -43,17 +43,29 @@ func TestMain(m *testing.M) {
 }
 
 // onDevice makes the test run on a GPU or on the fake driver.
-func onDevice(t testing.TB) {
+func onDevice(t testing.TB) { onMultiprocessors(t, 3) }
+
+// exchanging is a number of multiprocessors on which 784-50-10 runs in exchange mode.
+const exchanging = 26
+
+// onMultiprocessors is onDevice; the fake driver's device has n multiprocessors. It reports
+// false if the GPU has fewer.
+func onMultiprocessors(t testing.TB, n int) bool {
 	t.Helper()
 	if os.Getenv(device) != "" {
 		if err := cuda.Check(); err != nil {
 			t.Fatalf("%s is set, but %v", device, err)
 		}
-		return
+		all, err := cuda.Devices()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[0].Multiprocessors >= n
 	}
 	fake.Require(t)
 	t.Setenv("CUDA_FAKE_KERNELS", kerneltest.Library(t))
-	t.Setenv("CUDA_FAKE_ATTRIBUTES", "16=3") // 3 multiprocessors: a grid of 3 blocks
+	t.Setenv("CUDA_FAKE_ATTRIBUTES", fmt.Sprintf("16=%d", n)) // as many blocks of a grid
+	return true
 }
 
 func with(o cuda.Options) vmtest.New {
@@ -79,8 +91,12 @@ func TestSmoke(t *testing.T) {
 		precision model.Precision
 		batch     int
 	}{
-		{"fused", model.Float32, 1}, {"block", model.Float32, 1}, {"block", model.Float32, 3}, {"block", model.Float64, 3}, {"grid", model.Float32, 3},
+		{"fused", model.Float32, 1}, {"block", model.Float32, 1}, {"block", model.Float32, 3}, {"block", model.Float64, 3}, {"grid", model.Float32, 3}, {"exchange", model.Float32, 6},
 	} {
+		if c.mode == "exchange" && !onMultiprocessors(t, exchanging) {
+			t.Logf("SKIPPED: exchange mode, which needs %d multiprocessors", exchanging)
+			continue
+		}
 		n := textbook
 		n.Precision = c.precision
 		want, err := definition(n, false)
@@ -135,11 +151,15 @@ func TestModes(t *testing.T) {
 		// error of 2⁻²² in δ is multiplied by η = 0.5: 70 · 1.5e-7 in all.
 		{"block", model.Float32, 32, 1e-5}, {"fused", model.Float32, 1, 1e-5},
 		{"grid", model.Float32, 1, 1e-5}, {"grid", model.Float32, 9, 1e-5}, {"grid", model.Float32, 32, 1e-5},
+		{"exchange", model.Float32, 9, 1e-5}, {"exchange", model.Float32, 32, 1e-5},
 	} {
 		if testing.Short() && c.batch == 1 && c.mode != "fused" {
 			continue
 		}
 		t.Run(fmt.Sprintf("%s %v batch %d", c.mode, c.precision, c.batch), func(t *testing.T) {
+			if c.mode == "exchange" && !onMultiprocessors(t, exchanging) {
+				t.Skipf("SKIPPED: it needs %d multiprocessors", exchanging)
+			}
 			plain, err := interpret.New(n, lower.Compiler{Network: n})
 			if err != nil {
 				t.Fatal(err)
@@ -206,6 +226,9 @@ func TestExact(t *testing.T) {
 	}
 	for _, mode := range []string{"", "block", "grid"} {
 		t.Run(fmt.Sprintf("%s mode up to %d samples", cmp.Or(mode, "chosen"), limit), func(t *testing.T) {
+			if mode == "" {
+				onMultiprocessors(t, 32) // it chooses exchange mode for mini-batches of 128
+			}
 			vmtest.Exact(t, func(n model.Network, listing bool) (vm.VM, error) {
 				o := cuda.Options{Mode: mode}
 				if n.Precision == model.Float64 {
@@ -421,6 +444,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = m.Close() }()
+	// 50 hidden units are too many for the exchange between 3 multiprocessors.
 	for batch, want := range map[int]string{4: "block mode", 128: "grid mode"} {
 		got, err := m.Describe(batch)
 		if err != nil || !strings.Contains(got.En, want) || !strings.HasPrefix(got.En, "compiled, on ") {
@@ -438,7 +462,8 @@ func TestModeOf(t *testing.T) {
 		batch int
 		want  string
 	}{
-		{hopper, 1, "fused mode, parameters in shared"}, {hopper, 4, "block mode, parameters in shared"}, {hopper, 128, "grid mode"},
+		{hopper, 1, "fused mode, parameters in shared"}, {hopper, 4, "exchange mode"}, {hopper, 128, "exchange mode, parameters in shared"},
+		{hopper, 300, "grid mode"}, {hopper, 300, "want at most 256"}, {ada, 128, "grid mode"},
 		{ada, 1, "block mode, parameters in global"}, {ada, 1, "slower than possible: kernel: step 784-50-10"},
 	} {
 		got, err := cuda.ModeOf(textbook, lower.Compiler{Network: textbook}, c.batch, c.info)

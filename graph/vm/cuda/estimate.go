@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"trainer/graph/ir"
 	"trainer/graph/model"
 	"trainer/graph/vm"
 	"trainer/graph/vm/cuda/driver"
@@ -31,25 +32,40 @@ func EstimateStep(n model.Network, compile vm.Compiler, batch, runs int, info dr
 	if err != nil {
 		return Estimate{}, fmt.Errorf("cuda: %v: %w", n, err)
 	}
-	cycles := stepCycles(im, n, batch, info.Multiprocessors)
-	if im.Options.Mode != kernel.Grid {
+	cycles := stepCycles(im, info.Multiprocessors)
+	if !im.Options.Mode.Together() {
 		cycles *= float64((runs + info.Multiprocessors - 1) / info.Multiprocessors)
 	}
 	return Estimate{info, cycles / (1e3 * float64(info.ClockKHz))}, nil
 }
 
 // stepCycles returns the cycles of a step: lines through the counts of
-// kernel/cycles.txt, which are of 784-50-10 with one and eight samples, and of 392-60-10
-// in fused mode. TestStepCycles holds them against each other.
-func stepCycles(im *kernel.Image, n model.Network, batch, multiprocessors int) float64 {
-	work := 3 * float64(n.Size()) * float64(batch) // multiplications
+// kernel/cycles.txt, which are of 784-50-10 with one and eight samples, of 392-60-10 in
+// fused mode, and of more in exchange mode. TestStepCycles holds them against each other.
+func stepCycles(im *kernel.Image, multiprocessors int) float64 {
+	p := im.Program
+	weights, inputs := 0, 0
+	for _, b := range p.Buffers {
+		switch b.Kind {
+		case ir.Parameter:
+			weights += b.Len()
+		case ir.Data:
+			inputs = b.Cols
+		}
+	}
+	work := 3 * float64(weights) * float64(p.Batch) // multiplications
 	switch im.Options.Mode {
 	case kernel.Fused:
-		cycles := 1480 + 2.55*float64(n.Inputs())
+		cycles := 1480 + 2.55*float64(inputs)
 		if strings.HasPrefix(im.Entry, "vm_fused_one") { // it works on one sample at a time
 			cycles *= 1.5
 		}
 		return cycles
+	case kernel.Exchange:
+		// Most of it is latency. It is an assumption that each further sample of a block
+		// takes 2,000.
+		blocks := im.Options.Blocks
+		return 8800 + 0.006*work/float64(blocks) + 2000*float64((p.Batch-1)/blocks)
 	case kernel.Grid:
 		// One count, without the cost: 44,800 for 15.3 million products on 132
 		// multiprocessors. It is an assumption that 10,000 of them, for barriers and

@@ -8,6 +8,7 @@ import (
 
 	"trainer/graph/lower"
 	"trainer/graph/model"
+	"trainer/graph/vm/cuda/driver"
 	"trainer/graph/vm/cuda/kernel"
 )
 
@@ -38,6 +39,8 @@ func TestStepCycles(t *testing.T) {
 		switch {
 		case strings.HasPrefix(entry, "vm_fused"):
 			o.Mode = kernel.Fused
+		case entry == kernel.ExchangeEntry:
+			o.Mode, o.Blocks = kernel.Exchange, 132
 		case entry == kernel.GridEntry:
 			o.Mode, o.Blocks = kernel.Grid, 132
 		default:
@@ -50,8 +53,47 @@ func TestStepCycles(t *testing.T) {
 		if im.Entry != entry {
 			t.Errorf("%v, batch %d: kernel %s, want %s", n, batch, im.Entry, entry)
 		}
-		if got := stepCycles(im, n, batch, 132); got < 0.75*want || got > 1.25*want {
+		if got := stepCycles(im, 132); got < 0.75*want || got > 1.25*want {
 			t.Errorf("%s, batch %d: estimated at %.0f cycles, counted %.0f", entry, batch, got, want)
+		}
+	}
+}
+
+// TestExchangeIsFaster: exchange mode is chosen if its estimate is less than that of the
+// mode that would be chosen without it.
+func TestExchangeIsFaster(t *testing.T) {
+	modes := map[string]kernel.Mode{}
+	for _, layers := range [][]int{{3, 4, 2}, {36, 12, 10}, {784, 4, 10}, {784, 50, 10}, {784, 256, 10}} {
+		for _, batch := range []int{2, 9, 128, 256} {
+			n := model.Network{Layers: layers, Bias: true}
+			p, err := lower.Compiler{Network: n}.Step(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			info := driver.Info{Multiprocessors: 132, SharedPerBlock: 232448, Cooperative: true}
+			encode := func(o Options) *kernel.Image {
+				im, _, err := encodeStep(p, o, batch, info, func() (int, error) { return info.Multiprocessors, nil })
+				if err != nil {
+					t.Fatal(err)
+				}
+				return im
+			}
+			chosen, other := encode(Options{}), encode(Options{Mode: "grid"})
+			if batch <= blockRows {
+				other = encode(Options{Mode: "block"})
+			}
+			if stepCycles(chosen, 132) > stepCycles(other, 132) {
+				t.Errorf("%v, batch %d: %v mode, slower than %v mode", n, batch, chosen.Options.Mode, other.Options.Mode)
+			}
+			modes[fmt.Sprint(layers, batch)] = chosen.Options.Mode
+		}
+	}
+	for at, want := range map[string]kernel.Mode{
+		"[3 4 2] 2": kernel.Block, "[3 4 2] 128": kernel.Exchange, "[3 4 2] 256": kernel.Grid, "[784 50 10] 2": kernel.Exchange,
+		"[784 50 10] 128": kernel.Exchange, "[784 50 10] 256": kernel.Exchange, "[784 256 10] 256": kernel.Grid, // no memory
+	} {
+		if modes[at] != want {
+			t.Errorf("%s: %v mode, want %v", at, modes[at], want)
 		}
 	}
 }

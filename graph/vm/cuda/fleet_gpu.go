@@ -14,9 +14,9 @@ import (
 )
 
 // fleet is a machine with several runs. A pass of all runs is one launch, in
-// fused or block mode, in which block r is run r. Grid mode has one run only. So
-// a fleet trains larger mini-batches in block mode, where a single run would use
-// grid mode: only rounding differs.
+// fused or block mode, in which block r is run r. Exchange and grid mode have one run
+// only. So a fleet trains mini-batches in block mode, where a single run would use one of
+// those: only rounding differs.
 type fleet[T data.Float] struct {
 	machine *machine[T]
 }
@@ -26,8 +26,8 @@ func (m *machine[T]) Fleet(n int) (vm.Fleet, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("cuda: fleet of %d runs: want 1 or more", n)
 	}
-	if m.options.Mode == "grid" {
-		return nil, errors.New("cuda: grid mode trains one run: use another mode for a fleet")
+	if mode := m.options.Mode; mode == "grid" || mode == "exchange" {
+		return nil, fmt.Errorf("cuda: %s mode trains one run: use another mode for a fleet", mode)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -25,7 +25,7 @@ const (
 	// watchEvery is the time between two reads of the status, for Progress.
 	watchEvery = 2 * time.Millisecond
 	// passParts is the most launches of a pass: the whole mini-batches, and the
-	// ragged last one.
+	// ragged last one, if it is not in the same launch.
 	passParts = 2
 )
 
@@ -199,11 +199,14 @@ func (m *machine[T]) train(ctx context.Context, runs []int, passes []vm.Pass) (m
 	var parts []part
 	whole, ragged := p.Samples()/p.Batch, p.Samples()%p.Batch
 	for _, k := range []part{{batch: p.Batch, steps: whole}, {batch: ragged, steps: 1, first: whole}} {
-		if k.batch == 0 || k.steps == 0 {
+		if k.batch == 0 || k.steps == 0 || k.first > 0 && parts[0].Ragged {
 			continue
 		}
 		if k.loaded, err = m.step(stepKey{batch: k.batch, cost: wanted}); err != nil {
 			return nil, err
+		}
+		if k.Ragged && ragged > 0 && k.first == 0 && k.batch == p.Batch {
+			k.steps++ // the last one is in the same launch
 		}
 		k.arguments = a
 		k.arguments.Steps, k.arguments.FirstStep, k.arguments.Position = uint32(k.steps), uint64(k.first), uint64(k.first*p.Batch)
@@ -226,6 +229,7 @@ func (m *machine[T]) train(ctx context.Context, runs []int, passes []vm.Pass) (m
 			for k, part := range parts {
 				now += int(atomic.LoadUint32(&m.words.status(k, r)[0])) * part.batch
 			}
+			now = min(now, p.Samples()) // a last step may have fewer
 			if report := passes[i].Progress; report != nil && now > seen[i] {
 				seen[i] = now
 				report(now)
@@ -348,7 +352,7 @@ func (m *machine[T]) launch(l *loaded, a kernel.Params, parameters kernel.Addres
 	}
 	return l.function.Launch(driver.Launch{
 		Grid: blocks, Block: l.Options.Threads, Shared: l.SharedBytes,
-		Cooperative: l.Options.Mode == kernel.Grid, Stream: m.stream,
+		Cooperative: l.Options.Mode.Together(), Stream: m.stream,
 	}, p.Bytes())
 }
 

@@ -50,7 +50,7 @@ type machine[T data.Float] struct {
 	stream     *driver.Stream
 	table      *driver.Memory
 	runs       int  // 1, or the runs of a fleet; each has parameters
-	grid       bool // steps may run in grid mode; false in a fleet
+	grid       bool // steps may run in grid or exchange mode; false in a fleet
 	count      int  // elements of the parameters of a run
 	parameters *driver.Memory
 	steps      map[stepKey]*loaded
@@ -164,7 +164,7 @@ func (m *machine[T]) load(im *kernel.Image, blocks int) (l *loaded, err error) {
 		}
 	}
 	arenas := blocks
-	if im.Options.Mode == kernel.Grid {
+	if im.Options.Mode.Together() {
 		arenas = 1
 	}
 	l.arena, err = m.device.Alloc("temporaries", max(8, arenas*im.ArenaCount*m.size()))
@@ -295,8 +295,11 @@ func (m *machine[T]) step(k stepKey) (*loaded, error) {
 	info.Cooperative = m.grid
 	if k.gradient {
 		p = ir.Gradients(p)
-		if o.Mode == "fused" {
-			o.Mode = "block" // fused mode updates the parameters themselves
+		switch o.Mode { // these modes update the parameters themselves
+		case "fused":
+			o.Mode = "block"
+		case "exchange":
+			o.Mode = "grid"
 		}
 	}
 	im, slower, err := encodeStep(p, o, k.batch, info, m.gridBlocks)
@@ -304,7 +307,7 @@ func (m *machine[T]) step(k stepKey) (*loaded, error) {
 		return nil, err
 	}
 	blocks := m.runs
-	if im.Options.Mode == kernel.Grid {
+	if im.Options.Mode.Together() {
 		blocks = im.Options.Blocks
 	}
 	l, err := m.load(im, blocks)

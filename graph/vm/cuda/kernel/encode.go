@@ -19,17 +19,25 @@ const (
 	Grid
 	Tiles
 	Fused
+	Exchange
 )
 
-var modes = enum.New[Mode]("mode", "block", "grid", "tiles", "fused")
+var modes = enum.New[Mode]("mode", "block", "grid", "tiles", "fused", "exchange")
 
 func (m Mode) String() string { return modes.Name(m) }
 
-// GridEntry is the name of the kernel of Grid mode.
-const GridEntry = "vm_grid_f32"
+// The kernels of the modes in which all blocks execute one program.
+const (
+	GridEntry     = "vm_grid_f32"
+	ExchangeEntry = "vm_exchange_f32"
+)
 
 // Cooperative reports whether the blocks of a kernel wait for each other.
-func Cooperative(entry string) bool { return entry == GridEntry }
+func Cooperative(entry string) bool { return entry == GridEntry || entry == ExchangeEntry }
+
+// Together reports whether all blocks of a launch execute one program, and wait for each
+// other.
+func (m Mode) Together() bool { return m == Grid || m == Exchange }
 
 // MaxThreads is the largest number of threads of a block.
 const MaxThreads = 512
@@ -37,8 +45,11 @@ const MaxThreads = 512
 // Options say how to encode a program.
 type Options struct {
 	Mode    Mode
-	Threads int // threads of a block, a multiple of 32; 0: MaxThreads
-	Blocks  int // Grid: blocks of the launch, all resident at once; at least 1
+	Threads int // threads of a block, a multiple of 32; 0: as many as the kernel may have
+
+	// Grid: blocks of the launch, all resident at once; at least 1. Exchange: the most
+	// blocks; those of the image are as many as it needs.
+	Blocks int
 
 	// Shared is the number of bytes of dynamic shared memory that a block may
 	// have: the device's MAX_SHARED_MEMORY_PER_BLOCK_OPTIN. If they do not fit,
@@ -63,7 +74,8 @@ type Image struct {
 	ArenaCount   int         // elements of the temporaries of one run, or of one block of Tiles
 	NeedsPixels  bool        // the launch needs Params.Pixels or Values
 	NeedsRows    bool        // the launch needs Params.RowStart, RowIndex, and RowPixel or RowValue
-	Barriers     int         // barriers of all threads in a step
+	Barriers     int         // barriers of all threads in a step; Exchange: of the grid
+	Ragged       bool        // the last step of a launch may have fewer samples
 	instructions int
 }
 
@@ -172,8 +184,11 @@ func Encode(p *ir.Program, o Options) (*Image, error) {
 	}
 	e := &encoder{p: p, o: o, place: map[ir.Ref]Placement{}, temps: map[int]*temp{}, next: len(p.Buffers), image: &Image{Program: p, Options: o}}
 	passes := []func() error{e.check, e.layout, e.translate, e.join, e.split, e.arena, e.barriers, e.emit}
-	if o.Mode == Fused {
+	switch o.Mode {
+	case Fused:
 		passes = []func() error{e.check, e.layout, e.fuse}
+	case Exchange:
+		passes = []func() error{e.check, e.layout, e.exchange}
 	}
 	for _, pass := range passes {
 		if err := pass(); err != nil {
@@ -187,10 +202,10 @@ func (e *encoder) check() error {
 	o := e.o
 	switch {
 	case !modes.Has(o.Mode):
-		return errors.New("want mode block, grid, tiles or fused")
+		return errors.New("want mode block, grid, tiles, fused or exchange")
 	case o.Threads < 32 || o.Threads > MaxThreads || o.Threads%32 != 0:
 		return fmt.Errorf("blocks of %d threads, want a multiple of 32 up to %d", o.Threads, MaxThreads)
-	case o.Mode == Grid && o.Blocks < 1:
+	case o.Mode.Together() && o.Blocks < 1:
 		return fmt.Errorf("a grid of %d blocks, want 1 or more", o.Blocks)
 	case o.Mode == Grid && e.p.Elem == ir.Float64:
 		return errors.New("the grid computes in float32: use block mode for float64")
@@ -310,8 +325,8 @@ func (e *encoder) finish(code []instr, operands []operand, bytecode []uint32, co
 	case Grid:
 		im.Entry = GridEntry
 		return nil
-	case Fused:
-		return nil // fuse does the rest
+	case Fused, Exchange:
+		return nil // fuse and exchange do the rest
 	}
 	if e.o.Mode == Tiles {
 		im.Flags |= FlagTiles

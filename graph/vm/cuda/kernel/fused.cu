@@ -42,10 +42,6 @@
 // sections. A launch ends early only at the end of a section.
 #include "machine.h"
 
-struct __align__(8) Pair {
-	float x, y;
-};
-
 enum { GROUP = 2, FUSED_HIDDEN = 64, FUSED_OUTPUTS = 16, WIDE_THREADS = 384, HELPERS = 2, ROWS = 1 + HELPERS, RING = 4 };
 
 // Groups says which samples are in which group.
@@ -111,9 +107,6 @@ template <u32 T> struct Fused {
 		bad = take<u32>(mark, 1);
 	}
 };
-
-__device__ __forceinline__ float activate(u32 form, float z) { return form ? tanh_of(z) : sigmoid(z); }
-__device__ __forceinline__ float slope(u32 form, float a) { return form ? 1 - a * a : a * (1 - a); }
 
 // Chain is the state of a lane of warp 0: hidden units 2l and 2l + 1, and half l & 1
 // of output l / 2. Units that do not exist are 0, and stay 0.

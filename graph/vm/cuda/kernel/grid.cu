@@ -8,39 +8,6 @@
 // must be zero.
 #include "machine.h"
 
-// GridBarrier counts arrivals in a word that is zero at launch. The first thread
-// of each block waits; a barrier of the block before it and one after it hand on
-// what the threads have written. So release and acquire of one thread are enough
-// for all.
-struct GridBarrier {
-	u32 *count;
-	u32 *target;   // this thread's own: the count that ends the current wait
-	u32 *handedOn; // a word in shared memory, for read
-
-	__device__ void operator()() const { wait(0); }
-
-	// read is a barrier that returns the word after it. One thread of a block
-	// reads it from global memory.
-	__device__ u32 read(const u32 *word) const {
-		wait(word);
-		return *handedOn;
-	}
-
-	__device__ void wait(const u32 *word) const {
-		__syncthreads();
-		if (threadIdx.x == 0) {
-			*target += gridDim.x;
-			add_release(count, 1u);
-			// Compare by difference: the count may wrap around.
-			while (i32(load_acquire(count) - *target) < 0)
-				spin_pause();
-			if (word)
-				*handedOn = load_system(word);
-		}
-		__syncthreads();
-	}
-};
-
 __device__ __forceinline__ void vm_grid(const Params *p) {
 	if (Machine<float>::over(p, 0))
 		return;

@@ -11,6 +11,9 @@
 //     mini-batches, and all float64 training.
 //   - Fused: like Block, for single-sample steps in float32 of a network with one
 //     hidden layer. The whole step is one instruction.
+//   - Exchange: all blocks execute one program, for mini-batches in float32 of a
+//     network with one hidden layer. The whole step is one instruction, and blocks wait
+//     only for the values that they need. The launch is cooperative.
 //   - Grid: all blocks execute one program, for larger mini-batches in float32.
 //     The launch is cooperative. No sum depends on the order in which blocks
 //     arrive.
@@ -30,7 +33,7 @@ import "embed"
 
 // Sources are the sources of the kernels and of the host shim, for kerneltest.
 //
-//go:embed machine.h block.cu fused.cu grid.cu kernels.cu host/shim.h host/run.cpp
+//go:embed machine.h block.cu exchange.cu fused.cu grid.cu kernels.cu host/shim.h host/run.cpp
 var Sources embed.FS
 
 // PTX is the code of all kernels, for the driver's compiler.

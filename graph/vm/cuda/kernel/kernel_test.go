@@ -141,7 +141,7 @@ func runAs[T float32 | float64](h *kerneltest.Host, l launch) (result, error) {
 	p.Parameters = m.PutValues(params)
 	blocks := runs
 	switch im.Options.Mode {
-	case kernel.Grid:
+	case kernel.Grid, kernel.Exchange:
 		blocks = im.Options.Blocks
 	case kernel.Tiles:
 		blocks = 3
@@ -799,6 +799,33 @@ func exercises(t testing.TB) []launch {
 	white := all[len(all)-3]
 	white.position, white.steps = 1, 3 // it begins with that image
 	all = append(all, white)
+	exchange := kernel.Options{Mode: kernel.Exchange, Blocks: 3, Shared: 1 << 20}
+	listing := func(l launch, layers []int) {
+		n := model.Network{Layers: layers, Bias: true}
+		l.image = encode(t, step(t, n, l.image.Program.Batch, lower.Options{Listing: true, Cost: true}), l.image.Options)
+		all = append(all, l)
+	}
+	add(small, 6, exchange)
+	add(small, 3, exchange) // one block has no slice, so it waits only for what W3 needs
+	unpolled := all[len(all)-1]
+	unpolled.poll = 0
+	stopped := all[len(all)-1]
+	stopped.stop = true
+	all = append(all, unpolled, stopped)
+	listing(unpolled, small)
+	listing(stopped, small)
+	two := []int{20, 4, 3} // the inputs in two parts
+	add(two, 3, exchange)
+	listing(all[len(all)-1], two)
+	exchange.Blocks = 9
+	add([]int{143, 4, 3}, 2, exchange) // a warp adds up two parts of z
+	add([]int{8, 36, 16}, 2, exchange) // a thread has two pairs of weights of W3
+	listing(all[len(all)-1], []int{8, 36, 16})
+	// The cost is not finite in the last step. The last thread of the block sees it.
+	dear := all[len(all)-3]
+	dear.set = valueSet(rng, 2, 143, 3)
+	dear.set.y[0], dear.steps, dear.bad = 1e30, 1, 1
+	all = append(all, dear)
 	precision = model.Float64
 	add(small, 1, block)
 	add(small, 3, block)
@@ -849,6 +876,10 @@ func checkExercise(t *testing.T, h *kerneltest.Host, l launch) {
 	switch {
 	case l.image.Options.Mode == kernel.Tiles:
 		run(t, h, l)
+	case l.stop:
+		if st := run(t, h, l).status[0]; st.Step != 1 || st.Stopped != 1 {
+			t.Errorf("%s: status %+v, want a stop after 1 step", l.image.Entry, st)
+		}
 	case l.bad != 0:
 		if st := run(t, h, l).status[0]; st.NonFinite != l.bad {
 			t.Errorf("%s: status %+v, want step %d not finite", l.image.Entry, st, l.bad)
@@ -867,6 +898,9 @@ func TestThreads(t *testing.T) {
 	all := exercises(t)
 	intact := kerneltest.StartThreads(t)
 	for _, l := range all {
+		if l.image.Options.Blocks*l.image.Options.Threads > 1024 {
+			continue // too many threads
+		}
 		if _, err := tryRun(intact, l); err != nil {
 			t.Fatalf("%s, %+v: %v", l.image.Program.Name, l.image.Options, err)
 		}
@@ -987,7 +1021,7 @@ func TestFit(t *testing.T) {
 // entries with the kernels, and the hashes in registers.txt with the files.
 func TestPTXFresh(t *testing.T) {
 	hash := sha256.New()
-	for _, name := range []string{"machine.h", "block.cu", "fused.cu", "grid.cu", "kernels.cu"} { // as in ptx.py
+	for _, name := range []string{"machine.h", "block.cu", "exchange.cu", "fused.cu", "grid.cu", "kernels.cu"} { // as in ptx.py
 		text, err := kernel.Sources.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -997,7 +1031,7 @@ func TestPTXFresh(t *testing.T) {
 	if want := "// source " + hex.EncodeToString(hash.Sum(nil)); !strings.Contains(kernel.PTX, want) {
 		t.Error("kernels.ptx is stale: run generate.sh in its folder")
 	}
-	for _, entry := range []string{"vm_block_f32", "vm_block_f64", "vm_fused_f32", "vm_fused_one_f32", "vm_fused_wide_f32", kernel.GridEntry} {
+	for _, entry := range []string{"vm_block_f32", "vm_block_f64", "vm_exchange_f32", "vm_fused_f32", "vm_fused_one_f32", "vm_fused_wide_f32", kernel.GridEntry} {
 		if !strings.Contains(kernel.PTX, ".visible .entry "+entry+"(") {
 			t.Errorf("kernels.ptx has no entry %s", entry)
 		}
@@ -1037,8 +1071,8 @@ func TestSpills(t *testing.T) {
 			t.Errorf("%s spills %d bytes and loads %d, want at most %d", name, stores, loads, most)
 		}
 	}
-	if kernels != 12 {
-		t.Errorf("registers.txt has %d lines of kernels, want 12", kernels)
+	if kernels != 14 {
+		t.Errorf("registers.txt has %d lines of kernels, want 14", kernels)
 	}
 }
 
@@ -1137,13 +1171,22 @@ func TestFusedNonFinite(t *testing.T) {
 	}
 }
 
-// TestFusedRefuses changes each instruction of a program in turn. Fused mode must
-// refuse the changed program or compute it.
+// TestFusedRefuses and TestExchangeRefusesChanges change each instruction of a program in
+// turn. The mode must refuse the changed program or compute it.
 func TestFusedRefuses(t *testing.T) {
+	refuses(t, 1, kernel.Options{Mode: kernel.Fused, Threads: 128, Shared: 1 << 20})
+}
+
+func TestExchangeRefusesChanges(t *testing.T) {
+	refuses(t, 3, kernel.Options{Mode: kernel.Exchange, Blocks: 2, Shared: 1 << 20})
+}
+
+func refuses(t *testing.T, batch int, o kernel.Options) {
+	t.Helper()
 	h := kerneltest.Start(t)
-	p := step(t, model.Network{Layers: []int{9, 5, 3}, Bias: true}, 1, lower.Options{Cost: true})
+	p := step(t, model.Network{Layers: []int{9, 5, 3}, Bias: true}, batch, lower.Options{Cost: true})
 	rng := rand.New(rand.NewPCG(4, 4))
-	s := pixelSet(rng, 4, 9, 3)
+	s := pixelSet(rng, 4*batch, 9, 3)
 	changes := []func(q *ir.Program, i int){
 		func(q *ir.Program, i int) { // another buffer of the same shape
 			args := q.Code[i].Args
@@ -1176,7 +1219,7 @@ func TestFusedRefuses(t *testing.T) {
 		for _, change := range changes {
 			q := p.Clone()
 			change(q, i)
-			im, err := kernel.Encode(q, kernel.Options{Mode: kernel.Fused, Threads: 128, Shared: 1 << 20})
+			im, err := kernel.Encode(q, o)
 			if err != nil {
 				continue
 			}
@@ -1248,6 +1291,7 @@ func TestPlacements(t *testing.T) {
 	for _, im := range []*kernel.Image{
 		encode(t, step(t, n, 1, lower.Options{Listing: true}), kernel.Options{Shared: 227 << 10}),
 		encode(t, step(t, n, 96, lower.Options{}), kernel.Options{Mode: kernel.Grid, Blocks: 132, Shared: 48 << 10}),
+		encode(t, step(t, n, 96, lower.Options{}), kernel.Options{Mode: kernel.Exchange, Blocks: 132, Shared: 227 << 10}),
 		encode(t, forward, kernel.Options{Mode: kernel.Tiles, Shared: 227 << 10}),
 	} {
 		if !slices.Equal(im.Placements, want.Placements) || im.ParamCount != want.ParamCount {

@@ -37,6 +37,33 @@ __device__ __forceinline__ void store_system(unsigned *p, unsigned v) { *(volati
 __device__ __forceinline__ void spin_pause() {}
 // block_barrier is __syncthreads, which each warp may call at another place.
 __device__ __forceinline__ void block_barrier() { asm volatile("bar.sync 0;" ::: "memory"); }
+// load_word, load_words, store_word and store_words read and write words of 64 bits, each
+// of them at once, that other blocks may read and write at the same time.
+__device__ __forceinline__ unsigned long long load_word(const unsigned long long *p) {
+	unsigned long long v;
+	asm volatile("ld.relaxed.gpu.global.u64 %0, [%1];" : "=l"(v) : "l"(__cvta_generic_to_global(p)) : "memory");
+	return v;
+}
+__device__ __forceinline__ void load_words(const unsigned long long *p, unsigned long long &a, unsigned long long &b) {
+	asm volatile("ld.relaxed.gpu.global.v2.u64 {%0, %1}, [%2];" : "=l"(a), "=l"(b) : "l"(__cvta_generic_to_global(p)) : "memory");
+}
+__device__ __forceinline__ void store_word(unsigned long long *p, unsigned long long v) {
+	asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(__cvta_generic_to_global(p)), "l"(v) : "memory");
+}
+__device__ __forceinline__ void store_words(unsigned long long *p, unsigned long long a, unsigned long long b) {
+	asm volatile("st.relaxed.gpu.global.v2.u64 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(p)), "l"(a), "l"(b) : "memory");
+}
+// A word is a value and a step.
+__device__ __forceinline__ unsigned long long join_word(float v, unsigned step) {
+	unsigned long long w;
+	asm("mov.b64 %0, {%1, %2};" : "=l"(w) : "f"(v), "r"(step));
+	return w;
+}
+__device__ __forceinline__ void split_word(unsigned long long w, float &v, unsigned &step) {
+	asm("mov.b64 {%0, %1}, %2;" : "=f"(v), "=r"(step) : "l"(w));
+}
+__device__ __forceinline__ unsigned float_bits(float v) { return __float_as_uint(v); }
+__device__ __forceinline__ float bits_float(unsigned v) { return __uint_as_float(v); }
 // KERNEL defines the entry point NAME with the body BODY, for blocks of at most
 // THREADS. COOPERATIVE is 1 if its blocks wait for each other; only the shim needs to
 // know.
@@ -190,6 +217,13 @@ __device__ __forceinline__ double exp_of(double v) { return exp(v); }
 __device__ __forceinline__ float tanh_of(float v) { return tanhf(v); }
 __device__ __forceinline__ double tanh_of(double v) { return tanh(v); }
 template <class T> __device__ __forceinline__ T sigmoid(T v) { return T(1) / (T(1) + exp_of(-v)); }
+
+__device__ __forceinline__ float activate(u32 form, float z) { return form ? tanh_of(z) : sigmoid(z); }
+__device__ __forceinline__ float slope(u32 form, float a) { return form ? 1 - a * a : a * (1 - a); }
+
+struct __align__(8) Pair {
+	float x, y;
+};
 
 // take returns n objects of shared memory at mark, and moves mark past them.
 template <class U> __device__ __forceinline__ U *take(u8 *&mark, u64 n) {
@@ -736,3 +770,36 @@ template <class T> __device__ NOINLINE T interpret(Machine<T> m, const Instr &in
 	}
 	return stack[0];
 }
+
+// GridBarrier counts arrivals in a word that is zero at launch. The first thread
+// of each block waits; a barrier of the block before it and one after it hand on
+// what the threads have written. So release and acquire of one thread are enough
+// for all.
+struct GridBarrier {
+	u32 *count;
+	u32 *target;   // this thread's own: the count that ends the current wait
+	u32 *handedOn; // a word in shared memory, for read
+
+	__device__ void operator()() const { wait(0); }
+
+	// read is a barrier that returns the word after it. One thread of a block
+	// reads it from global memory.
+	__device__ u32 read(const u32 *word) const {
+		wait(word);
+		return *handedOn;
+	}
+
+	__device__ void wait(const u32 *word) const {
+		__syncthreads();
+		if (threadIdx.x == 0) {
+			*target += gridDim.x;
+			add_release(count, 1u);
+			// Compare by difference: the count may wrap around.
+			while (i32(load_acquire(count) - *target) < 0)
+				spin_pause();
+			if (word)
+				*handedOn = load_system(word);
+		}
+		__syncthreads();
+	}
+};

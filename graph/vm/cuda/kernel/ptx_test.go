@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"trainer/data"
 	"trainer/graph/ir/irtest"
 	"trainer/graph/lower"
 	"trainer/graph/model"
@@ -33,6 +34,9 @@ func TestPTX(t *testing.T) {
 	for _, o := range emulations {
 		h := kerneltest.StartPTX(t, kernel.PTX, o)
 		for _, l := range all {
+			if o.Lanes && l.image.Options.Blocks > 3 {
+				continue // slow
+			}
 			checkExercise(t, h, l)
 		}
 	}
@@ -93,9 +97,12 @@ func notice(t *testing.T, ptx string, launches []launch) string {
 		return err.Error()
 	}
 	for _, o := range emulations {
-		o.Limit = 5e6
+		o.Limit = 2e7
 		h := kerneltest.StartPTX(t, ptx, o)
 		for _, l := range launches {
+			if o.Lanes && l.image.Options.Blocks > 3 {
+				continue // slow
+			}
 			got, err := tryRun(h, l)
 			if err != nil {
 				return err.Error()
@@ -127,6 +134,12 @@ func (l launch) differs(t *testing.T, got result) string {
 		}
 		if !slices.Equal(got.confusion, want.confusion) {
 			return "confusion"
+		}
+		return ""
+	}
+	if l.stop {
+		if st := got.status[0]; st.Step != 1 || st.Stopped != 1 {
+			return fmt.Sprintf("status %+v", st)
 		}
 		return ""
 	}
@@ -165,12 +178,39 @@ var mutations = []struct{ from, to string }{
 	{`(shl\.b(32|64).*), 2;`, `$1, 3;`},
 }
 
-// equivalent are the barriers and fences whose removal changes nothing: after the last
-// barrier of a grid only its first thread goes on, and reads one atomic word.
-var equivalent = map[string]int{"vm_grid_f32": 3}
+// equivalent are the faults that change nothing. After the last barrier of vm_grid only
+// its first thread goes on, and reads one atomic word. In vm_exchange, three fences order
+// only atomic accesses, and a pair of words is sent before others of the same sample, for
+// which the thread waits too. A device may reorder these accesses; the emulator does not.
+var equivalent = map[string]int{"vm_grid_f32": 3, "vm_exchange_f32": 4}
+
+// stepChecks returns lines in which a thread accepts a word, or both words of a pair, with
+// any step, for each place in lines where it compares the steps.
+func stepChecks(lines []string) (all []map[int]string) {
+	split := regexp.MustCompile(`mov\.b64 \{%f\d+, (%r\d+)\}, %rd`)
+	for at := 0; at < len(lines); at++ {
+		changed := map[int]string{}
+		for ; len(changed) < 2; at += 3 { // the second word of a pair is three lines after the first
+			m := split.FindStringSubmatch(lines[at])
+			if m == nil {
+				break
+			}
+			compare := regexp.MustCompile(`^(\s*(?:xor\.b32|setp\.(?:eq|ne)\.s32)\s+\S+) ` + m[1] + `, (%r\d+);`)
+			for k := at; k < at+10; k++ {
+				if compare.MatchString(lines[k]) {
+					changed[k] = compare.ReplaceAllString(lines[k], "$1 $2, $2;")
+				}
+			}
+		}
+		if len(changed) > 0 {
+			all = append(all, changed)
+		}
+	}
+	return all
+}
 
 // TestPTXMutants plants faults in the PTX, and expects that a test sees them: in every
-// barrier and fence that the exercises reach, and, with the flag -ptx, at least three
+// barrier, fence and comparison of steps that the exercises reach, and, with the flag -ptx, at least three
 // of four in other instructions at random. Some of those change nothing.
 func TestPTXMutants(t *testing.T) {
 	launches := map[string][]launch{}
@@ -188,16 +228,29 @@ func TestPTXMutants(t *testing.T) {
 		}
 		lines := strings.Split(ptx, "\n")
 		executed := h.Executed()
-		seen := func(at int, text string) bool {
+		seen := func(faults map[int]string) bool {
 			changed := slices.Clone(lines)
-			changed[at] = text
+			for at, text := range faults {
+				changed[at] = text
+			}
 			found := notice(t, strings.Join(changed, "\n"), all)
-			t.Logf("%s, line %d: %q instead of %q: %.150q", entry, at+1, strings.TrimSpace(text), strings.TrimSpace(lines[at]), found)
+			for at, text := range faults {
+				t.Logf("%s, line %d: %q instead of %q: %.150q", entry, at+1, strings.TrimSpace(text), strings.TrimSpace(lines[at]), found)
+			}
 			return found != ""
 		}
+		// All of them with the flag -ptx; otherwise, of the kernel that has many, some.
+		each, found := 1, 0
+		if entry == kernel.ExchangeEntry && !kerneltest.OnPTX() {
+			each = 6
+		}
+		skip := func() bool { found++; return found%each != 0 }
 		planted, missed := 0, 0
 		for at, line := range lines {
 			if !order.MatchString(line) || !slices.Contains(executed, at+1) {
+				continue
+			}
+			if skip() {
 				continue
 			}
 			text := ""
@@ -205,11 +258,26 @@ func TestPTXMutants(t *testing.T) {
 				text = strings.NewReplacer("release", "relaxed", "acquire", "relaxed").Replace(line)
 			}
 			planted++
-			if !seen(at, text) {
+			if !seen(map[int]string{at: text}) {
 				missed++
 			}
 		}
-		if planted < 3 || missed != equivalent[entry] {
+		for _, faults := range stepChecks(lines) {
+			for at := range faults {
+				if !slices.Contains(executed, at+1) {
+					faults = nil
+					break
+				}
+			}
+			if faults == nil || skip() {
+				continue
+			}
+			planted++
+			if !seen(faults) {
+				missed++
+			}
+		}
+		if planted < 3 || missed > equivalent[entry] || each == 1 && missed < equivalent[entry] {
 			t.Errorf("%s: no test sees %d of %d faults at barriers and fences, want %d", entry, missed, planted, equivalent[entry])
 		}
 		if !kerneltest.OnPTX() {
@@ -222,7 +290,7 @@ func TestPTXMutants(t *testing.T) {
 			from := regexp.MustCompile(m.from)
 			if at := executed[rng.IntN(len(executed))] - 1; from.MatchString(lines[at]) {
 				planted++
-				if !seen(at, from.ReplaceAllString(lines[at], m.to)) {
+				if !seen(map[int]string{at: from.ReplaceAllString(lines[at], m.to)}) {
 					missed++
 				}
 			}
@@ -246,6 +314,22 @@ func centred(rng *rand.Rand, samples, inputs int) set {
 			}
 		}
 		s.y[i*10+rng.IntN(10)] = 1
+	}
+	return s
+}
+
+// images returns a set with pixels instead of inputs. All of them that are not black have
+// the value that is nearest to 0.5.
+func images(s set) set {
+	const grey = 128
+	s.pixels, s.labels = make([]uint8, len(s.x)), make([]uint8, s.samples())
+	for i, v := range s.x {
+		if v != 0 {
+			s.pixels[i], s.x[i] = grey, data.InputOf[float64](grey)
+		}
+	}
+	for i := range s.labels {
+		s.labels[i] = uint8(slices.Index(s.y[i*s.classes:], 1))
 	}
 	return s
 }
@@ -274,6 +358,10 @@ func TestCycles(t *testing.T) {
 		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{}, [2]int{1, 3}},
 		{[]int{784, 50, 10}, model.Float64, 1, kernel.Options{}, [2]int{4, 16}},
 		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Grid, Blocks: 132}, [2]int{1, 2}},
+		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
+		{[]int{784, 50, 10}, model.Float32, 32, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
+		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
+		{[]int{784, 30, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
 	} {
 		n := model.Network{Layers: c.layers, Bias: true, Precision: c.precision}
 		p := step(t, n, c.batch, lower.Options{Cost: true})
@@ -281,6 +369,9 @@ func TestCycles(t *testing.T) {
 		c.o.Shared = 227 << 10
 		h := kerneltest.StartPTX(t, kernel.PTX, ptxsim.Options{Timed: true})
 		l := launch{image: encode(t, p, c.o), set: centred(rng, c.batch*c.steps[1], c.layers[0]), params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}
+		if c.o.Mode == kernel.Exchange { // it has two ways to read inputs; this one is for images
+			l.set = images(l.set)
+		}
 		var at [2]ptxsim.Counts
 		for k := range at {
 			l.steps = c.steps[k]

@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 
-SOURCES = ["machine.h", "block.cu", "fused.cu", "grid.cu", "kernels.cu"]
+SOURCES = ["machine.h", "block.cu", "exchange.cu", "fused.cu", "grid.cu", "kernels.cu"]
 FLAGS = ["--gpu-architecture=compute_70", "--std=c++17", "--fmad=true"]
 TARGETS = ["sm_80", "sm_90"]
 CUBIN = "sm_90"

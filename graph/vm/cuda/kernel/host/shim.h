@@ -25,6 +25,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -327,6 +328,12 @@ inline unsigned atomicMin(unsigned *p, unsigned v) {
 	}
 	return old;
 }
+inline unsigned atomicMax(unsigned *p, unsigned v) {
+	unsigned old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
+	while (v > old && !__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	}
+	return old;
+}
 inline unsigned atomicAdd(unsigned *p, unsigned v) { return __atomic_fetch_add(p, v, __ATOMIC_ACQ_REL); }
 inline unsigned atomicCAS(unsigned *p, unsigned old, unsigned v) {
 	__atomic_compare_exchange_n(p, &old, v, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -336,6 +343,35 @@ inline unsigned load_acquire(const unsigned *p) { return __atomic_load_n(p, __AT
 inline void add_release(unsigned *p, unsigned v) { __atomic_fetch_add(p, v, __ATOMIC_RELEASE); }
 inline unsigned load_system(const unsigned *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
 inline void store_system(unsigned *p, unsigned v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+inline unsigned long long load_word(const unsigned long long *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+inline void store_word(unsigned long long *p, unsigned long long v) { __atomic_store_n(p, v, __ATOMIC_RELAXED); }
+inline void load_words(const unsigned long long *p, unsigned long long &a, unsigned long long &b) {
+	if ((uintptr_t)p % 16 != 0)
+		host::fail("a pair of words that is not aligned");
+	a = load_word(p);
+	b = load_word(p + 1);
+}
+inline void store_words(unsigned long long *p, unsigned long long a, unsigned long long b) {
+	if ((uintptr_t)p % 16 != 0)
+		host::fail("a pair of words that is not aligned");
+	store_word(p, a);
+	store_word(p + 1, b);
+}
+inline unsigned float_bits(float v) {
+	unsigned u;
+	memcpy(&u, &v, sizeof u);
+	return u;
+}
+inline float bits_float(unsigned u) {
+	float v;
+	memcpy(&v, &u, sizeof v);
+	return v;
+}
+inline unsigned long long join_word(float v, unsigned step) { return (unsigned long long)step << 32 | float_bits(v); }
+inline void split_word(unsigned long long w, float &v, unsigned &step) {
+	v = bits_float((unsigned)w);
+	step = (unsigned)(w >> 32);
+}
 inline void spin_pause() { host::pause(); }
 #define SHARED_MEMORY() host::block->shared
 

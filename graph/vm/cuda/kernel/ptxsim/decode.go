@@ -82,20 +82,20 @@ func (p *parser) decode(in *instruction, name, operands []string) error {
 	return err
 }
 
-// insert reads bfi.b32 d, a, b, position, length: d is b with some bits from a. The
+// insert reads bfi d, a, b, position, length: d is b with some bits from a. The
 // position and the length are numbers.
 func (p *parser) insert(in *instruction, operands []string) error {
-	if len(operands) != 5 || in.kind.bytes != 4 {
-		return errors.New("want bfi.b32 with 5 operands")
+	if len(operands) != 5 {
+		return errors.New("want bfi with 5 operands")
 	}
 	var bits [2]uint64
 	for k := range bits {
 		var err error
-		if bits[k], err = strconv.ParseUint(operands[3+k], 0, 5); err != nil {
+		if bits[k], err = strconv.ParseUint(operands[3+k], 0, 6); err != nil {
 			return err
 		}
 	}
-	mask := (uint64(1)<<bits[1] - 1) << bits[0] & (1<<32 - 1)
+	mask := truncate((uint64(1)<<bits[1]-1)<<bits[0], in.kind)
 	in.f = func(a, b, _ uint64) uint64 { return b&^mask | a<<bits[0]&mask }
 	return p.read(in, operands[:3], in.kind, in.kind)
 }
