@@ -242,7 +242,7 @@ func TestPTXMutants(t *testing.T) {
 		// All of them with the flag -ptx; otherwise, of the kernel that has many, some.
 		each, found := 1, 0
 		if entry == kernel.ExchangeEntry && !kerneltest.OnPTX() {
-			each = 6
+			each = 12
 		}
 		skip := func() bool { found++; return found%each != 0 }
 		planted, missed := 0, 0
@@ -343,8 +343,7 @@ func TestCycles(t *testing.T) {
 	if !kerneltest.OnPTX() {
 		t.Skip("the networks are slow on the emulator: give -ptx")
 	}
-	var text strings.Builder
-	for _, c := range []struct {
+	configurations := []struct {
 		layers    []int
 		precision model.Precision
 		batch     int
@@ -358,36 +357,44 @@ func TestCycles(t *testing.T) {
 		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{}, [2]int{1, 3}},
 		{[]int{784, 50, 10}, model.Float64, 1, kernel.Options{}, [2]int{4, 16}},
 		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Grid, Blocks: 132}, [2]int{1, 2}},
-		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
-		{[]int{784, 50, 10}, model.Float32, 32, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
-		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
-		{[]int{784, 30, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{2, 6}},
-	} {
-		n := model.Network{Layers: c.layers, Bias: true, Precision: c.precision}
-		p := step(t, n, c.batch, lower.Options{Cost: true})
-		rng := rand.New(rand.NewPCG(7, 7))
-		c.o.Shared = 227 << 10
-		h := kerneltest.StartPTX(t, kernel.PTX, ptxsim.Options{Timed: true})
-		l := launch{image: encode(t, p, c.o), set: centred(rng, c.batch*c.steps[1], c.layers[0]), params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}
-		if c.o.Mode == kernel.Exchange { // it has two ways to read inputs; this one is for images
-			l.set = images(l.set)
-		}
-		var at [2]ptxsim.Counts
-		for k := range at {
-			l.steps = c.steps[k]
-			check(t, h, l, 1e-4)
-			at[k] = h.Counts
-		}
-		a, b, steps := at[0], at[1], uint64(c.steps[1]-c.steps[0])
-		fmt.Fprintf(&text, "%s %v batch %d shared %d cycles %d instructions %d banks %d conflicts %d divergent %d sectors %d\n", l.image.Entry, n, c.batch, l.image.SharedBytes,
-			(b.Cycles-a.Cycles)/steps, (b.Instructions-a.Instructions)/steps, (b.Wavefronts-a.Wavefronts)/steps,
-			(b.Wavefronts-b.Ideal-a.Wavefronts+a.Ideal)/steps, (b.Divergent-a.Divergent)/steps, (b.Sectors-a.Sectors)/steps)
-		for w := range b.Busy {
-			t.Logf("%s: warp %d is busy %d cycles a step", l.image.Entry, w, (b.Busy[w]-a.Busy[w])/steps)
-		}
+		{[]int{784, 50, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{1, 3}},
+		{[]int{784, 50, 10}, model.Float32, 32, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{1, 3}},
+		{[]int{784, 50, 10}, model.Float32, 8, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{1, 3}},
+		{[]int{784, 30, 10}, model.Float32, 128, kernel.Options{Mode: kernel.Exchange, Blocks: 132}, [2]int{1, 3}},
 	}
+	lines := make([]string, len(configurations))
+	t.Run("count", func(t *testing.T) { // ends when all of them have
+		for i, c := range configurations {
+			t.Run(fmt.Sprint(c.layers, c.batch, c.o.Mode), func(t *testing.T) {
+				t.Parallel()
+				n := model.Network{Layers: c.layers, Bias: true, Precision: c.precision}
+				p := step(t, n, c.batch, lower.Options{Cost: true})
+				rng := rand.New(rand.NewPCG(7, 7))
+				c.o.Shared = 227 << 10
+				h := kerneltest.StartPTX(t, kernel.PTX, ptxsim.Options{Timed: true})
+				l := launch{image: encode(t, p, c.o), set: centred(rng, c.batch*c.steps[1], c.layers[0]), params: [][][]float64{randomParams(rng, p, 0.125)}, rates: []float64{0.1}}
+				if c.o.Mode == kernel.Exchange { // it has two ways to read inputs; this one is for images
+					l.set = images(l.set)
+				}
+				var at [2]ptxsim.Counts
+				for k := range at {
+					l.steps = c.steps[k]
+					check(t, h, l, 1e-4)
+					at[k] = h.Counts
+				}
+				a, b, steps := at[0], at[1], uint64(c.steps[1]-c.steps[0])
+				lines[i] = fmt.Sprintf("%s %v batch %d shared %d cycles %d instructions %d banks %d conflicts %d divergent %d sectors %d\n", l.image.Entry, n, c.batch, l.image.SharedBytes,
+					(b.Cycles-a.Cycles)/steps, (b.Instructions-a.Instructions)/steps, (b.Wavefronts-a.Wavefronts)/steps,
+					(b.Wavefronts-b.Ideal-a.Wavefronts+a.Ideal)/steps, (b.Divergent-a.Divergent)/steps, (b.Sectors-a.Sectors)/steps)
+				for w := range b.Busy {
+					t.Logf("%s: warp %d is busy %d cycles a step", l.image.Entry, w, (b.Busy[w]-a.Busy[w])/steps)
+				}
+			})
+		}
+	})
+	text := strings.Join(lines, "")
 	if *update {
-		if err := os.WriteFile("cycles.txt", []byte(text.String()), 0o666); err != nil {
+		if err := os.WriteFile("cycles.txt", []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -395,7 +402,7 @@ func TestCycles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text.String() != string(want) {
-		t.Errorf("cycles.txt is stale: run go test ./graph/vm/cuda/kernel -run TestCycles -ptx -update\n%s", text.String())
+	if text != string(want) {
+		t.Errorf("cycles.txt is stale: run go test ./graph/vm/cuda/kernel -run TestCycles -ptx -update\n%s", text)
 	}
 }
