@@ -52,9 +52,9 @@ noasm: ## the pure-Go kernels, as on platforms without assembly
 
 race: ## what runs in parallel, in the short form
 	go test -race -short ./data ./data/augment ./data/digits ./data/files ./train/progress ./train/report ./train/rundir ./train/serve ./graph ./graph/vm ./graph/vm/cpu/...
-	go test -race -short -skip 'Faults|Killed' ./train
+	go test -race -short -skip 'Faults|Killed|Extend|TestSet|Chosen|Damaged|ResumeCPU|Fork' ./train
 	go test -race -short -run 'Alone|Fleets|Failed|Begin' ./train/sweep
-	go test -race -short -run 'Signal|Stuck|Serve|Resume|Sweep|Run|Pipe' ./cmd/trainer
+	go test -race -short -run 'Signal|Stuck|Serve|Resume|Sweep|Run|Pipe' -skip 'Shards|Damaged|Usage' ./cmd/trainer
 
 platforms: ## it builds where we do not test
 	GOOS=darwin GOARCH=arm64 go vet ./...

@@ -239,10 +239,16 @@ func TestPTXMutants(t *testing.T) {
 			}
 			return found != ""
 		}
-		// All of them with the flag -ptx; otherwise, of the kernel that has many, some.
+		// All of them with the flag -ptx; otherwise, or in the short form, of the kernel that
+		// has many, some.
 		each, found := 1, 0
-		if entry == kernel.ExchangeEntry && !kerneltest.OnPTX() {
-			each = 12
+		if entry == kernel.ExchangeEntry {
+			switch {
+			case !kerneltest.OnPTX():
+				each = 12
+			case testing.Short():
+				each = 2
+			}
 		}
 		skip := func() bool { found++; return found%each != 0 }
 		planted, missed := 0, 0
@@ -285,7 +291,11 @@ func TestPTXMutants(t *testing.T) {
 		}
 		rng := rand.New(rand.NewPCG(1, uint64(len(entry))))
 		planted, missed = 0, 0
-		for planted < 40 {
+		most := 40
+		if testing.Short() {
+			most = 20
+		}
+		for planted < most {
 			m := mutations[rng.IntN(len(mutations))]
 			from := regexp.MustCompile(m.from)
 			if at := executed[rng.IntN(len(executed))] - 1; from.MatchString(lines[at]) {
