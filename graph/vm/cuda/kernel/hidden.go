@@ -8,10 +8,10 @@ import (
 )
 
 // hiddenLayer is what fused.cu and exchange.cu compute, but for the shapes. In a
-// mini-batch the biases are updated with sums, and two factors have its size. The
-// activation may also be tanh; the bias (then a product is a matmul) and the cost may
+// mini-batch the biases are updated with sums, and two factors have its size: that of the
+// cost stands for %v, half the share of a sample. The activation may also be tanh; the bias (then a product is a matmul) and the cost may
 // be missing. W3 may be updated before e2 is computed.
-var hiddenLayer = ir.MustParse(`program "hidden layer" float32 batch 1
+const hiddenLayer = `program "hidden layer" float32 batch 1
   x  data      1x1
   y  target    1x1
   W2 parameter 1x1 by input
@@ -35,7 +35,7 @@ var hiddenLayer = ir.MustParse(`program "hidden layer" float32 batch 1
   3  a3  = activate sigmoid z3
   4  s   = map square(y - a3)
   5  t   = sumall s
-  6  E   = map t * 0.5
+  6  E   = map t * %v
   7  d3  = outputdelta sigmoid a3 y * -rate
   8  e2  = matmul d3 W3
   9  W3 += d3^T a2
@@ -43,7 +43,7 @@ var hiddenLayer = ir.MustParse(`program "hidden layer" float32 batch 1
   11 d2  = hiddendelta sigmoid e2 a2
   12 W2 += d2^T x
   13 b2 += d2
-`)
+`
 
 // hiddenLayerStep finds the instructions of hiddenLayer in the program, of a network
 // of at most the given hidden units and outputs, and returns the instruction of fused.cu
@@ -51,7 +51,9 @@ var hiddenLayer = ir.MustParse(`program "hidden layer" float32 batch 1
 // changes what a later instruction reads. Then all parameters and the cost are
 // known; what else the program computes, nothing reads.
 func (e *encoder) hiddenLayerStep(hidden, outputs int) (in instr, operands []operand, err error) {
-	p, want := e.p, hiddenLayer
+	p := e.p
+	share := float64(1 / float32(p.Batch)) // of a sample in the mean
+	want := ir.MustParse(fmt.Sprintf(hiddenLayer, 0.5*share))
 	parameters, names := p.Parameters(), []string{"W2", "b2", "W3", "b3"}
 	biased := len(parameters) == 4
 	if !biased {
@@ -72,7 +74,6 @@ func (e *encoder) hiddenLayerStep(hidden, outputs int) (in instr, operands []ope
 			is[r] = parameters[k]
 		}
 	}
-	share := float64(1 / float32(p.Batch)) // of a sample in the mean
 	activation := slices.IndexFunc(p.Code, func(own ir.Instr) bool { return own.Op == ir.Activate })
 	at := map[string]int{} // the index in p of the instruction that writes a buffer of hiddenLayer
 	for i, w := range want.Code {
@@ -84,10 +85,6 @@ func (e *encoder) hiddenLayerStep(hidden, outputs int) (in instr, operands []ope
 				w.Op = ir.RowUpdate
 			case ir.OutputDelta:
 				w.Value = share
-			case ir.Map:
-				if w.Dst == want.Cost {
-					w.Expr = ir.Mul(ir.Arg(0), ir.Const(0.5*share))
-				}
 			}
 		}
 		switch {
