@@ -8,9 +8,10 @@ import (
 )
 
 // hiddenLayer is what fused.cu and exchange.cu compute, but for the shapes. In a
-// mini-batch the biases are updated with sums, and two factors have its size: that of the
-// cost stands for %v, half the share of a sample. The activation may also be tanh; the bias (then a product is a matmul) and the cost may
-// be missing. W3 may be updated before e2 is computed.
+// mini-batch the biases are updated with sums, and two factors have its size: that of
+// the cost stands for %v, half the share of a sample. The activation may also be tanh;
+// the bias (then a product is a matmul) and the cost may be missing. W3 may be updated
+// before e2 is computed.
 const hiddenLayer = `program "hidden layer" float32 batch 1
   x  data      1x1
   y  target    1x1
