@@ -16,8 +16,8 @@ import (
 // these sums are added in order, so the result does not depend on the number of cores.
 const block = 500
 
-// forwardRows is the number of samples of a forward pass, so that the weights of a
-// part of the inputs, which are read for all of them, stay in the nearest cache.
+// forwardRows is the number of samples of a forward pass. Where its products take W in
+// parts, a part is read for all of them, and stays in the nearest cache.
 const forwardRows = 100
 
 // evaluator runs forward passes with some parameters, one sample at a time on each
